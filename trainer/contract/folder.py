@@ -1,0 +1,93 @@
+"""The trial folder: the files in which sweeper and trainer meet.
+
+    trial.json      in   the job: spec, device, where stages are
+    stop            in   its existence asks the trainer to leave after the epoch in hand
+    metrics.jsonl   out  one line an epoch, appended while it runs
+    result.json     out  last; its existence means that the training finished
+    failure.json    out  instead of result.json: the class of the failure and its message
+    log.txt         out  stdout and stderr
+
+Every file but the log is written whole or not at all. No torch in here.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trainer.contract.spec import TrainSpec
+
+TRIAL, STOP, METRICS, RESULT, FAILURE, LOG = (
+    "trial.json",
+    "stop",
+    "metrics.jsonl",
+    "result.json",
+    "failure.json",
+    "log.txt",
+)
+
+Control = Literal["random", "start", "nearest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What `trial.json` asks for.
+
+    A job with ``controls`` trains up to the start of the last phase, scores the controls and probes
+    whether the evaluation reacts to what is trained; without, it trains and scores the spec.
+    """
+
+    spec: TrainSpec
+    stages: Path  # absolute, or relative to the trial folder
+    device: str = "cpu"  # "cpu" or "cuda": the slot has set CUDA_VISIBLE_DEVICES
+    controls: tuple[Control, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `trial.json`."""
+        return {
+            "spec": self.spec.to_json(),
+            "stages": str(self.stages),
+            "device": self.device,
+            "controls": list(self.controls),
+        }
+
+
+def read_job(folder: Path) -> Job:
+    """Read `trial.json`. Raises OSError, ValueError (pydantic's included) or KeyError."""
+    payload = json.loads((folder / TRIAL).read_text())
+    return Job(
+        spec=TrainSpec.model_validate(payload["spec"]),
+        stages=folder / payload["stages"],
+        device=payload.get("device", "cpu"),
+        controls=tuple(payload.get("controls", ())),
+    )
+
+
+def write_json_atomic(path: Path, payload: Mapping[str, Any]) -> None:
+    """Write ``payload`` so that a reader sees the whole file or no file."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("w") as file:
+        json.dump(payload, file, indent=2, sort_keys=True, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)  # atomic within one file system
+
+
+def read_metrics(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Read the whole lines of `metrics.jsonl` from byte ``offset``; a torn last line waits.
+
+    Returns:
+        The lines, each ``{"phase", "phase_index", "epoch", "stage", "metrics": {name: number or
+        None}, "timing": {...}}``, and the offset after the last whole one. None stands for a number that
+        is not finite.
+    """
+    path = folder / METRICS
+    if not path.exists():
+        return [], offset
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)

@@ -1,0 +1,128 @@
+"""The chain of stages that a spec leads through, and the key of each.
+
+A key is a hash of all that determines the bits of a stage, and of nothing else: not the number of
+devices, not the settings of the log. The number of epochs enters only where a schedule depends on
+it (RCE's temperature), so that a training of three epochs continues one of two. No files, no torch.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trainer.contract.spec import GrpoSpec, RceSpec, TrainSpec
+
+NUMERICS = 1  # raise whenever the trainer's numbers change: every key changes with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What else than the spec determines the bits; told by `python -m trainer check`."""
+
+    torch: str  # version
+    device: str  # kind: "cpu" or "cuda"
+    data: str  # digest of queries, pools and embeddings
+    reader: str  # digest of the reader's weights and settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRef:
+    """One link of the chain. `phase` is "start" (epoch 0: untrained), "rce" or "grpo"."""
+
+    phase: str
+    phase_index: int  # position in `spec.phases`; -1 for the start
+    epoch: int  # one-based within the phase
+    key: str
+
+
+def digest(payload: Any) -> str:
+    """Hash a JSON value, whatever the order of its keys: 32 hexadecimal digits."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _base(spec: TrainSpec, environment: Environment) -> dict[str, Any]:
+    return {
+        "numerics": NUMERICS,
+        "torch": environment.torch,
+        "device": environment.device,
+        "tf32": spec.tf32,
+        "threads": spec.threads,
+        "task": spec.task.model_dump(mode="json"),
+        "data": environment.data,
+    }
+
+
+def rollouts_key(spec: TrainSpec, environment: Environment) -> str:
+    """Key of the recorded rollouts: they depend on data and reader, not on the spec's seed."""
+    return digest(
+        {"phase": "rollouts", **_base(spec, environment), "reader": environment.reader}
+    )
+
+
+def stage_chain(spec: TrainSpec, environment: Environment) -> tuple[StageRef, ...]:
+    """Every stage that ``spec`` leads through, in order; the first is the untrained start."""
+    key = digest(
+        {
+            "phase": "start",
+            **_base(spec, environment),
+            "policy": spec.policy.model_dump(mode="json"),
+            "seed": spec.seed,
+        }
+    )
+    chain = [StageRef(phase="start", phase_index=-1, epoch=0, key=key)]
+    for index, entry in enumerate(spec.phases):
+        fields = _phase_fields(entry.settings, spec, environment)
+        phase_start = chain[-1].key
+        for epoch in range(1, entry.settings.trained_epochs + 1):
+            key = digest(
+                {
+                    "parent": chain[-1].key,
+                    "phase": entry.kind,
+                    "phase_index": index,
+                    "phase_start": phase_start,
+                    "epoch": epoch,
+                    "fields": fields,
+                }
+            )
+            chain.append(StageRef(phase=entry.kind, phase_index=index, epoch=epoch, key=key))
+    return tuple(chain)
+
+
+def evaluation_key(stage_key: str, spec: TrainSpec, environment: Environment) -> str:
+    """Key of a stage's scores: the stage, the questions and the reader."""
+    return digest(
+        {
+            "stage": stage_key,
+            "split": spec.evaluate.split,
+            "questions": spec.evaluate.asked,
+            "shots": list(spec.evaluate.shots),
+            "data": environment.data,
+            "reader": environment.reader,
+        }
+    )
+
+
+def _phase_fields(
+    settings: RceSpec | GrpoSpec, spec: TrainSpec, environment: Environment
+) -> Mapping[str, Any]:
+    """The phase's fields that determine its bits."""
+    fields = settings.model_dump(mode="json")
+    if isinstance(settings, RceSpec):
+        fields.pop("stop_after")  # where to leave the schedule changes no epoch before it
+        return {**fields, "rollouts": rollouts_key(spec, environment)}
+    fields.pop("epochs")  # no schedule of GRPO depends on its length
+    if settings.rollouts == "recorded":
+        return {**fields, "recorded": rollouts_key(spec, environment)}
+    return {**fields, "reader": environment.reader, "shots": list(spec.evaluate.shots)}
+
+
+def environment_from_json(payload: Mapping[str, str]) -> Environment:
+    """Read what ``environment_to_json`` wrote."""
+    return Environment(**payload)
+
+
+def environment_to_json(environment: Environment) -> dict[str, str]:
+    """The environment as `result.json` and `check` hold it."""
+    return asdict(environment)
