@@ -27,4 +27,6 @@ class TrialRecord:
     score: float | None = None  # fraction in [0, 1]; of COMPLETE trials
     intermediate: Mapping[int, float] = field(default_factory=dict)  # epoch -> score
     sampler_state: Mapping[str, Any] = field(default_factory=dict)  # Optuna's own notes (CMA-ES)
-    notes: Mapping[str, Any] = field(default_factory=dict)  # JSON: origin, run_id, failure, accuracy
+    notes: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # JSON: origin, run_id, failure, accuracy

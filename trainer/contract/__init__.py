@@ -33,6 +33,7 @@ from trainer.contract.stages import (
     evaluation_key,
     rollouts_key,
     stage_chain,
+    start_of_last_phase,
 )
 
 __all__ = [
@@ -63,5 +64,6 @@ __all__ = [
     "read_metrics",
     "rollouts_key",
     "stage_chain",
+    "start_of_last_phase",
     "write_json_atomic",
 ]

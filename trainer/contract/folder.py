@@ -35,14 +35,15 @@ Control = Literal["random", "start", "nearest"]
 class Job:
     """What `trial.json` asks for.
 
-    A job with ``controls`` trains up to the start of the last phase, scores the controls and probes
-    whether the evaluation reacts to what is trained; without, it trains and scores the spec.
+    A job with ``controls``, even none of them, checks the instrument: it trains up to the start of the
+    last phase, scores the controls and probes whether the evaluation reacts to what is trained. A job
+    without (None) trains and scores the spec.
     """
 
     spec: TrainSpec
     stages: Path  # absolute, or relative to the trial folder
     device: str = "cpu"  # "cpu" or "cuda": the slot has set CUDA_VISIBLE_DEVICES
-    controls: tuple[Control, ...] = ()
+    controls: tuple[Control, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of `trial.json`."""
@@ -50,7 +51,7 @@ class Job:
             "spec": self.spec.to_json(),
             "stages": str(self.stages),
             "device": self.device,
-            "controls": list(self.controls),
+            "controls": None if self.controls is None else list(self.controls),
         }
 
 
@@ -61,7 +62,7 @@ def read_job(folder: Path) -> Job:
         spec=TrainSpec.model_validate(payload["spec"]),
         stages=folder / payload["stages"],
         device=payload.get("device", "cpu"),
-        controls=tuple(payload.get("controls", ())),
+        controls=None if payload.get("controls") is None else tuple(payload["controls"]),
     )
 
 

@@ -109,7 +109,9 @@ class GrpoSpec(_PhaseSpec):
     rollouts: Literal["sampled", "recorded"] = "sampled"
     group_size: Annotated[int, Field(ge=2)] = 8  # sampled rollouts a query
     reference: Literal["phase_start", "run_start"] = "phase_start"
-    freeze: str = "none"  # backbone | none | projections | head_then_all:N (unfreeze after N epochs)
+    freeze: str = (
+        "none"  # backbone | none | projections | head_then_all:N (unfreeze after N epochs)
+    )
     advantage: Literal["z_score", "rank"] = "z_score"
     advantage_min_std: Positive = 0.1
     advantage_clamp: Positive = 5.0

@@ -56,9 +56,7 @@ def _base(spec: TrainSpec, environment: Environment) -> dict[str, Any]:
 
 def rollouts_key(spec: TrainSpec, environment: Environment) -> str:
     """Key of the recorded rollouts: they depend on data and reader, not on the spec's seed."""
-    return digest(
-        {"phase": "rollouts", **_base(spec, environment), "reader": environment.reader}
-    )
+    return digest({"phase": "rollouts", **_base(spec, environment), "reader": environment.reader})
 
 
 def stage_chain(spec: TrainSpec, environment: Environment) -> tuple[StageRef, ...]:
@@ -88,6 +86,14 @@ def stage_chain(spec: TrainSpec, environment: Environment) -> tuple[StageRef, ..
             )
             chain.append(StageRef(phase=entry.kind, phase_index=index, epoch=epoch, key=key))
     return tuple(chain)
+
+
+def start_of_last_phase(spec: TrainSpec) -> TrainSpec:
+    """The same spec, its last phase cut to no epoch: its chain ends where that phase begins."""
+    *before, last = spec.phases
+    cut = {"epochs": 0} if last.grpo else {"epochs": 0, "stop_after": None}
+    entry = last.model_copy(update={last.kind: last.settings.model_copy(update=cut)})
+    return spec.model_copy(update={"phases": (*before, entry)})
 
 
 def evaluation_key(stage_key: str, spec: TrainSpec, environment: Environment) -> str:

@@ -53,8 +53,8 @@ class Task(Protocol):
         """Ask the behaviour policy and the reader, for "train" or "validate". Deterministic."""
 
 
-def build_task(spec: TaskSpec) -> Task:
-    """Load the task that ``spec`` names. Raises InputError where its data is missing."""
+def build_task(spec: TaskSpec, *, device: str = "cpu") -> Task:
+    """Load the task that ``spec`` names onto ``device``; InputError where data is missing."""
     from trainer.tasks.easy_vqa import EasyVqa  # costs the decoding of 5,000 images
 
-    return EasyVqa(spec)
+    return EasyVqa(spec, device=device)

@@ -1,0 +1,39 @@
+"""Write the result table beside each study file from what is in `sweeps/`; run by `make tables`."""
+
+from pathlib import Path
+
+from sweeper.ranking import markdown, per_cent, rows
+from sweeper.reading import read_study
+from sweeper.workspace import Workspace
+
+STUDIES = Path(__file__).parent
+
+
+def table_of(study_path: Path, workspace: Workspace) -> str:
+    """The study's question, its ranking with controls on top, and the held-out scores."""
+    folder = workspace.find(str(study_path))
+    config, records = read_study(folder)
+    state = folder.read_state()
+    table = rows(records, state["controls"], goal=config.goal)
+    confirmed = state["confirmed"]
+    held_out = ", ".join(f"{label} {per_cent(r['score'])}" for label, r in confirmed.items())
+    questions = next(iter(confirmed.values()))["questions"]
+    return (
+        f"# {config.name}\n\n{config.question}\n\n"
+        f"Accuracy in per cent on {config.trainer['evaluate']['questions']} questions, mean over 1-4 "
+        f"shots. Standard error of a score about 1.7.\n\n{markdown(table)}\n"
+        f"On {questions} held-out questions: {held_out}.\n"
+    )
+
+
+def main() -> None:
+    """Write a table for every study that has been run to its end."""
+    workspace = Workspace(Path())
+    for study_path in sorted(STUDIES.glob("*.yaml")):
+        if study_path.stem in workspace.names():
+            study_path.with_suffix(".md").write_text(table_of(study_path, workspace))
+            print(f"wrote {study_path.with_suffix('.md')}")
+
+
+if __name__ == "__main__":
+    main()

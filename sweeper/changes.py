@@ -1,0 +1,74 @@
+"""What differs between the study on disk and the study file of today, and whether that matters.
+
+Pure: two configs as JSON in, a list out. Harmless is what leaves every finished trial and every
+proposal to come as it was; anything else would make one study out of two.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from sweeper.problems import shown
+
+_HARMLESS = ("title", "description", "trials", "resources")  # nothing below changes a number
+_ABSENT = object()  # of a key that one of the two does not have
+
+
+class Change(NamedTuple):
+    """One difference."""
+
+    key: str  # dotted, as in messages about the study file
+    old: Any  # JSON; None where there was nothing
+    new: Any
+    harmless: bool
+
+    def __str__(self) -> str:
+        return f"{self.key}: {shown(self.old)} -> {shown(self.new)}"
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """List every difference between two configs in the form of `StudyConfig.to_json`.
+
+    Harmless are another number of trials, fewer controls, other resources, title or description.
+    Another order of the parameters is a difference, because proposals depend on it.
+    """
+    before, after = _flat(old), _flat(new)
+    return [
+        Change(key, before.get(key), after.get(key), _harmless(key, old, new))
+        for key in dict.fromkeys((*before, *after))
+        if _text(before.get(key, _ABSENT)) != _text(after.get(key, _ABSENT))
+    ]
+
+
+def _harmless(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if key == "controls":
+        return set(new["controls"]) < set(old["controls"])
+    return key.split(".")[0] in _HARMLESS
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every leaf of the config by its dotted key; parameters by name, and their order."""
+    entries = config["parameters"]
+    by_name = {
+        entry["name"]: {key: value for key, value in entry.items() if key != "name"}
+        for entry in entries
+    }
+    flat = dict(_leaves({**config, "parameters": by_name}, ""))
+    return flat | {"parameters": [entry["name"] for entry in entries]}
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield the values that hold no further keys; a list of plain values is one of them."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _leaves(item, f"{key}.{name}".removeprefix("."))
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{key}[{index}]")
+    else:
+        yield key, value
+
+
+def _text(value: Any) -> str:
+    """Make 1, 1.0 and true differ."""
+    return "" if value is _ABSENT else json.dumps(value)

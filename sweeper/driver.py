@@ -1,0 +1,365 @@
+"""The loop: propose, launch, watch, tell. The only writer of a study's records and MLflow runs.
+
+Everything it decides comes from pure functions (`proposals`, `verdict`, `ranking`); everything it knows
+is on disk before it acts on it, so that a driver killed anywhere is followed by one that goes on: a
+trial's row is written before its job is submitted, and told after its result was read.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from sweeper.config import StudyConfig, spec_for
+from sweeper.instrument import POLL_SECONDS, OneOffJobs, confirm
+from sweeper.interrupts import Interrupts
+from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
+from sweeper.proposals import Search, propose, ready, should_prune
+from sweeper.ranking import baseline_of, params_text, per_cent, ranking
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import complete_values
+from sweeper.study_store import StudyStore
+from sweeper.tracking.keys import phase_groups
+from sweeper.verdict import Verdict, judge
+from sweeper.workspace import StudyFolder, ask_to_stop, prepare_job, read_failure, read_result
+from trainer.contract import Job, TrainSpec, read_metrics
+
+if TYPE_CHECKING:  # importing it imports MLflow
+    from sweeper.tracking.runs import Tracking
+
+MLFLOW_STATUS: dict[TrialState, Literal["FINISHED", "FAILED", "KILLED"]] = {
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "FINISHED",
+    TrialState.FAILED: "FAILED",
+    TrialState.RUNNING: "KILLED",
+}
+
+
+class Progress(Protocol):
+    """Where the driver tells what happens."""
+
+    def say(self, line: str) -> None:
+        """Something happened."""
+
+    def show(self, state: Mapping[str, Any]) -> None:
+        """The state as `state.json` has it has changed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _OpenTrial:
+    """A trial with a job at the launcher."""
+
+    number: int
+    spec: TrainSpec
+    folder: Path
+    run_id: str
+    started: float
+    attempt: int = 1
+    job_id: JobId | None = None  # None: its result was found on disk
+    offset: int = 0  # bytes of metrics.jsonl that were read
+    epoch: int = 0  # of the last phase
+    intermediate: dict[int, float] = field(default_factory=dict)
+    pruned: bool = False
+
+
+class Driver:
+    """One `sweeper run`: works on a study until its trials are done or it is asked to stop."""
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        search: Search,
+        *,
+        folder: StudyFolder,
+        store: StudyStore,
+        tracking: "Tracking",
+        parent_run: str,
+        launcher: Launcher,
+        interrupts: Interrupts,
+        progress: Progress,
+    ) -> None:
+        self._config = config
+        self._search = search
+        self._folder = folder
+        self._store = store
+        self._tracking = tracking
+        self._parent_run = parent_run
+        self._launcher = launcher
+        self._interrupts = interrupts
+        self._progress = progress
+        self._records = {record.number: record for record in store.records()}
+        self._resumable = [n for n, r in self._records.items() if r.state is TrialState.RUNNING]
+        self._open: dict[int, _OpenTrial] = {}
+        self._exhausted = False
+
+    def search(self) -> None:
+        """Run trials until their total is reached, the space is used up or a stop is asked for."""
+        self._write_state("running")
+        while self._fill_slots() or self._open:
+            self._watch()
+            if self._interrupts.requested:
+                for trial in self._open.values():
+                    ask_to_stop(trial.folder)
+        self._write_state("interrupted" if self._interrupts.requested else "finishing")
+
+    def abandon(self) -> None:
+        """Leave what runs open for the next driver: nothing is left RUNNING in MLflow."""
+        for trial in self._open.values():
+            self._tracking.finish_trial(trial.run_id, status="KILLED")
+        self._open.clear()
+        self._write_state("interrupted")
+
+    def confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
+        """Score start, baseline and best trial on the held-out questions."""
+        best = ranking(self.records(), goal=self._config.goal)
+        if not best:
+            return {}
+        baseline = baseline_of(self.records())
+        return confirm(
+            jobs,
+            self._folder,
+            baseline=None if baseline is None else self._spec(baseline),
+            best=self._spec(best[0]),
+            device=self._launcher.device,
+        )
+
+    def records(self) -> list[TrialRecord]:
+        """All trials in order of their numbers."""
+        return [self._records[number] for number in sorted(self._records)]
+
+    def finish(self, *, controls: Mapping[str, Any], confirmed: Mapping[str, Any]) -> None:
+        """Write the last state, with all that the summary and later commands show."""
+        state = "interrupted" if self._interrupts.requested else "finished"
+        self._write_state(state, controls=controls, confirmed=confirmed)
+
+    def _fill_slots(self) -> bool:
+        """Launch trials while slots are free; say whether any was launched."""
+        launched = False
+        while not self._interrupts.requested and len(self._open) < self._launcher.slots:
+            if self._resumable:
+                self._launch(self._records[self._resumable.pop(0)])
+            elif (record := self._next_record()) is not None:
+                self._launch(record)
+            else:
+                break
+            launched = True
+        if launched:
+            self._write_state("running")
+        return launched
+
+    def _next_record(self) -> TrialRecord | None:
+        """Propose the next trial and write its row; None where there is none, or not yet."""
+        number = len(self._records)
+        history = self.records()
+        if self._exhausted or number >= self._config.trials:
+            return None
+        if not ready(self._search, number, history):
+            return None
+        proposal = propose(self._search, number, history)
+        if proposal is None:
+            self._exhausted = True
+            self._progress.say(f"all {number} settings of the space have been tried")
+            return None
+        values = complete_values(self._config.space, proposal.params)
+        record = TrialRecord(
+            number=number,
+            params=proposal.params,
+            state=TrialState.RUNNING,
+            sampler_state=proposal.sampler_state,
+            notes={"proposed": proposal.origin, "origin": "trained", "values": values},
+        )
+        self._store.add(record)
+        self._records[number] = record
+        return record
+
+    def _launch(self, record: TrialRecord) -> None:
+        """Open the trial's MLflow run and hand its folder to the launcher."""
+        spec = self._spec(record)
+        folder = self._folder.trial(record.number).absolute()
+        job = Job(spec=spec, stages=self._folder.stages.absolute(), device=self._launcher.device)
+        prepare_job(folder, job)
+        run_id = self._tracking.trial_run(
+            self._parent_run,
+            name=f"trial {record.number}",
+            number=record.number,
+            params=record.notes["values"],
+            tags={"sweeper.proposed": record.notes["proposed"], "sweeper.origin": "trained"},
+            run_id=record.notes.get("run_id"),
+        )
+        self._note(record.number, run_id=run_id)
+        trial = _OpenTrial(
+            number=record.number, spec=spec, folder=folder, run_id=run_id, started=time.time()
+        )
+        self._open[record.number] = trial
+        if read_result(folder) is None:
+            self._submit(trial)
+
+    def _submit(self, trial: _OpenTrial) -> None:
+        request = JobRequest(folder=trial.folder, threads=trial.spec.threads)
+        trial.job_id = self._launcher.submit(request)
+
+    def _watch(self) -> None:
+        """Wait for news, copy what was written, tell what ended."""
+        jobs = {trial.job_id: trial for trial in self._open.values() if trial.job_id is not None}
+        found = [trial for trial in self._open.values() if trial.job_id is None]
+        statuses = self._launcher.poll(list(jobs), timeout=0.0 if found else POLL_SECONDS)
+        for trial in found:
+            self._copy_epochs(trial)
+            self._settle(trial, JobStatus.COMPLETED)
+        for job_id, status in statuses.items():
+            trial = jobs[job_id]
+            news = self._copy_epochs(trial)
+            if status.is_terminal:
+                self._settle(trial, status)
+            elif news:
+                self._write_state("running")
+
+    def _copy_epochs(self, trial: _OpenTrial) -> bool:
+        """Copy new epochs to MLflow and Optuna; ask the pruner after each of the last phase."""
+        lines, trial.offset = read_metrics(trial.folder, offset=trial.offset)
+        kinds = [entry.kind for entry in trial.spec.phases]
+        self._tracking.log_epochs(trial.run_id, lines, groups=phase_groups(kinds))
+        last_phase = len(kinds) - 1
+        for line in lines:
+            score = line["metrics"]["score"]
+            if line["phase_index"] != last_phase or score is None or trial.pruned:
+                continue
+            trial.epoch = line["epoch"]
+            trial.intermediate[trial.epoch] = score
+            self._store.report(trial.number, trial.epoch, score)
+            unfinished = trial.epoch < trial.spec.phases[-1].settings.trained_epochs
+            if unfinished and should_prune(
+                self._search, trial.number, self.records(), trial.intermediate
+            ):
+                trial.pruned = True
+                ask_to_stop(trial.folder)
+        return bool(lines)
+
+    def _settle(self, trial: _OpenTrial, status: JobStatus) -> None:
+        """Judge a job that ended and tell everyone."""
+        result = read_result(trial.folder)
+        failure = read_failure(trial.folder)
+        verdict = judge(
+            status,
+            result,
+            failure,
+            pruned=trial.pruned,
+            stopping=self._interrupts.requested,
+            attempt=trial.attempt,
+        )
+        if verdict.retry:
+            trial.attempt += 1
+            self._progress.say(f"trial {trial.number}: {verdict.reason}")
+            self._submit(trial)
+            return
+        del self._open[trial.number]
+        self._tell(trial, verdict, result or {})
+        self._write_state("running")
+
+    def _tell(self, trial: _OpenTrial, verdict: Verdict, result: Mapping[str, Any]) -> None:
+        """Write the verdict to MLflow, then to the study: told last, so that nothing gets lost."""
+        complete = verdict.state is TrialState.COMPLETE
+        accuracy = result["accuracy"] if complete else {}
+        tags = _result_tags(trial.spec, result) if complete else {}
+        if verdict.failure is not None:
+            tags |= {"sweeper.failure": verdict.failure, "sweeper.reason": verdict.reason}
+        self._tracking.finish_trial(
+            trial.run_id,
+            status=MLFLOW_STATUS[verdict.state],
+            score=verdict.score,
+            accuracy={int(shots): value for shots, value in accuracy.items()},
+            metrics={"reader_calls_asked": result["reader_calls_asked"]} if complete else {},
+            tags=tags,
+        )
+        if verdict.state is TrialState.RUNNING:
+            return
+        notes: dict[str, Any] = {"seconds": time.time() - trial.started}
+        if complete:
+            notes |= {
+                "accuracy": accuracy,
+                "stage": result["stage"],
+                "origin": tags["sweeper.origin"],
+                "epochs_trained": result["epochs_trained"],
+                "reader_calls_asked": result["reader_calls_asked"],
+            }
+        if verdict.failure is not None:
+            notes |= {"failure": verdict.failure, "reason": verdict.reason}
+        self._note(trial.number, **notes)
+        self._store.tell(trial.number, verdict.state, verdict.score)
+        self._refresh(trial.number)
+        self._progress.say(self._done_line(trial, verdict))
+
+    def _done_line(self, trial: _OpenTrial, verdict: Verdict) -> str:
+        ended = sum(r.state is not TrialState.RUNNING for r in self._records.values())
+        outcome = verdict.state.value if verdict.score is None else f"{per_cent(verdict.score)} %"
+        if verdict.failure is not None:
+            outcome = f"failed ({verdict.failure}): {verdict.reason};"
+        return (
+            f"[{ended}/{self._config.trials}] trial {trial.number} {outcome} "
+            f"{params_text(self._records[trial.number].notes['values'])} "
+            f"({time.time() - trial.started:.1f} s)"
+        )
+
+    def _note(self, number: int, **notes: Any) -> None:
+        self._store.note(number, **notes)
+        self._refresh(number)
+
+    def _refresh(self, number: int) -> None:
+        self._records[number] = self._store.record(number)
+
+    def _spec(self, record: TrialRecord) -> TrainSpec:
+        return spec_for(self._config, complete_values(self._config.space, record.params))
+
+    def _write_state(self, phase: str, **more: Any) -> None:
+        """Write `state.json` and show it."""
+        state = {**self._state(phase), **more}
+        self._folder.write_state(state)
+        self._progress.show(state)
+
+    def _state(self, phase: str) -> dict[str, Any]:
+        records = self.records()
+        counts = {state.value: 0 for state in TrialState}
+        for record in records:
+            counts[record.state.value] += 1
+        counts["running"] = len(self._open)
+        counts["waiting"] = len(self._resumable)
+        best = ranking(records, goal=self._config.goal)[:1]
+        return {
+            "study": self._config.name,
+            "state": phase,
+            "trials": self._config.trials,
+            "slots": self._launcher.slots,
+            "counts": counts,
+            "best": [
+                {"trial": r.number, "score": r.score, "params": r.notes["values"]} for r in best
+            ][0]
+            if best
+            else None,
+            "running": [self._running(trial) for trial in self._open.values()],
+            "updated": time.time(),
+        }
+
+    def _running(self, trial: _OpenTrial) -> dict[str, Any]:
+        return {
+            "trial": trial.number,
+            "epoch": trial.epoch,
+            "epochs": trial.spec.phases[-1].settings.trained_epochs,
+            "score": trial.intermediate.get(trial.epoch),
+            "seconds": time.time() - trial.started,
+            "params": self._records[trial.number].notes["values"],
+        }
+
+
+def _result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:
+    """What a complete trial was made of: its stage, data, reader, and how much of it was trained."""
+    environment = result["environment"]
+    trained, epochs = result["epochs_trained"], spec.phases[-1].settings.trained_epochs
+    origin = "trained" if trained >= epochs else "extended" if trained else "cached"
+    return {
+        "sweeper.origin": origin,
+        "sweeper.stage": result["stage"],
+        "sweeper.data": environment["data"],
+        "sweeper.reader": environment["reader"],
+        "sweeper.torch": environment["torch"],
+    }

@@ -1,0 +1,146 @@
+"""What people take away from a study: the best configuration, its checkpoint, a folder to run by hand."""
+
+import json
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from sweeper.config import StudyConfig, spec_for
+from sweeper.errors import UsageError
+from sweeper.ranking import ranking, trials_csv
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import Value, complete_values
+from sweeper.workspace import prepare_job
+from trainer.contract import Job, TrainSpec
+
+Format = Literal["yaml", "json", "env", "args"]
+FORMATS: tuple[Format, ...] = ("yaml", "json", "env", "args")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """One complete trial as a configuration to use elsewhere."""
+
+    study: str
+    trial: int
+    score: float  # fraction
+    params: Mapping[str, Value]  # inactive parameters hold their `otherwise`
+    spec: TrainSpec
+    stage: str  # key of the last stage
+
+    def to_json(self) -> dict[str, Any]:
+        """An object with `study, trial, score, params, spec`."""
+        return {
+            "study": self.study,
+            "trial": self.trial,
+            "score": self.score,
+            "params": dict(self.params),
+            "spec": self.spec.to_json(),
+        }
+
+    def render(self, form: Format) -> str:
+        """The configuration as text in one of the formats, without a final newline."""
+        if form == "json":
+            return json.dumps(self.to_json(), indent=2)
+        if form == "yaml":
+            dumped: str = yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True)
+            return dumped.rstrip("\n")
+        texts = {name: _plain(value) for name, value in self.params.items()}
+        if form == "env":
+            return "\n".join(f"{n.upper()}={shlex.quote(text)}" for n, text in texts.items())
+        return " ".join(f"--{name} {shlex.quote(text)}" for name, text in texts.items())
+
+
+def configuration(
+    config: StudyConfig, records: Sequence[TrialRecord], *, trial: int | None = None
+) -> Configuration:
+    """The best complete trial, or trial number ``trial``.
+
+    Raises:
+        UsageError: where no trial is complete, or that one is not.
+    """
+    ranked = ranking(records, goal=config.goal)
+    if trial is not None:
+        ranked = [record for record in ranked if record.number == trial]
+    if not ranked:
+        raise UsageError(_nothing_complete(config, records, trial))
+    best = ranked[0]
+    assert best.score is not None, "complete trials have a score"
+    values = complete_values(config.space, best.params)
+    return Configuration(
+        study=config.name,
+        trial=best.number,
+        score=best.score,
+        params=values,
+        spec=spec_for(config, values),
+        stage=best.notes["stage"],
+    )
+
+
+def _nothing_complete(
+    config: StudyConfig, records: Sequence[TrialRecord], trial: int | None
+) -> str:
+    if trial is not None:
+        states = {record.number: record.state.value for record in records}
+        found = f"is {states[trial]}" if trial in states else "does not exist"
+        return f"trial {trial} of study {config.name!r} {found}; only a complete trial is exported"
+    counts = ", ".join(
+        f"{sum(record.state is state for record in records)} {state.value}" for state in TrialState
+    )
+    return f"study {config.name!r} has no complete trial to export ({counts}); run it first"
+
+
+def best_yaml(config: StudyConfig, records: Sequence[TrialRecord]) -> str | None:
+    """The best configuration as YAML; None where no trial is complete."""
+    if not ranking(records, goal=config.goal):
+        return None
+    return configuration(config, records).render("yaml") + "\n"
+
+
+def all_trials(config: StudyConfig, records: Sequence[TrialRecord]) -> str:
+    """Every trial as CSV."""
+    return trials_csv(records, config.space.names)
+
+
+def write_trial_folder(chosen: Configuration, folder: Path) -> None:
+    """Write the `trial.json` that `python -m trainer run` takes, with stages of its own beside it.
+
+    Raises:
+        UsageError: where the folder exists and is not empty.
+    """
+    _require_empty(folder)
+    prepare_job(folder, Job(spec=chosen.spec, stages=Path("stages")))
+
+
+def write_checkpoint(chosen: Configuration, stages: Path, folder: Path) -> None:
+    """Copy the weights of the trial's last stage, with its configuration beside them.
+
+    Raises:
+        UsageError: where the folder is not empty, or the stage is no longer on disk.
+    """
+    _require_empty(folder)
+    weights = stages / chosen.stage / "policy.safetensors"
+    if not weights.exists():
+        raise UsageError(
+            f"stage {chosen.stage} of trial {chosen.trial} is not in {stages}; train it again with "
+            f"`sweeper export {chosen.study} --trial-dir DIR` and `python -m trainer run DIR`"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(weights, folder / weights.name)
+    (folder / "configuration.json").write_text(chosen.render("json") + "\n")
+
+
+def _require_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not an empty folder; choose another")
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,123 @@
+"""Jobs outside the search: the check of the instrument before it, the confirmation after it.
+
+Before trial 0 the controls are scored and the start is perturbed: a study whose evaluation cannot see
+what is trained must not rank anything. At the end start, baseline and best are scored on questions
+that selected nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import InstrumentError
+from sweeper.jobs import JobRequest, JobStatus, Launcher
+from sweeper.verdict import MAX_ATTEMPTS
+from sweeper.workspace import StudyFolder, ask_to_stop, prepare_job, read_failure, read_result
+from trainer.contract import LOG, Control, Job, TrainSpec, start_of_last_phase
+
+POLL_SECONDS = 0.5
+
+
+class OneOffJobs:
+    """Trial folders worked through at the launcher, several at once; results are kept and reused."""
+
+    def __init__(self, launcher: Launcher, stopping: Callable[[], bool]) -> None:
+        self._launcher = launcher
+        self._stopping = stopping
+
+    def start(self, folder: Path, job: Job) -> "PendingJob":
+        """Submit the job unless its result is there."""
+        prepare_job(folder, job)
+        pending = PendingJob(self._launcher, self._stopping, folder, job.spec.threads)
+        if read_result(folder) is None:
+            pending.submit()
+        return pending
+
+
+class PendingJob:
+    """A job of ``OneOffJobs`` that may still run."""
+
+    def __init__(
+        self, launcher: Launcher, stopping: Callable[[], bool], folder: Path, threads: int
+    ) -> None:
+        self._launcher = launcher
+        self._stopping = stopping
+        self._folder = folder
+        self._request = JobRequest(folder=folder, threads=threads)
+        self._attempts = 0
+
+    def submit(self) -> None:
+        """Hand the job to the launcher."""
+        self._job_id = self._launcher.submit(self._request)
+        self._attempts += 1
+
+    def result(self) -> dict[str, Any] | None:
+        """Wait for the result; None where the driver stops first.
+
+        Raises:
+            InstrumentError: with the trainer's reason, where the job failed.
+        """
+        while (result := read_result(self._folder)) is None:
+            if self._stopping():
+                ask_to_stop(self._folder)
+            status = self._launcher.poll([self._job_id], timeout=POLL_SECONDS)[self._job_id]
+            if not status.is_terminal or read_result(self._folder) is not None:
+                continue
+            if self._stopping():
+                return None
+            failure = read_failure(self._folder)
+            if failure is not None:
+                raise InstrumentError(f"{failure['message']} (see {self._folder / LOG})")
+            if status is not JobStatus.LOST or self._attempts >= MAX_ATTEMPTS:
+                raise InstrumentError(
+                    f"the job in {self._folder} was {status.value} and left no result; see {LOG} there"
+                )
+            self.submit()
+        return result
+
+
+def start_controls(
+    jobs: OneOffJobs,
+    folder: StudyFolder,
+    spec: TrainSpec,
+    *,
+    device: str,
+    controls: tuple[Control, ...],
+) -> PendingJob:
+    """Submit the check of the instrument; it also trains the stages that all trials begin with."""
+    job = Job(spec=spec, stages=folder.stages.absolute(), device=device, controls=controls)
+    return jobs.start(folder.controls, job)
+
+
+def confirm(
+    jobs: OneOffJobs,
+    folder: StudyFolder,
+    *,
+    baseline: TrainSpec | None,
+    best: TrainSpec,
+    device: str,
+) -> Mapping[str, Mapping[str, Any]]:
+    """Score start, baseline and best on the held-out questions, all from their stages.
+
+    Returns:
+        Results by label; empty where the driver stops first.
+    """
+    specs = {"start": start_of_last_phase(best), "baseline": baseline, "best": best}
+    pending = {
+        label: jobs.start(
+            folder.confirmation(label),
+            Job(spec=_on_holdout(spec), stages=folder.stages.absolute(), device=device),
+        )
+        for label, spec in specs.items()
+        if spec is not None
+    }
+    results = {label: job.result() for label, job in pending.items()}
+    if any(result is None for result in results.values()):
+        return {}
+    return {label: result for label, result in results.items() if result is not None}
+
+
+def _on_holdout(spec: TrainSpec) -> TrainSpec:
+    return spec.model_copy(
+        update={"evaluate": spec.evaluate.model_copy(update={"split": "holdout"})}
+    )

@@ -1,0 +1,360 @@
+"""The launcher of this machine: a queue of jobs, and slots with one warm worker each.
+
+Decides which job goes to which slot: first come, first served, to a worker with the job's number of
+threads. A worker starts with the first job that needs it; when it dies it takes its one job with it
+and is replaced. All of it ends with the driver. Must not know trials, studies, a folder's content.
+"""
+
+import os
+import secrets
+import selectors
+import signal
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from sweeper.errors import LauncherError, LauncherUnavailable
+from sweeper.jobs import JobId, JobRequest, JobStatus
+from sweeper.launchers.devices import (
+    Devices,
+    Slot,
+    find_gpus,
+    open_nvml,
+    resolve_devices,
+    usable_cores,
+    visible_gpus,
+)
+from sweeper.launchers.leases import GpuLeases
+from sweeper.launchers.seat import Seat
+from sweeper.launchers.worker import Event, Worker
+
+WORKER_COMMAND = (sys.executable, "-m", "trainer", "serve")
+FAILED_STARTS = 3  # in a row on one slot: more of the same will not help
+RETRY_INTERVAL = 1.0  # seconds between two looks at a card that others use
+
+STATUS_OF = {
+    "completed": JobStatus.COMPLETED,
+    "failed": JobStatus.FAILED,
+    "stopped": JobStatus.CANCELLED,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    request: JobRequest
+    status: JobStatus = JobStatus.QUEUED
+
+
+class LocalLauncher:
+    """Runs jobs on the slots of this machine. Not for use by several threads."""
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        *,
+        log_folder: Path,
+        worker_command: Sequence[str] = WORKER_COMMAND,
+        leases: GpuLeases | None = None,
+        retry_interval: float = RETRY_INTERVAL,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            slots: Where jobs can run; all of one kind of device.
+            log_folder: Gets a `worker-<slot>.log` for the stderr of each slot's workers.
+            worker_command: Starts a worker that reads trial folders from stdin.
+            leases: Where slots on GPUs are leased.
+            retry_interval: Seconds between two looks at a card that others use.
+
+        Raises:
+            LauncherUnavailable: if there is no slot.
+        """
+        if not slots:
+            raise LauncherUnavailable("There is no slot to run jobs on: check `resources`.")
+        leases = GpuLeases(None) if leases is None else leases
+        self._seats = tuple(
+            Seat(
+                slot,
+                command=worker_command,
+                log_folder=log_folder,
+                leases=leases,
+                retry_interval=retry_interval,
+            )
+            for slot in slots
+        )
+        self._command = tuple(worker_command)
+        self._retry_interval = retry_interval
+        self._jobs: dict[JobId, _Job] = {}
+        self._queue: deque[JobId] = deque()
+        self._prefix = f"local-{secrets.token_hex(4)}"  # an earlier driver's ids are not ours
+        self._numbers = count()
+        self._selector = selectors.DefaultSelector()
+        self._news = False
+        self._start_failure: str | None = None
+        self._closed = False
+
+    @property
+    def slots(self) -> int:
+        """How many jobs can run at the same time."""
+        return len(self._seats)
+
+    @property
+    def device(self) -> str:
+        """Kind of device that a job gets: "cpu" or "cuda"."""
+        return self._seats[0].slot.device
+
+    @property
+    def guard_pids(self) -> Mapping[str, int]:
+        """Process id of the guard of each living worker, by the name of its slot."""
+        return {s.slot.name: s.worker.guard_pid for s in self._seats if s.worker is not None}
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """Why slots stay empty although jobs wait, by the name of the slot."""
+        if not self._queue:
+            return {}
+        return {s.slot.name: s.refusal for s in self._seats if s.refusal is not None}
+
+    def submit(self, request: JobRequest) -> JobId:
+        """Queue the job and return at once. Raises LauncherError after `close`."""
+        if self._closed:
+            raise LauncherError(f"The launcher is closed; {request.folder} was not started.")
+        job_id = JobId(f"{self._prefix}-{next(self._numbers)}")
+        self._jobs[job_id] = _Job(request=request)
+        self._queue.append(job_id)
+        self._work(0.0)
+        return job_id
+
+    def poll(
+        self, job_ids: Collection[JobId], *, timeout: float = 0.0
+    ) -> Mapping[JobId, JobStatus]:
+        """Return the status of every id; one that this launcher never gave out is LOST.
+
+        Waits up to ``timeout`` seconds for a job to end or an epoch to be written. Does not wait if
+        one of ``job_ids`` has ended already.
+
+        Raises:
+            LauncherError: if no worker can be started, or a slot's workers died three times in a
+                row before they were ready.
+        """
+        deadline = time.monotonic() + timeout
+        self._work(0.0)
+        while not (self._news or any(self._status(job_id).is_terminal for job_id in job_ids)):
+            left = deadline - time.monotonic()
+            if left <= 0.0 or self._closed or self._start_failure is not None:
+                break
+            self._work(left)
+        self._news = False
+        if self._start_failure is not None:
+            message, self._start_failure = self._start_failure, None
+            raise LauncherError(message)
+        return {job_id: self._status(job_id) for job_id in job_ids}
+
+    def cancel(self, job_id: JobId) -> None:
+        """Kill the job's worker, or take the job from the queue. Nothing for a job that has ended.
+
+        Raises:
+            LauncherError: if a process of the worker cannot be killed.
+        """
+        self._work(0.0)  # it may have ended just now
+        if self._status(job_id).is_terminal:
+            return
+        self._jobs[job_id].status = JobStatus.CANCELLED
+        if job_id in self._queue:
+            self._queue.remove(job_id)
+        else:
+            self._dismiss(next(seat for seat in self._seats if seat.job == job_id))
+
+    def close(self) -> None:
+        """Kill what still runs, give back every slot. A second call does nothing.
+
+        Raises:
+            LauncherError: if a process of a worker cannot be killed.
+        """
+        self._closed = True
+        self._queue.clear()
+        for job in self._jobs.values():
+            if not job.status.is_terminal:
+                job.status = JobStatus.CANCELLED
+        for seat in self._seats:
+            if seat.worker is not None:
+                seat.worker.kill()  # all at once, then one wait for all
+        failures = []
+        for seat in self._seats:
+            try:
+                self._dismiss(seat)
+            except LauncherError as error:
+                failures.append(f"{seat.slot.name}: {error}")
+        self._selector.close()
+        if failures:
+            raise LauncherError("\n".join(failures))
+
+    def __enter__(self) -> "LocalLauncher":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _status(self, job_id: JobId) -> JobStatus:
+        job = self._jobs.get(job_id)
+        return JobStatus.LOST if job is None else job.status
+
+    def _work(self, timeout: float) -> None:
+        """Take in what workers say within ``timeout`` seconds, then fill the slots."""
+        if self._closed:
+            return
+        if self.refusals:
+            timeout = min(timeout, self._retry_interval)
+        for key, _ in self._selector.select(timeout):
+            self._listen(key.data)
+        self._fill_slots()
+
+    def _listen(self, seat: Seat) -> None:
+        worker = seat.worker
+        assert worker is not None
+        for event in worker.receive():
+            self._take_in(event, seat)
+        if worker.ended:
+            self._bury(worker, seat)
+
+    def _take_in(self, event: Event, seat: Seat) -> None:
+        if event.kind == "ready":
+            seat.failed_starts = 0
+        elif seat.job is not None and event.folder == str(self._jobs[seat.job].request.folder):
+            self._news = True
+            if event.kind == "ended":
+                self._jobs[seat.job].status = STATUS_OF.get(event.status or "", JobStatus.FAILED)
+                seat.job = None
+
+    def _bury(self, worker: Worker, seat: Seat) -> None:
+        """Settle what a worker leaves that ended by itself."""
+        job = None if seat.job is None else self._jobs[seat.job]
+        ending = _ending(self._dismiss(seat))
+        if job is not None:
+            job.status = JobStatus.LOST
+            self._news = True
+            worker.note(f"the worker {ending} during {job.request.folder}")
+        elif not worker.ready:
+            seat.failed_starts += 1
+            if seat.failed_starts == FAILED_STARTS:
+                seat.failed_starts = 0
+                self._start_failure = (
+                    f"The worker of slot {seat.slot.name} {ending} before it was ready, "
+                    f"{FAILED_STARTS} times in a row.\nCommand: {' '.join(self._command)}\n"
+                    f"End of its log:\n{worker.log_tail() or '(empty)'}"
+                )
+
+    def _dismiss(self, seat: Seat) -> int:
+        if seat.worker is None:
+            return 0
+        self._selector.unregister(seat.worker)
+        return seat.dismiss()
+
+    def _fill_slots(self) -> None:
+        """Give every waiting job, in order, a worker or the start of one while there are slots."""
+        if self._start_failure is not None:
+            return
+        on_their_way = Counter(seat.threads for seat in self._seats if seat.is_starting)
+        for job_id in list(self._queue):
+            threads = self._jobs[job_id].request.threads
+            idle = [s for s in self._seats if s.is_idle and s.threads == threads]
+            if idle:
+                self._hand_over(job_id, idle[0])
+            elif on_their_way[threads]:
+                on_their_way[threads] -= 1
+            elif not self._start_worker(threads):
+                return  # no later job overtakes
+
+    def _hand_over(self, job_id: JobId, seat: Seat) -> None:
+        assert seat.worker is not None
+        self._queue.remove(job_id)
+        self._jobs[job_id].status = JobStatus.RUNNING
+        seat.job = job_id
+        seat.worker.send(self._jobs[job_id].request.folder)
+
+    def _start_worker(self, threads: int) -> bool:
+        """Start a worker on an empty slot, else in the place of an idle one. False: no slot."""
+        empty = [seat for seat in self._seats if seat.worker is None]
+        idle = [seat for seat in self._seats if seat.is_idle]
+        try:
+            for seat in [*empty, *idle[:1]]:
+                self._dismiss(seat)
+                worker = seat.start(threads)
+                if worker is not None:
+                    self._selector.register(worker, selectors.EVENT_READ, seat)
+                    return True
+        except LauncherError as error:
+            self._start_failure = str(error)
+        return False
+
+
+def _ending(code: int) -> str:
+    """Put an exit code into words."""
+    if code != 128 + signal.SIGKILL:
+        return f"ended with exit code {code}"
+    return "was killed (SIGKILL: out of memory, or by hand)"
+
+
+def find_slots(
+    *,
+    devices: Devices = "auto",
+    slots_per_device: int | Literal["auto"] = "auto",
+    threads: int = 1,
+) -> tuple[Slot, ...]:
+    """Look which slots this machine has; see `resolve_devices` for the arguments.
+
+    Raises:
+        LauncherUnavailable: if a GPU is named that does not exist.
+    """
+    gpus = () if devices == "cpu" else find_gpus(open_nvml())
+    return resolve_devices(
+        devices,
+        slots_per_device,
+        threads=threads,
+        gpus=visible_gpus(gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
+        cores=usable_cores(),
+    )
+
+
+def open_local(
+    *,
+    devices: Devices = "auto",
+    slots_per_device: int | Literal["auto"] = "auto",
+    threads: int = 1,
+    min_free: float = 0.0,
+    log_folder: Path,
+    worker_command: Sequence[str] = WORKER_COMMAND,
+) -> LocalLauncher:
+    """Open the launcher on the devices of this machine that the study's `resources` ask for.
+
+    Args:
+        devices: "auto", "cpu", or indices of GPUs as `nvidia-smi` shows them.
+        slots_per_device: Jobs that share a GPU; "auto" is one (on the CPU one for every ``threads``
+            cores).
+        threads: CPU threads of a job.
+        min_free: A GPU with less free memory, in GiB, is not used.
+        log_folder: Gets the logs of the workers.
+        worker_command: Starts a worker.
+
+    Raises:
+        LauncherUnavailable: if a GPU is named that does not exist.
+    """
+    slots = find_slots(devices=devices, slots_per_device=slots_per_device, threads=threads)
+    nvml = open_nvml() if slots and slots[0].share is not None else None
+    return LocalLauncher(
+        slots,
+        log_folder=log_folder,
+        worker_command=worker_command,
+        leases=GpuLeases(nvml, min_free=min_free),
+    )

@@ -1,0 +1,162 @@
+"""What a study would do, before it does anything: proposals, epochs, reader calls. Pure.
+
+Samplers that learn propose only as far ahead as the study's lag; the rest is estimated from what is
+known. The number of stages is exact for the settings listed: shared beginnings count once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweeper.config import StudyConfig, spec_for
+from sweeper.proposals import Search, lag_for, propose, ready
+from sweeper.ranking import params_text
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import complete_values, is_finite, size
+from trainer.contract import Environment, GrpoSpec, TrainSpec, start_of_last_phase, stage_chain
+
+PROBE_CALLS = 200 * 4 * 7  # the liveness probe: questions, shots, at most six groups and the start
+_ANYWHERE = Environment(torch="", device="", data="", reader="")  # only equality of keys matters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Counts of what a study would do; calls and epochs are extrapolated beyond ``settings``."""
+
+    trials: int
+    settings: Sequence[TrialRecord]  # as far as they can be told in advance
+    space_size: int | None  # None: infinite
+    phases: Sequence[str]
+    epochs: float  # to train, all trials, shared stages once
+    epochs_alone: float  # if every trial trained all of its own
+    reader_calls: float
+
+    def hours(self, seconds_a_call: float, slots: int) -> float:
+        """Time that the reader alone takes, in hours."""
+        return self.reader_calls * seconds_a_call / slots / 3600
+
+
+def search_of(config: StudyConfig, *, lag: int) -> Search:
+    """The part of the study that determines its proposals."""
+    return Search(
+        space=config.space,
+        sampler_name=config.sampler.name,
+        seed=config.sampler.seed,
+        sampler_options=config.sampler.options,
+        pruner_name=config.pruner.name,
+        pruner_options=config.pruner.options,
+        goal=config.goal,
+        baseline=config.baseline,
+        enqueue=config.enqueue,
+        lag=lag,
+    )
+
+
+def first_spec(config: StudyConfig) -> TrainSpec:
+    """The spec of trial 0: its chain up to the last phase's start is what the controls train."""
+    proposal = propose(search_of(config, lag=1), 0, [])
+    assert proposal is not None, "a space has at least one setting"
+    return spec_for(config, complete_values(config.space, proposal.params))
+
+
+def lag_of(config: StudyConfig, slots: int) -> int:
+    """How many trials back a proposal's known results end; 0 where order is free."""
+    if config.order == "free":
+        return 0
+    return lag_for(slots) if config.lag == "auto" else config.lag
+
+
+def plan_study(config: StudyConfig, search: Search) -> Plan:
+    """Lay out what a fresh study in ``config`` would train and ask."""
+    known = _foreseeable(config, search)
+    specs = [spec_for(config, record.notes["values"]) for record in known]
+    chains = [stage_chain(spec, _ANYWHERE)[1:] for spec in specs]
+    unique = {ref.key for chain in chains for ref in chain}
+    total = (
+        min(config.trials, size(config.space)) if search.sampler_name == "grid" else config.trials
+    )
+    scale = total / len(known)
+    own = {
+        ref.key for spec in specs for ref in stage_chain(start_of_last_phase(spec), _ANYWHERE)[1:]
+    }
+    first = specs[0].evaluate
+    calls = _evaluation_calls(specs[0]) * len(config.controls) + PROBE_CALLS
+    calls += 3 * first.holdout * len(first.shots)  # start, baseline and best at the end
+    trained = sum(_epoch_calls(spec, index) for spec, index in _each_epoch(specs))
+    return Plan(
+        trials=total,
+        settings=known,
+        space_size=size(config.space) if is_finite(config.space) else None,
+        phases=[entry.kind for entry in specs[0].phases],
+        epochs=len(own) + (len(unique) - len(own)) * scale,
+        epochs_alone=sum(len(chain) for chain in chains) * scale,
+        reader_calls=calls + trained * scale,
+    )
+
+
+def _foreseeable(config: StudyConfig, search: Search) -> list[TrialRecord]:
+    """The trials whose proposals need no results."""
+    records: list[TrialRecord] = []
+    for number in range(config.trials):
+        if not ready(search, number, records):
+            break
+        proposal = propose(search, number, records)
+        if proposal is None:
+            break
+        values = complete_values(config.space, proposal.params)
+        records.append(
+            TrialRecord(
+                number=number,
+                params=proposal.params,
+                state=TrialState.RUNNING,
+                sampler_state=proposal.sampler_state,
+                notes={"proposed": proposal.origin, "values": values},
+            )
+        )
+    return records
+
+
+def _each_epoch(specs: Sequence[TrainSpec]) -> list[tuple[TrainSpec, int]]:
+    """Every stage to train once: a spec that leads through it, and its phase."""
+    seen: dict[str, tuple[TrainSpec, int]] = {}
+    for spec in specs:
+        for ref in stage_chain(spec, _ANYWHERE)[1:]:
+            seen.setdefault(ref.key, (spec, ref.phase_index))
+    return list(seen.values())
+
+
+def _epoch_calls(spec: TrainSpec, phase_index: int) -> int:
+    """Reader calls of one epoch: its sampled rollouts and its evaluation."""
+    settings = spec.phases[phase_index].settings
+    sampled = 0
+    if isinstance(settings, GrpoSpec) and settings.rollouts == "sampled":
+        sampled = spec.task.training_queries * settings.group_size * len(spec.evaluate.shots)
+    return sampled + _evaluation_calls(spec)
+
+
+def _evaluation_calls(spec: TrainSpec) -> int:
+    return spec.evaluate.asked * len(spec.evaluate.shots)
+
+
+def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:
+    """The plan of a study for people."""
+    planned = plan_study(config, search_of(config, lag=lag_of(config, slots)))
+    space = "infinite" if planned.space_size is None else f"{planned.space_size} settings"
+    exact = len(planned.settings) == planned.trials
+    about = "" if exact else "about "
+    lines = [
+        f"{config.name}: {planned.trials} trials on {slots} slot(s); sampler {config.sampler.name}, "
+        f"space {space}",
+        f"phases: {', '.join(planned.phases)}",
+        f"epochs to train: {about}{planned.epochs:.0f} "
+        f"({about}{planned.epochs_alone:.0f} if every trial trained alone)",
+        f"reader calls: {about}{planned.reader_calls:,.0f}",
+    ]
+    if seconds_a_call > 0:
+        hours = planned.hours(seconds_a_call, slots)
+        lines.append(f"reader time at {seconds_a_call:g} s a call: {about}{hours:.1f} hours")
+    lines.append("first proposals:" if not exact else "proposals:")
+    lines += [
+        f"  trial {record.number} ({record.notes['proposed']}): {params_text(record.notes['values'])}"
+        for record in planned.settings
+    ]
+    return "\n".join(lines)

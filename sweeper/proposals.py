@@ -1,0 +1,385 @@
+"""What the next trial tries, and whether a running one is worth finishing.
+
+Proposal n depends on the search, its seed, n, and the results of trials 0 .. n-lag; later trials
+count as running, whatever is known of them. So the number of slots, the order in which trials end
+and a killed driver change nothing. Optuna's samplers and pruners see a study that is built afresh
+in memory for each question. No clock, no files, no storage. Optuna is imported where it is used,
+because `sweeper --help` must not wait for it.
+"""
+
+import contextlib
+import hashlib
+import math
+import random
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import (
+    Parameter,
+    Setting,
+    Space,
+    Value,
+    canonical,
+    compose,
+    setting_at,
+    setting_number,
+    size,
+)
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
+
+Goal = Literal["maximize", "minimize"]
+SamplerName = Literal["tpe", "random", "grid", "qmc", "cmaes", "gp"]
+PrunerName = Literal["none", "median", "percentile", "hyperband"]
+Origin = Literal["baseline", "enqueued", "sampled"]
+
+_WITHOUT_HISTORY = ("random", "grid", "qmc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The part of a study that determines its proposals."""
+
+    space: Space
+    sampler_name: SamplerName = "tpe"
+    seed: int = 0
+    sampler_options: Mapping[str, Any] = field(default_factory=dict)  # of Optuna's constructor
+    pruner_name: PrunerName = "none"
+    pruner_options: Mapping[str, Any] = field(default_factory=dict)
+    goal: Goal = "maximize"
+    baseline: Setting | None = None  # trial 0
+    enqueue: tuple[Setting, ...] = ()  # the trials after it
+    lag: int = 8  # how far behind n the known results end; 0: every result counts at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a trial tries, and where that came from."""
+
+    params: Mapping[str, Value]
+    origin: Origin
+    sampler_state: Mapping[str, Any] = field(default_factory=dict)  # goes into the trial's record
+
+
+def lag_for(slots: int) -> int:
+    """Choose the lag for a number of slots: up to four slots share one history."""
+    return 8 if slots <= 4 else 2 * slots
+
+
+def ready(search: Search, number: int, history: Sequence[TrialRecord]) -> bool:
+    """Whether the results that trial ``number`` depends on are all there.
+
+    A lag of 0 never waits and gives reproducibility up.
+    """
+    if search.lag == 0 or not _needs_history(search, number):
+        return True
+    ended = {record.number for record in history if record.state is not TrialState.RUNNING}
+    return all(earlier in ended for earlier in range(number - search.lag + 1))
+
+
+def propose(search: Search, number: int, history: Sequence[TrialRecord]) -> Proposal | None:
+    """Say what trial ``number`` tries: the baseline, then what is enqueued, then the sampler's.
+
+    Args:
+        search: What is searched, and how.
+        number: Zero-based number of the trial.
+        history: Records of at least the trials 0 .. ``number`` - 1, in any order; results of
+            trials after ``number`` - lag are ignored.
+
+    Returns:
+        The proposal; None when a grid has no further point.
+
+    Raises:
+        ValueError: if a record is missing, or has no result that it must have (see `ready`).
+    """
+    given = _given(search)
+    if number < len(given):
+        origin: Origin = "baseline" if number == 0 and search.baseline else "enqueued"
+        return Proposal(params=given[number], origin=origin)
+    place = number - len(given)
+    if search.sampler_name == "random":
+        generator = random.Random(_derived_seed(search.seed, number))
+        point = [generator.random() for _ in search.space.searched]
+        return Proposal(params=setting_at(search.space, point), origin="sampled")
+    if search.sampler_name == "qmc":
+        point = _sobol_point(len(search.space.searched), place, search.seed)
+        return Proposal(params=setting_at(search.space, point), origin="sampled")
+    if search.sampler_name == "grid":
+        setting = next(islice(_grid(search), place, None), None)
+        return None if setting is None else Proposal(params=setting, origin="sampled")
+    return _ask(search, number, _visible(search, number, history))
+
+
+def should_prune(
+    search: Search,
+    number: int,
+    history: Sequence[TrialRecord],
+    own_intermediate: Mapping[int, float],
+) -> bool:
+    """Whether trial ``number`` should stop after the last epoch of ``own_intermediate``.
+
+    Decided on the same history as its proposal, so also a function.
+
+    Args:
+        search: What is searched, and how.
+        number: Zero-based number of the running trial.
+        history: As for `propose`.
+        own_intermediate: Score after each of the trial's epochs so far, by one-based epoch.
+    """
+    if search.pruner_name == "none" or not own_intermediate:
+        return False
+    visible = _visible(search, number, history)
+    own = TrialRecord(
+        number=number, params={}, state=TrialState.RUNNING, intermediate=own_intermediate
+    )
+    if search.pruner_name == "hyperband":
+        return _hyperband_prunes(search, visible, own)
+    with _quiet():
+        from optuna import pruners
+
+        options = dict(search.pruner_options)
+        pruner = (
+            pruners.MedianPruner(**options)
+            if search.pruner_name == "median"
+            else pruners.PercentilePruner(**{"percentile": 25.0, **options})
+        )
+        study = _study(search, None, [frozen_trial(record, {}) for record in visible])
+        return bool(pruner.prune(study, frozen_trial(own, {})))
+
+
+def distribution(parameter: Parameter) -> "BaseDistribution":
+    """Return Optuna's form of a searched parameter."""
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    if parameter.choices:
+        return CategoricalDistribution(parameter.choices)
+    low, high = parameter.bounds
+    if parameter.integer:
+        step = int(parameter.step or 1)
+        return IntDistribution(int(low), int(high), log=parameter.log, step=step)
+    return FloatDistribution(low, high, log=parameter.log, step=parameter.step)
+
+
+def _needs_history(search: Search, number: int) -> bool:
+    if search.pruner_name != "none":
+        return True
+    return search.sampler_name not in _WITHOUT_HISTORY and number >= len(_given(search))
+
+
+def _given(search: Search) -> list[dict[str, Value]]:
+    """Return the settings that come before the sampler's, in order."""
+    first = [] if search.baseline is None else [search.baseline]
+    return [canonical(search.space, setting) for setting in (*first, *search.enqueue)]
+
+
+def _derived_seed(seed: int, number: int) -> int:
+    """Mix seed and trial number into 32 bits, so that neighbours are unrelated."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")
+
+
+def _sobol_point(dimension: int, place: int, seed: int) -> list[float]:
+    """Return one point of a scrambled Sobol sequence; its first 2^k points are balanced."""
+    if dimension == 0:
+        return []
+    import numpy as np
+    from scipy.stats import qmc
+
+    sequence = qmc.Sobol(dimension, scramble=True, seed=np.random.default_rng(seed))
+    if place > 0:  # SciPy cannot go forward by nothing
+        sequence.fast_forward(place)
+    return [float(coordinate) for coordinate in sequence.random(1)[0]]
+
+
+def _grid(search: Search) -> Iterator[dict[str, Value]]:
+    """Go through a finite space in a random order, without what was tried as given."""
+    given = _given(search)
+    for index in _shuffled(size(search.space), search.seed):
+        setting = setting_number(search.space, index)
+        if setting not in given:
+            yield setting
+
+
+def _shuffled(total: int, seed: int) -> Iterator[int]:
+    """Shuffle range(total) lazily (Fisher and Yates), in memory that grows with what is used."""
+    generator = random.Random(seed)
+    moved: dict[int, int] = {}
+    for place in range(total):
+        other = generator.randrange(place, total)
+        yield moved.get(other, other)
+        moved[other] = moved.get(place, place)
+
+
+def _visible(search: Search, number: int, history: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the records 0 .. number-1 as trial ``number`` may see them."""
+    records = {record.number: record for record in history}
+    missing = [earlier for earlier in range(number) if earlier not in records]
+    if missing:
+        raise ValueError(f"trial {number} needs the records of all trials before it: {missing}")
+    settled = number if search.lag == 0 else number - search.lag + 1
+    open_ones = [n for n in range(settled) if records[n].state is TrialState.RUNNING]
+    if open_ones and search.lag > 0:
+        raise ValueError(f"trial {number} needs the results of trials {open_ones}, still running")
+    return [_seen(records[n], settled=n < settled) for n in range(number)]
+
+
+def _seen(record: TrialRecord, *, settled: bool) -> TrialRecord:
+    if settled:
+        return replace(record, notes={})
+    return replace(record, state=TrialState.RUNNING, score=None, intermediate={}, notes={})
+
+
+def _ask(search: Search, number: int, visible: Sequence[TrialRecord]) -> Proposal:
+    """Draw a setting from a fresh Optuna study that holds the visible records."""
+    with _quiet():
+        distributions = {p.name: distribution(p) for p in search.space.searched}
+        sampler = _sampler(search, _derived_seed(search.seed, number))
+        study = _study(search, sampler, [frozen_trial(record, distributions) for record in visible])
+        trial = study.ask()
+        setting = compose(search.space, lambda parameter: _suggest(trial, parameter))
+        state = study.get_trials(deepcopy=False)[-1].system_attrs
+    return Proposal(
+        params=canonical(search.space, setting),
+        origin="sampled",
+        sampler_state=dict(state) if search.sampler_name == "cmaes" else {},
+    )
+
+
+def _suggest(trial: "Trial", parameter: Parameter) -> Value:
+    if parameter.choices:
+        choice = trial.suggest_categorical(parameter.name, parameter.choices)
+        assert choice is not None
+        return choice
+    low, high = parameter.bounds
+    if parameter.integer:
+        step = int(parameter.step or 1)
+        return trial.suggest_int(parameter.name, int(low), int(high), step=step, log=parameter.log)
+    return trial.suggest_float(parameter.name, low, high, step=parameter.step, log=parameter.log)
+
+
+def _sampler(search: Search, seed: int) -> "BaseSampler":
+    from optuna import samplers
+
+    options = dict(search.sampler_options)
+    if search.sampler_name == "cmaes":
+        return samplers.CmaEsSampler(
+            **{"seed": seed, "warn_independent_sampling": False, **options}
+        )
+    if search.sampler_name == "gp":
+        return samplers.GPSampler(**{"seed": seed, "warn_independent_sampling": False, **options})
+    conditional = any(parameter.when for parameter in search.space.searched)
+    return samplers.TPESampler(**{"seed": seed, "group": conditional, **options})
+
+
+def _study(
+    search: Search, sampler: "BaseSampler | None", trials: Sequence["FrozenTrial"]
+) -> "Study":
+    """Build a study in memory. Hyperband hashes its name: a new seed gives other brackets."""
+    import optuna
+
+    study = optuna.create_study(
+        study_name=f"seed {search.seed}", direction=search.goal, sampler=sampler
+    )
+    study.add_trials(trials)
+    return study
+
+
+def frozen_trial(
+    record: TrialRecord, distributions: Mapping[str, "BaseDistribution"]
+) -> "FrozenTrial":
+    """Return Optuna's form of a record; parameters without distribution are left out.
+
+    A pruned trial gets its last score as value, as Optuna's own `tell` does.
+    """
+    from optuna.trial import TrialState as OptunaState
+    from optuna.trial import create_trial
+
+    states = {
+        TrialState.RUNNING: OptunaState.RUNNING,
+        TrialState.COMPLETE: OptunaState.COMPLETE,
+        TrialState.PRUNED: OptunaState.PRUNED,
+        TrialState.FAILED: OptunaState.FAIL,
+    }
+    known = [name for name in record.params if name in distributions]
+    return create_trial(
+        state=states[record.state],
+        value=optuna_value(record),
+        params={name: record.params[name] for name in known},
+        distributions={name: distributions[name] for name in known},
+        intermediate_values=dict(record.intermediate),
+        user_attrs=dict(record.notes),
+        system_attrs=dict(record.sampler_state),
+    )
+
+
+def optuna_value(record: TrialRecord) -> float | None:
+    """Return what Optuna keeps as the trial's value. Raises ValueError for a score that is NaN."""
+    if record.state is TrialState.COMPLETE:
+        if record.score is None or math.isnan(record.score):
+            raise ValueError(f"trial {record.number} is complete, but its score is {record.score}")
+        return record.score
+    if record.state is TrialState.PRUNED and record.intermediate:
+        last = record.intermediate[max(record.intermediate)]
+        return None if math.isnan(last) else last
+    return None
+
+
+def _hyperband_prunes(search: Search, visible: Sequence[TrialRecord], own: TrialRecord) -> bool:
+    """Let Optuna's Hyperband go through all reports again, in the order of trial and epoch.
+
+    It keeps the value at each rung as a note on the trial, written when the trial was asked about;
+    going through the reports again finds the same notes whatever was asked, and when.
+    """
+    from optuna.pruners import HyperbandPruner
+
+    options = {"max_resource": "auto", **search.pruner_options}
+    if options["max_resource"] == "auto":
+        options["max_resource"] = _longest_training(search, visible)
+    if options["max_resource"] is None:
+        return False
+    with _quiet():
+        pruner = HyperbandPruner(**options)
+        study = _study(search, None, [])
+        decision = False
+        for record in (*visible, own):
+            trial = study.ask()
+            for epoch, score in sorted(record.intermediate.items()):
+                trial.report(score, epoch)
+                current = study.get_trials(deepcopy=False)[-1]
+                decision = pruner.prune(study, current)
+    return bool(decision)
+
+
+def _longest_training(search: Search, visible: Sequence[TrialRecord]) -> int | None:
+    """Return the most epochs that a trial can have, or else has had; None if that is unknown."""
+    for parameter in search.space.searched:
+        if parameter.fidelity and not parameter.choices:
+            return int(parameter.bounds[1])
+    lengths = [
+        max(record.intermediate)
+        for record in visible
+        if record.state is TrialState.COMPLETE and record.intermediate
+    ]
+    return max(lengths, default=None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Optuna from logging and from warning of its own experimental features."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield

@@ -1,0 +1,167 @@
+"""Who is ahead: the order of the trials, and the tables that people read. Values in, text out.
+
+Controls come first, then the baseline, then the trials from best to worst: a score means nothing
+without those that nobody searched for. Fractions inside, per cent in the tables.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a ranking."""
+
+    label: str  # "trial 7", "control random"
+    params: Mapping[str, Value]
+    score: float  # fraction
+    accuracy: Mapping[str, float]  # by number of shots, fractions
+    difference: float | None  # from the baseline's score, in fractions; None without a baseline
+
+
+def ranking(records: Sequence[TrialRecord], *, goal: str) -> list[TrialRecord]:
+    """Complete trials, the best first; equal scores in order of their numbers."""
+    complete = [record for record in records if record.state is TrialState.COMPLETE]
+    sign = -1.0 if goal == "maximize" else 1.0
+    return sorted(complete, key=lambda record: (sign * (record.score or 0.0), record.number))
+
+
+def baseline_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The complete baseline trial, if the study has one."""
+    return next(
+        (
+            record
+            for record in records
+            if record.notes.get("proposed") == "baseline" and record.state is TrialState.COMPLETE
+        ),
+        None,
+    )
+
+
+def rows(
+    records: Sequence[TrialRecord], controls: Mapping[str, Mapping[str, Any]], *, goal: str
+) -> list[Row]:
+    """Controls, then complete trials from best to worst, each with its distance to the baseline."""
+    baseline = baseline_of(records)
+    anchor = None if baseline is None else baseline.score
+
+    def row(
+        label: str,
+        params: Mapping[str, Value],
+        score: float | None,
+        accuracy: Mapping[str, float],
+    ) -> Row:
+        value = score or 0.0
+        return Row(
+            label=label,
+            params=params,
+            score=value,
+            accuracy=accuracy,
+            difference=None if anchor is None else value - anchor,
+        )
+
+    trials = [
+        row(_label(record, baseline), _values(record), record.score, record.notes["accuracy"])
+        for record in ranking(records, goal=goal)
+    ]
+    return [
+        row(f"control {name}", {}, entry["score"], entry["accuracy"])
+        for name, entry in controls.items()
+    ] + trials
+
+
+def _label(record: TrialRecord, baseline: TrialRecord | None) -> str:
+    return f"trial {record.number}" + (" (baseline)" if record is baseline else "")
+
+
+def _values(record: TrialRecord) -> Mapping[str, Value]:
+    """What was used: the setting, completed by fixed and inactive parameters."""
+    values: Mapping[str, Value] = record.notes.get("values", record.params)
+    return values
+
+
+def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of a ranking, ready to be shown: per cent with one decimal."""
+    names = sorted({name for row in table for name in row.params}, key=_first_use(table))
+    shots = list(table[0].accuracy) if table else []
+    header = ["", *names, "score", *(f"{s} shot{'s' if s != '1' else ''}" for s in shots)]
+    header.append("vs baseline")
+    cells = [
+        [
+            row.label,
+            *(shown(row.params[name]) if name in row.params else "" for name in names),
+            per_cent(row.score),
+            *(per_cent(row.accuracy[s]) for s in shots),
+            "" if row.difference is None else f"{100 * row.difference:+.1f}",
+        ]
+        for row in table
+    ]
+    return header, cells
+
+
+def _first_use(table: Sequence[Row]) -> Any:
+    order = [name for row in table for name in row.params]
+    return order.index
+
+
+def shown(value: Value) -> str:
+    """A parameter's value for people: four digits of a float, everything else whole."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def per_cent(fraction: float) -> str:
+    """A fraction as per cent with one decimal."""
+    return f"{100 * fraction:.1f}"
+
+
+def markdown(table: Sequence[Row]) -> str:
+    """A ranking as a Markdown table."""
+    header, cells = table_cells(table)
+    lines = [header, ["---"] * len(header), *cells]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def trials_csv(records: Sequence[TrialRecord], names: Sequence[str]) -> str:
+    """Every trial of any state, one a line, in order of their numbers; fractions, full precision."""
+    shots = sorted({s for record in records for s in record.notes.get("accuracy", {})}, key=int)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    header = ["trial", "origin", "state", *names, "score", *(f"shot_{s}" for s in shots)]
+    writer.writerow(header)
+    for record in sorted(records, key=lambda record: record.number):
+        values = _values(record)
+        accuracy = record.notes.get("accuracy", {})
+        writer.writerow(
+            [
+                record.number,
+                record.notes.get("origin", ""),
+                record.state.value,
+                *(values.get(name, "") for name in names),
+                "" if record.state is not TrialState.COMPLETE else repr(record.score),
+                *(repr(accuracy[s]) if s in accuracy else "" for s in shots),
+            ]
+        )
+    return text.getvalue()
+
+
+def counts_line(state: Mapping[str, Any]) -> str:
+    """The state of a study in one line."""
+    counts = state["counts"]
+    words = [f"{counts[name]} {name}" for name in ("complete", "failed", "pruned") if counts[name]]
+    best = state["best"]
+    tail = "" if best is None else f"; best: trial {best['trial']}, {per_cent(best['score'])} %"
+    return (
+        f"{state['study']}: {', '.join(words) or '0 complete'} of {state['trials']} trials, "
+        f"{counts['running']} running{tail}"
+    )
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """Parameters in one line."""
+    return " ".join(f"{name}={shown(value)}" for name, value in params.items())

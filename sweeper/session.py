@@ -1,0 +1,272 @@
+"""One `sweeper run` from the study file to the summary: opens what the driver needs, in order.
+
+Nothing is written before the study file is known to be good and the study's lock is held. The check of
+the instrument runs while MLflow is being opened, since both take seconds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeper.changes import differences
+from sweeper.config import StudyConfig, load_study
+from sweeper.driver import Driver, Progress
+from sweeper.errors import InstrumentError, StudyChangedError
+from sweeper.export import best_yaml
+from sweeper.instrument import OneOffJobs, PendingJob, start_controls
+from sweeper.interrupts import Interrupts
+from sweeper.jobs import Launcher
+from sweeper.plan import first_spec, lag_of, search_of
+from sweeper.ranking import Row, markdown, rows, trials_csv
+from sweeper.reading import question_of
+from sweeper.records import TrialRecord, TrialState
+from sweeper.study_store import StudyStore
+from sweeper.tracking import open_tracking
+from sweeper.tracking.view import StudyView
+from sweeper.verdict import dead_instrument
+from sweeper.workspace import StudyFolder, Workspace
+
+if TYPE_CHECKING:  # importing it imports MLflow
+    from sweeper.tracking.runs import Tracking
+
+OpenLauncher = Callable[[StudyConfig, StudyFolder], AbstractContextManager[Launcher]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a `sweeper run` ends with."""
+
+    study: str
+    interrupted: bool
+    records: Sequence[TrialRecord]
+    table: Sequence[Row]  # controls, then trials from best to worst
+    confirmed: Mapping[str, Mapping[str, Any]]  # start, baseline, best on the held-out questions
+    link: str  # of the MLflow page, below `sweeper ui` or `mlflow ui`
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 1 some trials failed, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        return int(any(record.state is TrialState.FAILED for record in self.records))
+
+
+def run_study(
+    path: Path,
+    *,
+    workspace: Workspace,
+    open_launcher: OpenLauncher,
+    progress: Progress,
+    trials: int | None = None,
+    force: bool = False,
+    tags: Mapping[str, str] | None = None,
+) -> Summary:
+    """Run the study in ``path`` to its total of trials; the same call resumes it.
+
+    Args:
+        path: The study file.
+        workspace: Where everything is written.
+        open_launcher: Opens slots for the study's resources.
+        progress: Is told what happens.
+        trials: Overrides the study's total.
+        force: Go on although the evaluation does not react to what is trained.
+        tags: Provenance for MLflow, such as the commit of the code.
+
+    Raises:
+        ConfigError, StudyChangedError: before anything is written.
+        InstrumentError: before trial 0, where controls or probe show that scores mean nothing.
+    """
+    config = load_study(path)
+    if trials is not None:
+        config = replace(config, trials=trials)
+    folder = workspace.study(config.name)
+    workspace.prepare()
+    with (
+        folder.locked(),
+        StudyStore.open(
+            folder.database, name=config.name, goal=config.goal, space=config.space
+        ) as store,
+    ):
+        first = first_spec(config)
+        _agree_with_stored_study(config, store)
+        with (
+            open_launcher(config, folder) as launcher,
+            Interrupts(
+                lambda: progress.say("finishing the epochs in hand; Ctrl-C again to stop now")
+            ) as interrupts,
+        ):
+            _store_study(config, store, folder, path)
+            search = search_of(config, lag=_settled_lag(config, store, launcher.slots))
+            jobs = OneOffJobs(launcher, lambda: interrupts.requested)
+            check = start_controls(
+                jobs, folder, first, device=launcher.device, controls=config.controls
+            )
+            tracking = open_tracking(
+                config.mlflow.tracking_uri or workspace.root / "mlflow.db",
+                experiment=config.mlflow.experiment or config.name,
+                artifacts=workspace.root / "mlartifacts",
+            )
+            question = config.description or question_of(path.read_text())
+            parent = _open_study_run(tracking, config, question, tags or {})
+            driver = Driver(
+                config,
+                search,
+                folder=folder,
+                store=store,
+                tracking=tracking,
+                parent_run=parent,
+                launcher=launcher,
+                interrupts=interrupts,
+                progress=progress,
+            )
+            session = _Session(config, folder, tracking, parent, driver, interrupts, progress)
+            try:
+                return session.work(jobs, check, force=force)
+            except KeyboardInterrupt:
+                driver.abandon()
+                return session.summary({}, {})
+            except BaseException:
+                driver.abandon()
+                tracking.finish_study(parent, status="FAILED")
+                raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A study with everything open."""
+
+    config: StudyConfig
+    folder: StudyFolder
+    tracking: "Tracking"
+    parent: str
+    driver: Driver
+    interrupts: Interrupts
+    progress: Progress
+
+    def work(self, jobs: OneOffJobs, check: PendingJob, *, force: bool) -> Summary:
+        """Check the instrument, search, confirm, and write down what was found."""
+        instrument = check.result()
+        if instrument is None:
+            return self.summary({}, {})
+        self._require_alive(instrument["liveness"], force=force)
+        controls = instrument["controls"]
+        self._track_controls(instrument)
+        for name, control in controls.items():
+            self.progress.say(f"control {name:<8} {100 * control['score']:.1f} %")
+        self.driver.search()
+        confirmed = {} if self.interrupts.requested else self.driver.confirm(jobs)
+        return self.summary(controls, confirmed)
+
+    def summary(
+        self, controls: Mapping[str, Any], confirmed: Mapping[str, Mapping[str, Any]]
+    ) -> Summary:
+        """Close the study's run with ranking, best configuration and study file."""
+        self.driver.finish(controls=controls, confirmed=confirmed)
+        records = self.driver.records()
+        table = rows(records, controls, goal=self.config.goal)
+        interrupted = self.interrupts.requested
+        self.tracking.finish_study(
+            self.parent,
+            status="KILLED" if interrupted else "FINISHED",
+            artifacts=self._artifacts(records, table),
+        )
+        return Summary(
+            study=self.config.name,
+            interrupted=interrupted,
+            records=records,
+            table=table,
+            confirmed=confirmed,
+            link=self.tracking.deep_link("http://127.0.0.1:5000"),
+        )
+
+    def _require_alive(self, liveness: Mapping[str, Any], *, force: bool) -> None:
+        reason = dead_instrument(liveness)
+        if reason is None:
+            return
+        if not force:
+            raise InstrumentError(reason)
+        self.progress.say(f"warning: {reason}")
+
+    def _track_controls(self, instrument: Mapping[str, Any]) -> None:
+        """One MLflow run for each control, so that the ranking there shows them too."""
+        environment = instrument["environment"]
+        self.tracking.log_datasets(
+            self.parent, {"questions": environment["data"], "reader": environment["reader"]}
+        )
+        for name, control in instrument["controls"].items():
+            run_id = self.tracking.trial_run(
+                self.parent, name=f"control {name}", tags={"sweeper.origin": "control"}
+            )
+            accuracy = {int(shots): value for shots, value in control["accuracy"].items()}
+            self.tracking.finish_trial(
+                run_id, status="FINISHED", score=control["score"], accuracy=accuracy
+            )
+
+    def _artifacts(
+        self, records: Sequence[TrialRecord], table: Sequence[Row]
+    ) -> dict[str, str]:
+        artifacts: dict[str, str] = {
+            "study.yaml": self.folder.study_file.read_text(),
+            "ranking.md": markdown(table),
+            "trials.csv": trials_csv(records, self.config.space.names),
+        }
+        best = best_yaml(self.config, records)
+        return artifacts if best is None else {**artifacts, "best.yaml": best}
+
+
+def _agree_with_stored_study(config: StudyConfig, store: StudyStore) -> None:
+    """Refuse a study file that contradicts the study on disk; say what differs."""
+    stored = store.attributes().get("study")
+    if stored is None:
+        return
+    harmful = [c for c in differences(stored, config.to_json()) if not c.harmless]
+    if harmful:
+        lines = "\n".join(f"  {change}" for change in harmful)
+        raise StudyChangedError(
+            f"study {config.name!r} was started with another study file:\n{lines}\n"
+            f"Trials of both cannot be ranked together. Undo the change, or give the study another "
+            f"`name:` (stages are shared, nothing is trained twice)."
+        )
+
+
+def _settled_lag(config: StudyConfig, store: StudyStore, slots: int) -> int:
+    """The lag of the study's first start; later starts keep it, whatever their slots."""
+    stored = store.attributes().get("lag")
+    if isinstance(stored, int):
+        return stored
+    lag = lag_of(config, slots)
+    store.set_attribute("lag", lag)
+    return lag
+
+
+def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, path: Path) -> None:
+    store.set_attribute("study", config.to_json())
+    folder.study_file.write_bytes(path.read_bytes())
+
+
+def _open_study_run(
+    tracking: "Tracking", config: StudyConfig, question: str, tags: Mapping[str, str]
+) -> str:
+    """Open the parent run, close what a dead driver left RUNNING, set up the page."""
+    parent = tracking.study_run(
+        config.name,
+        description=question,
+        params={
+            "sampler": config.sampler.name,
+            "seed": config.sampler.seed,
+            "trials": config.trials,
+        },
+        tags=tags,
+    )
+    tracking.close_stale(live=[parent])
+    tracking.save_view(
+        StudyView(
+            study=config.name,
+            question=question,
+            params=config.space.names,
+            minimize=config.goal == "minimize",
+        )
+    )
+    return parent

@@ -1,0 +1,43 @@
+"""The slots that a study's `resources` ask for, on this machine."""
+
+from collections.abc import Sequence
+
+from sweeper.config import StudyConfig
+from sweeper.errors import LauncherUnavailable
+from sweeper.launchers.devices import Slot
+from sweeper.launchers.local import WORKER_COMMAND, LocalLauncher, find_slots, open_local
+from sweeper.plan import first_spec
+from sweeper.workspace import StudyFolder
+
+
+def open_launcher(
+    config: StudyConfig, folder: StudyFolder, *, worker_command: Sequence[str] = WORKER_COMMAND
+) -> LocalLauncher:
+    """Open the local launcher. Raises LauncherUnavailable for a device that is not there."""
+    resources = config.resources
+    return open_local(
+        devices=resources.devices,
+        slots_per_device=resources.slots_per_device,
+        threads=first_spec(config).threads,
+        min_free=resources.min_free,
+        log_folder=folder.root / "workers",
+        worker_command=worker_command,
+    )
+
+
+def slots_for(config: StudyConfig) -> tuple[Slot, ...]:
+    """The slots that a run would have. Raises LauncherUnavailable for a device that is not there."""
+    resources = config.resources
+    return find_slots(
+        devices=resources.devices,
+        slots_per_device=resources.slots_per_device,
+        threads=first_spec(config).threads,
+    )
+
+
+def slots_of(config: StudyConfig) -> int:
+    """How many trials would run at the same time; 1 where the devices asked for are not here."""
+    try:
+        return len(slots_for(config))
+    except LauncherUnavailable:
+        return 1

@@ -1,0 +1,87 @@
+"""How our names and values look in MLflow: keys, points of curves, texts of parameters.
+
+Pure values; no MLflow, no clock. MLflow's pages make a section of charts out of all keys that are
+equal up to the last slash, and a line out of a metric whose last step is 1 or more: the epoch is
+the step of `grpo/loss`, and final numbers like `shot_1` have no slash and step 0.
+"""
+
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+SCORE = "score"
+MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters; MLflow 3.17, mlflow/utils/validation.py
+_FORBIDDEN = re.compile(r"[^/\w.\- :]")
+
+
+class Point(NamedTuple):
+    """One number of one run."""
+
+    key: str
+    value: float  # NaN stands for every number that is not finite
+    timestamp: int  # milliseconds since 1970
+    step: int  # epoch within the phase; 0 for final numbers
+
+
+def metric_key(name: str) -> str:
+    """Turn ``name`` into a key that MLflow takes.
+
+    Letters of any script, digits, spaces and ``_ - . : /`` stay; all other characters become ``_``.
+    A key that would be too long ends in a hash of the whole name.
+    """
+    parts = (part.strip() for part in _FORBIDDEN.sub("_", name).split("/"))
+    key = "/".join(part for part in parts if part.strip("."))
+    if len(key) > MAX_KEY:
+        mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+        key = f"{key[: MAX_KEY - 9]}_{mark}"
+    return key or "_"
+
+
+def phase_groups(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Name the phases of a spec for their curves: ``rce, grpo``, then ``grpo 2`` for a second."""
+    seen: Counter[str] = Counter()
+    groups = []
+    for kind in kinds:
+        seen[kind] += 1
+        groups.append(kind if seen[kind] == 1 else f"{kind} {seen[kind]}")
+    return tuple(groups)
+
+
+def curve_points(line: Mapping[str, Any], groups: Sequence[str] = ()) -> list[Point]:
+    """Turn one line of `metrics.jsonl` into points, always the same ones for the same line.
+
+    Args:
+        line: As `trainer.contract.read_metrics` returns it; None is a number that is not finite.
+        groups: What ``phase_groups`` made of the spec; empty where every phase is of its own kind.
+    """
+    group = groups[line["phase_index"]] if groups else line["phase"]
+    timestamp = round(line["timing"]["ended"] * 1000)
+    return [
+        Point(_curve_key(group, name), finite_or_nan(value), timestamp, line["epoch"])
+        for name, value in line["metrics"].items()
+    ]
+
+
+def _curve_key(group: str, name: str) -> str:
+    """Key of a training metric; drift is sorted by measure, so that tensors stand side by side."""
+    parts = name.split("/")
+    if parts[0] == "drift" and len(parts) > 2:
+        name = f"drift {parts[-1]}/{':'.join(parts[1:-1])}"
+    return metric_key(f"{group}/{name}")
+
+
+def finite_or_nan(value: float | None) -> float:
+    """MLflow stores infinity as 1.8e308, which flattens every chart; NaN leaves a gap."""
+    return value if value is not None and math.isfinite(value) else math.nan
+
+
+def text(value: object, limit: int) -> str:
+    """Write ``value`` so that it reads back exactly; over ``limit`` characters, cut and say so."""
+    written = value if isinstance(value, str) else repr(value)
+    if len(written) <= limit:
+        return written
+    mark = f" [... cut, {len(written)} characters]"
+    return written[: limit - len(mark)] + mark

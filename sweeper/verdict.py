@@ -1,0 +1,93 @@
+"""Decisions about jobs that ended: what the study is told, and whether the instrument works. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sweeper.jobs import JobStatus
+from sweeper.records import TrialState
+
+MAX_ATTEMPTS = 3  # of a job whose worker died; a cause that repeats is the trial's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the study is told of a trial. ``state`` RUNNING leaves the trial open."""
+
+    state: TrialState
+    score: float | None = None
+    failure: str | None = None  # class
+    reason: str = ""
+    retry: bool = False
+
+
+def judge(
+    status: JobStatus,
+    result: Mapping[str, Any] | None,
+    failure: Mapping[str, Any] | None,
+    *,
+    pruned: bool,
+    stopping: bool,
+    attempt: int,
+) -> Verdict:
+    """Turn a job's terminal status and the files it left into a verdict.
+
+    A pruned trial is pruned even where it finished before it saw the request: the decision came from
+    the epochs, so it must not depend on who was quicker. Otherwise `result.json`, written last,
+    outweighs a launcher that lost the job. What was stopped because the driver stops stays open; a
+    worker's death is tried again, a training's error is not.
+
+    Args:
+        status: Terminal status from the launcher.
+        result: Content of `result.json`, if it exists.
+        failure: Content of `failure.json`, if it exists.
+        pruned: Whether the pruner asked for the stop.
+        stopping: Whether the driver asked every job to stop.
+        attempt: One-based count of this trial's jobs.
+    """
+    if pruned:
+        return Verdict(state=TrialState.PRUNED, reason="stopped by the pruner")
+    if result is not None:
+        score = result.get("score")
+        if isinstance(score, float | int) and math.isfinite(score) and 0 <= score <= 1:
+            return Verdict(state=TrialState.COMPLETE, score=float(score))
+        return Verdict(
+            state=TrialState.FAILED,
+            failure="bad_result",
+            reason=f"result.json holds no score in [0, 1], but {score!r}",
+        )
+    if failure is not None:
+        return Verdict(
+            state=TrialState.FAILED,
+            failure=str(failure.get("class", "error")),
+            reason=str(failure.get("message", "")),
+        )
+    if stopping:
+        return Verdict(state=TrialState.RUNNING, reason="interrupted; resumed by the next run")
+    if attempt < MAX_ATTEMPTS:
+        return Verdict(
+            state=TrialState.RUNNING, reason=f"job {status.value}; tried again", retry=True
+        )
+    return Verdict(
+        state=TrialState.FAILED,
+        failure="lost",
+        reason=f"job {status.value} without a result, {attempt} times; see its log.txt",
+    )
+
+
+def dead_instrument(liveness: Mapping[str, Any]) -> str | None:
+    """Say why the evaluation cannot be trusted, with the numbers; None where it reacts."""
+    if liveness["alive"]:
+        return None
+    rows = "\n".join(
+        f"  {entry['group']:<20} {100 * entry['selections_changed']:6.1f} % of selections changed, "
+        f"{100 * entry['answers_changed']:6.1f} % of answers where they did"
+        for entry in liveness["groups"]
+    )
+    return (
+        "the evaluation does not react to what is trained: each group of tensors of the start was "
+        f"perturbed, and over {liveness['questions']} questions\n{rows}\n"
+        "Every trial would get the same score. Check that the weights reach the evaluation; "
+        "--force runs the study all the same."
+    )

@@ -1,0 +1,196 @@
+"""The workspace: where a study's files are, and how they are written and found. Known to no other file.
+
+<root>/mlflow.db
+<root>/sweeps/stages/                  shared by all studies
+<root>/sweeps/<study>/study.yaml       the study file as it was run
+                      study.db         Optuna
+                      state.json       what `status` shows: written by the driver after each change
+                      study.lock       held by the driver
+                      controls/        the instrument check, a trial folder
+                      trials/0007/     trial folders
+                      confirm/best/    trial folders scored on the held-out questions
+"""
+
+import contextlib
+import difflib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from sweeper.errors import StudyLockedError, SweeperError, UsageError
+from trainer.contract import FAILURE, RESULT, STOP, TRIAL, Job, write_json_atomic
+
+STATE, LOCK, STUDY_FILE = "state.json", "study.lock", "study.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder with all studies that share stages, answers and an MLflow database."""
+
+    root: Path
+
+    @property
+    def sweeps(self) -> Path:
+        """Folder of all studies."""
+        return self.root / "sweeps"
+
+    @property
+    def stages(self) -> Path:
+        """Folder of the stages that all studies share."""
+        return self.sweeps / "stages"
+
+    def study(self, name: str) -> "StudyFolder":
+        """The folder of one study, whether it exists or not."""
+        return StudyFolder(self.sweeps / name, self.stages)
+
+    def names(self) -> list[str]:
+        """Names of the studies that have been started here."""
+        return sorted(path.parent.name for path in self.sweeps.glob(f"*/{STUDY_FILE}"))
+
+    def find(self, name_or_file: str) -> "StudyFolder":
+        """The folder of a study that was started, by its name or by its study file.
+
+        Raises:
+            UsageError: where there is none; it names the nearest, or all that there are.
+        """
+        name = name_or_file
+        if Path(name_or_file).suffix in (".yaml", ".yml") and Path(name_or_file).is_file():
+            from sweeper.config import load_study  # pydantic is not needed for a name
+
+            name = load_study(Path(name_or_file)).name
+        names = self.names()
+        if name in names:
+            return self.study(name)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = (
+            f"did you mean {near[0]!r}?" if near else f"studies here: {', '.join(names) or 'none'}"
+        )
+        raise UsageError(
+            f"no study {name!r} in {self.sweeps}; {hint} (--workspace looks elsewhere)"
+        )
+
+    def prepare(self) -> None:
+        """Create the folders. Raises SweeperError where nothing can be written."""
+        try:
+            self.stages.mkdir(parents=True, exist_ok=True)
+            probe = self.sweeps / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise SweeperError(
+                f"cannot write to the workspace {self.sweeps}: {error.strerror}; choose another "
+                f"folder with --workspace or SWEEPER_HOME"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """One study's files."""
+
+    root: Path
+    stages: Path
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.root.name
+
+    @property
+    def database(self) -> Path:
+        """Optuna's storage."""
+        return self.root / "study.db"
+
+    @property
+    def study_file(self) -> Path:
+        """The study file as it was last run."""
+        return self.root / STUDY_FILE
+
+    @property
+    def controls(self) -> Path:
+        """Trial folder of the instrument check."""
+        return self.root / "controls"
+
+    def trial(self, number: int) -> Path:
+        """Trial folder of a trial."""
+        return self.root / "trials" / f"{number:04d}"
+
+    def confirmation(self, label: str) -> Path:
+        """Trial folder of "start", "baseline" or "best" on the held-out questions."""
+        return self.root / "confirm" / label
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the study's lock; it vanishes with the process that holds it.
+
+        Raises:
+            StudyLockedError: at once, where another driver holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            with filelock.FileLock(self.root / LOCK, timeout=0):
+                yield
+        except filelock.Timeout as error:
+            raise StudyLockedError(
+                f"another `sweeper run` works on {self.name!r} (it holds {self.root / LOCK}); watch "
+                f"it with `sweeper status {self.name}`"
+            ) from error
+
+    def is_locked(self) -> bool:
+        """Whether a driver is at work."""
+        if not (self.root / LOCK).exists():
+            return False
+        try:
+            with filelock.FileLock(self.root / LOCK, timeout=0):
+                return False
+        except filelock.Timeout:
+            return True
+        except OSError:  # a read-only copy of a study has no driver
+            return False
+
+    def write_state(self, state: Mapping[str, Any]) -> None:
+        """Replace what `status` shows."""
+        write_json_atomic(self.root / STATE, state)
+
+    def read_state(self) -> dict[str, Any]:
+        """What the driver last wrote; empty where it has not got that far."""
+        return read_json(self.root / STATE) or {}
+
+
+def prepare_job(folder: Path, job: Job) -> None:
+    """Make ``folder`` the trial folder of ``job``; what it holds of another job is removed."""
+    payload = json.loads(json.dumps(job.to_json()))
+    if read_json(folder / TRIAL) != payload:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json_atomic(folder / TRIAL, payload)
+    (folder / STOP).unlink(missing_ok=True)
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask the trainer to leave after the epoch in hand."""
+    (folder / STOP).touch()
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """The result of a trial folder, if its training finished."""
+    return read_json(folder / RESULT)
+
+
+def read_failure(folder: Path) -> dict[str, Any] | None:
+    """Class and message of a failure, if the trainer left one."""
+    return read_json(folder / FAILURE)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object from a file; None where it is missing or no JSON object."""
+    try:
+        payload = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return payload if isinstance(payload, dict) else None

@@ -1,0 +1,194 @@
+"""What every launcher promises, whatever its backend."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sweeper.errors import LauncherError
+from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
+from sweeper.launchers.devices import Slot
+from sweeper.launchers.local import LocalLauncher
+
+FAKE_WORKER = Path(__file__).parents[1] / "fakes" / "worker.py"
+DEADLINE = 20.0  # seconds; reached only when a promise is broken
+
+Step = Sequence[str | int]
+EPOCH: Step = ["epoch", 1]
+FOR_EVER: Step = ["await", "never"]
+
+
+def local(tmp_path: Path, slots: int) -> Launcher:
+    return LocalLauncher(
+        [Slot(name=f"cpu-{n}", device="cpu", environment={}) for n in range(slots)],
+        log_folder=tmp_path / "logs",
+        worker_command=(sys.executable, "-I", "-S", str(FAKE_WORKER)),
+    )
+
+
+@pytest.fixture(params=[local])
+def open_launcher(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[int], Launcher]]:
+    opened: list[Launcher] = []
+
+    def open_one(slots: int) -> Launcher:
+        opened.append(request.param(tmp_path, slots))
+        return opened[-1]
+
+    yield open_one
+    for launcher in opened:
+        launcher.close()
+
+
+@pytest.fixture
+def launcher(open_launcher: Callable[[int], Launcher]) -> Launcher:
+    return open_launcher(1)
+
+
+def job(folder: Path, *steps: Step) -> JobRequest:
+    folder.mkdir(parents=True)
+    (folder / "trial.json").write_text(json.dumps({"do": steps}))
+    return JobRequest(folder=folder)
+
+
+def ending(launcher: Launcher, job_id: JobId) -> JobStatus:
+    """Poll, as a driver does, until the job has ended."""
+    while not (status := launcher.poll([job_id], timeout=DEADLINE)[job_id]).is_terminal:
+        pass
+    return status
+
+
+def wait_for_epoch(launcher: Launcher, job_id: JobId) -> None:
+    assert launcher.poll([job_id], timeout=DEADLINE)[job_id] is JobStatus.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("last_step", "expected"),
+    [
+        (["end", "completed"], JobStatus.COMPLETED),
+        (["end", "failed"], JobStatus.FAILED),
+        (["end", "stopped"], JobStatus.CANCELLED),
+        (["exit", 0], JobStatus.LOST),
+        (["exit", 1], JobStatus.LOST),
+    ],
+)
+def test_job_ends_as_its_trainer_says(
+    launcher: Launcher, tmp_path: Path, last_step: Step, expected: JobStatus
+) -> None:
+    job_id = launcher.submit(job(tmp_path / "trial", EPOCH, last_step))
+    assert ending(launcher, job_id) is expected
+
+
+def test_ended_job_stays_as_it_ended(launcher: Launcher, tmp_path: Path) -> None:
+    job_id = launcher.submit(job(tmp_path / "trial"))
+    assert ending(launcher, job_id) is JobStatus.COMPLETED
+    launcher.cancel(job_id)
+    assert launcher.poll([job_id])[job_id] is JobStatus.COMPLETED
+
+
+def test_submitted_job_is_queued_until_it_runs(launcher: Launcher, tmp_path: Path) -> None:
+    first = launcher.submit(job(tmp_path / "a", EPOCH, FOR_EVER))
+    second = launcher.submit(job(tmp_path / "b"))
+    wait_for_epoch(launcher, first)
+    assert launcher.poll([first, second]) == {
+        first: JobStatus.RUNNING,
+        second: JobStatus.QUEUED,
+    }
+
+
+def test_epoch_wakes_poll_before_its_timeout(launcher: Launcher, tmp_path: Path) -> None:
+    job_id = launcher.submit(job(tmp_path / "trial", EPOCH, ["await", "go"]))
+    wait_for_epoch(launcher, job_id)  # without news the deadline would pass, and the test with it
+    (tmp_path / "trial" / "go").touch()
+    assert ending(launcher, job_id) is JobStatus.COMPLETED
+
+
+def test_two_slots_run_two_jobs_at_the_same_time(
+    open_launcher: Callable[[int], Launcher], tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    assert launcher.slots == 2
+    other = {"a": "b", "b": "a"}
+    ids = [
+        launcher.submit(
+            job(tmp_path / name, ["environment", "here"], ["await", f"../{other[name]}/here"])
+        )
+        for name in other
+    ]
+    assert [ending(launcher, job_id) for job_id in ids] == [JobStatus.COMPLETED] * 2
+
+
+def test_more_jobs_than_slots_run_in_order_of_submission(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    ids = [launcher.submit(job(tmp_path / str(n), ["environment", "here"])) for n in range(4)]
+    assert ending(launcher, ids[-1]) is JobStatus.COMPLETED
+    assert set(launcher.poll(ids).values()) == {JobStatus.COMPLETED}
+    starts = [(tmp_path / str(n) / "here").stat().st_mtime_ns for n in range(4)]
+    assert starts == sorted(starts)
+
+
+def test_death_of_one_job_leaves_the_next_alone(launcher: Launcher, tmp_path: Path) -> None:
+    dying = launcher.submit(job(tmp_path / "a", ["exit", 9]))
+    living = launcher.submit(job(tmp_path / "b"))
+    assert ending(launcher, dying) is JobStatus.LOST
+    assert ending(launcher, living) is JobStatus.COMPLETED
+
+
+def test_cancel_stops_a_running_job(launcher: Launcher, tmp_path: Path) -> None:
+    job_id = launcher.submit(job(tmp_path / "a", EPOCH, FOR_EVER))
+    wait_for_epoch(launcher, job_id)
+    launcher.cancel(job_id)
+    assert ending(launcher, job_id) is JobStatus.CANCELLED
+    assert ending(launcher, launcher.submit(job(tmp_path / "b"))) is JobStatus.COMPLETED
+
+
+def test_cancelled_job_of_the_queue_never_starts(launcher: Launcher, tmp_path: Path) -> None:
+    running = launcher.submit(job(tmp_path / "a", ["await", "go"]))
+    queued = launcher.submit(job(tmp_path / "b", ["environment", "here"]))
+    last = launcher.submit(job(tmp_path / "c"))
+    launcher.cancel(queued)
+    (tmp_path / "a" / "go").touch()
+    assert ending(launcher, last) is JobStatus.COMPLETED
+    assert launcher.poll([running, queued]) == {
+        running: JobStatus.COMPLETED,
+        queued: JobStatus.CANCELLED,
+    }
+    assert not (tmp_path / "b" / "here").exists()
+
+
+def test_cancel_twice_is_harmless(launcher: Launcher, tmp_path: Path) -> None:
+    job_id = launcher.submit(job(tmp_path / "trial", FOR_EVER))
+    launcher.cancel(job_id)
+    launcher.cancel(job_id)
+    assert ending(launcher, job_id) is JobStatus.CANCELLED
+
+
+def test_cancel_takes_a_daemonised_process_along(launcher: Launcher, tmp_path: Path) -> None:
+    job_id = launcher.submit(job(tmp_path / "trial", ["daemon", "pid"], EPOCH, FOR_EVER))
+    wait_for_epoch(launcher, job_id)
+    daemon = psutil.Process(int((tmp_path / "trial" / "pid").read_text()))
+    launcher.cancel(job_id)
+    daemon.wait(DEADLINE)
+
+
+def test_unknown_job_is_lost(launcher: Launcher) -> None:
+    stranger = JobId("of-a-driver-that-died")
+    assert launcher.poll([stranger], timeout=DEADLINE) == {stranger: JobStatus.LOST}
+    launcher.cancel(stranger)
+
+
+def test_close_ends_what_runs_and_takes_no_more(launcher: Launcher, tmp_path: Path) -> None:
+    job_id = launcher.submit(job(tmp_path / "a", ["daemon", "pid"], EPOCH, FOR_EVER))
+    wait_for_epoch(launcher, job_id)
+    daemon = psutil.Process(int((tmp_path / "a" / "pid").read_text()))
+    launcher.close()
+    launcher.close()
+    daemon.wait(DEADLINE)
+    assert launcher.poll([job_id], timeout=DEADLINE) == {job_id: JobStatus.CANCELLED}
+    with pytest.raises(LauncherError, match="closed"):
+        launcher.submit(job(tmp_path / "b"))

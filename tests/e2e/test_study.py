@@ -1,0 +1,249 @@
+"""Whole studies with real processes, a real MLflow database and a trainer that does not train."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sweeper.reading import read_study
+from sweeper.records import TrialRecord, TrialState
+from sweeper.status import study_state
+from sweeper.workspace import Workspace
+
+RUN = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "run_fake_study.py")]
+STUDY = """\
+# Question: does it go on?
+name: tiny
+trainer:
+  phases:
+    - rce: {epochs: 1}
+    - grpo: {lr: "${lr}", kl_beta: "${kl_beta}", epochs: "${epochs}", freeze: "${freeze}"}
+parameters:
+  lr: {min: 1e-5, max: 1e-2, log: true}
+  kl_beta: {min: 0.01, max: 0.3}
+  epochs: {min: 1, max: 3}
+  freeze: {values: [backbone, none]}
+baseline: {lr: 1e-4, kl_beta: 0.15, epochs: 1, freeze: backbone}
+trials: 14
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path, database: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+def command(study: Path, *, slots: int = 2, options: tuple[str, ...] = ()) -> list[str]:
+    return [*RUN, str(study), str(study.parent), str(slots), *options]
+
+
+def run(study: Path, *, slots: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(study, slots=slots),
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def records(study: Path) -> list[TrialRecord]:
+    return read_study(Workspace(study.parent).study("tiny"))[1]
+
+
+def told(study: Path) -> list[tuple[Any, ...]]:
+    """What must not depend on slots, order or interruptions."""
+    return [
+        (r.number, dict(r.params), r.state, r.score, dict(r.intermediate)) for r in records(study)
+    ]
+
+
+def mlflow_statuses(study: Path) -> dict[str, str]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{study.parent / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    return {
+        run.info.run_name or "": run.info.status
+        for run in client.search_runs([experiment.experiment_id], max_results=1000)
+    }
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def ended(study: Path) -> int:
+    state = Workspace(study.parent).study("tiny").read_state()
+    return state.get("counts", {}).get("complete", 0) if state else 0
+
+
+@pytest.fixture
+def undisturbed(study: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same study on one slot, from start to end."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    shutil.copyfile(empty_database, folder / "mlflow.db")
+    path = Path(shutil.copyfile(study, folder / study.name))
+    assert run(path, slots=1).returncode == 0
+    return told(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_an_interrupted_study_goes_on_to_the_same_trials(
+    study: Path, undisturbed: Any, number: signal.Signals
+) -> None:
+    driver = subprocess.Popen(
+        command(study),
+        env={**os.environ, "FAKE_SECONDS": "0.1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: ended(study) >= 5)
+    workers = psutil.Process(driver.pid).children(recursive=True)
+    driver.send_signal(number)
+    code = driver.wait(timeout=30)
+    assert code == (130 if number is signal.SIGINT else -signal.SIGKILL)
+    wait_for(lambda: not any(worker.is_running() for worker in workers))
+    assert study_state(Workspace(study.parent).study("tiny"))["state"] == "interrupted"
+    if number is signal.SIGINT:
+        assert "RUNNING" not in mlflow_statuses(study).values()
+    assert len(records(study)) < 14
+    done = run(study)
+    assert done.returncode == 0, done.stderr
+    assert told(study) == undisturbed
+    statuses = mlflow_statuses(study)
+    assert set(statuses.values()) == {"FINISHED"}
+    assert len(statuses) == 14 + 3 + 1  # trials, controls, study
+
+
+def test_a_second_ctrl_c_stops_at_once_and_leaves_nothing_running(study: Path) -> None:
+    driver = subprocess.Popen(
+        command(study),
+        env={**os.environ, "FAKE_SECONDS": "60"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    folder = Workspace(study.parent).study("tiny")
+    wait_for(lambda: bool(folder.read_state().get("running")))
+    workers = psutil.Process(driver.pid).children(recursive=True)
+    driver.send_signal(signal.SIGINT)
+    wait_for(lambda: (folder.trial(0) / "stop").exists())
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=30) == 130
+    wait_for(lambda: not any(worker.is_running() for worker in workers))
+    statuses = mlflow_statuses(study)
+    assert statuses["trial 0"] == "KILLED"
+    assert "RUNNING" not in statuses.values()
+
+
+def test_two_drivers_cannot_work_on_one_study(study: Path) -> None:
+    driver = subprocess.Popen(
+        command(study),
+        env={**os.environ, "FAKE_SECONDS": "60"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    folder = Workspace(study.parent).study("tiny")
+    wait_for(lambda: bool(folder.read_state().get("running")))
+    second = run(study)
+    driver.kill()
+    driver.wait()
+    assert second.returncode == 1
+    assert "another `sweeper run` works on 'tiny'" in second.stderr
+
+
+def test_a_dead_instrument_stops_the_study_before_any_trial(study: Path) -> None:
+    done = run(study, FAKE_DEAD="1")
+    assert done.returncode == 1
+    assert "the evaluation does not react to what is trained" in done.stderr
+    assert "head                    0.0 % of selections changed" in done.stderr
+    assert records(study) == []
+    assert mlflow_statuses(study) == {"tiny": "FAILED"}
+
+
+def test_force_goes_on_with_a_dead_instrument_and_says_so(study: Path) -> None:
+    done = subprocess.run(
+        command(study, options=("--force",)),
+        env={**os.environ, "FAKE_DEAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "warning: the evaluation does not react" in done.stdout
+    assert len(records(study)) == 14
+
+
+def test_a_failing_trial_fails_as_itself(study: Path) -> None:
+    done = run(study, FAKE_FAIL=repr(1e-4))
+    assert done.returncode == 1
+    assert "trial 0 failed (not_finite): grpo epoch 1, step 2: the loss is nan" in done.stdout
+    states = [record.state for record in records(study)]
+    assert states == [TrialState.FAILED] + [TrialState.COMPLETE] * 13
+    assert mlflow_statuses(study)["trial 0"] == "FAILED"
+
+
+def test_a_trial_that_kills_its_worker_is_given_up_after_three_attempts(study: Path) -> None:
+    done = run(study, FAKE_CRASH=repr(1e-4))
+    assert done.returncode == 1
+    assert done.stdout.count("job lost; tried again") == 2
+    first = records(study)[0]
+    assert first.notes["failure"] == "lost"
+    assert [record.state for record in records(study)[1:]] == [TrialState.COMPLETE] * 13
+
+
+def test_a_changed_study_is_refused_and_a_larger_total_goes_on(study: Path) -> None:
+    assert run(study).returncode == 0
+    before = told(study)
+    study.write_text(STUDY.replace("max: 0.3", "max: 0.4"))
+    refused = run(study)
+    assert refused.returncode == 2
+    assert "parameters.kl_beta.max: 0.3 -> 0.4" in refused.stderr
+    study.write_text(STUDY.replace("trials: 14", "trials: 16"))
+    assert run(study).returncode == 0
+    assert told(study)[:14] == before
+    assert len(told(study)) == 16
+
+
+def test_pruning_depends_on_no_race(study: Path) -> None:
+    pruner = "pruner: {name: median, n_startup_trials: 2}\nlag: 2"
+    study.write_text(STUDY.replace("trials: 14", f"trials: 14\n{pruner}"))
+    assert run(study, FAKE_SECONDS="0.03").returncode == 0
+    slow = told(study)
+    shutil.rmtree(study.parent / "sweeps")
+    assert run(study, slots=1).returncode == 0
+    assert told(study) == slow
+    assert TrialState.PRUNED in [entry[2] for entry in slow]
+
+
+def test_the_study_leaves_ranking_best_and_study_file_in_mlflow(study: Path) -> None:
+    from mlflow import MlflowClient
+
+    assert run(study).returncode == 0
+    client = MlflowClient(f"sqlite:///{study.parent / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    parent = next(run for run in runs if run.info.run_name == "tiny")
+    names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert names == {"best.yaml", "ranking.md", "study.yaml", "trials.csv"}
+    best = max(run.data.metrics["score"] for run in runs if "score" in run.data.metrics)
+    state = json.loads((study.parent / "sweeps/tiny/state.json").read_text())
+    assert state["best"]["score"] == best

@@ -1,0 +1,69 @@
+"""A task small enough for unit tests: three kinds of rows, a reader that counts shots of the right kind."""
+
+import torch
+from torch import Tensor
+
+from trainer.readers import Answers
+from trainer.tasks import QuestionSet, RecordedRollouts
+
+ROWS, WIDTH, POOL, KINDS = 96, 12, 16, 3
+
+
+class ToyReader:
+    """Right where most shots, the last counting most, are of the query's kind."""
+
+    digest = "toy-reader"
+
+    def __init__(self, kinds: Tensor) -> None:
+        self._kinds = kinds
+        self.calls = 0
+
+    def answer(self, queries: Tensor, shots: Tensor) -> Answers:
+        self.calls += len(queries)
+        same = (self._kinds[shots] == self._kinds[queries][:, None]).float()
+        weights = torch.arange(1, shots.shape[1] + 1).float()
+        share = (same * weights).sum(dim=1) / weights.sum().clamp(min=1.0)
+        return Answers((share > 0.5).float(), share)
+
+
+class ToyTask:
+    """Rows cluster by kind, so that a policy can learn which candidates to choose."""
+
+    data_digest = "toy-data"
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.kinds = torch.arange(ROWS) % KINDS
+        centres = torch.randn(KINDS, WIDTH, generator=generator)
+        noise = torch.randn(ROWS, WIDTH, generator=generator)
+        self.embeddings = torch.nn.functional.normalize(centres[self.kinds] + 0.8 * noise, dim=1)
+        self.training_queries = torch.arange(32)
+        self.reader = ToyReader(self.kinds)
+
+    def questions(self, split: str) -> QuestionSet:
+        begin = {"select": 32, "holdout": 64}[split]
+        queries = torch.arange(begin, begin + 32)
+        generator = torch.Generator().manual_seed(begin)
+        return QuestionSet(queries=queries, pools=self.draw_pools(queries, generator))
+
+    def draw_pools(self, queries: Tensor, generator: torch.Generator) -> Tensor:
+        weights = torch.rand(len(queries), ROWS, generator=generator)
+        weights[torch.arange(len(queries)), queries] = -1.0
+        return weights.argsort(dim=1, descending=True)[:, :POOL]
+
+    def record_rollouts(self, split: str) -> RecordedRollouts:
+        queries = torch.arange(32) if split == "train" else torch.arange(64, 80)
+        generator = torch.Generator().manual_seed(len(queries))
+        pools = self.draw_pools(queries, generator)
+        pointers = torch.rand(len(queries), 6, POOL, generator=generator).argsort(dim=2)[:, :, :2]
+        shots = pools[:, None].expand(-1, 6, -1).gather(2, pointers)
+        answers = self.reader.answer(queries.repeat_interleave(6), shots.flatten(0, 1))
+        score = answers.score.view(-1, 6)
+        return RecordedRollouts(
+            queries=queries,
+            pools=pools,
+            pointers=pointers,
+            hard=score,
+            soft=score,
+            gt_prob=answers.gt_prob.view(-1, 6),
+        )

@@ -1,0 +1,372 @@
+"""Everything here writes to a real MLflow database and reads it back with MLflow's own client."""
+
+import contextlib
+import math
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sweeper.tracking import TrackingError, open_tracking
+from sweeper.tracking.database import file_system_type, is_network_file_system
+from sweeper.tracking.view import StudyView
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from sweeper.tracking.runs import Tracking
+
+ROOT = Path(__file__).parents[2]
+PARAMS: dict[str, str | int | float | None] = {"lr": 1e-05, "freeze": "none", "epochs": 2}
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that has MLflow's tables and nothing else; making one takes seconds."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    open_tracking(file, experiment="unused", artifacts=file.parent)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return file
+
+
+@pytest.fixture
+def database(empty_database: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copyfile(empty_database, tmp_path / "mlflow.db"))
+
+
+@pytest.fixture
+def tracking(database: Path) -> "Tracking":
+    return open_again(database)
+
+
+@pytest.fixture
+def client(database: Path) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{database}")
+
+
+def open_again(database: Path, *, now: float = 1000.0) -> "Tracking":
+    return open_tracking(
+        database, experiment="lab", artifacts=database.parent / "artifacts", now=lambda: now
+    )
+
+
+def line(epoch: int, **metrics: float | None) -> Mapping[str, Any]:
+    return {
+        "phase": "grpo",
+        "phase_index": 1,
+        "epoch": epoch,
+        "stage": f"key{epoch}",
+        "metrics": metrics,
+        "timing": {"ended": 1000.0 + epoch},
+    }
+
+
+def history(client: "MlflowClient", run: str, key: str) -> list[tuple[int, float, int]]:
+    return [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run, key)]
+
+
+def test_a_trial_is_a_child_of_its_study_with_plain_params_and_final_numbers(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("kl_lr", description="# Why", params={"sampler": "tpe"})
+    trial = tracking.trial_run(
+        parent, name="trial 7", number=7, params={**PARAMS, "inactive": None}, tags={"a": "b"}
+    )
+    tracking.finish_trial(
+        trial, status="FINISHED", score=0.7, accuracy={2: 0.8, 1: 0.6}, metrics={"calls": 3200}
+    )
+    tracking.finish_study(parent, status="FINISHED")
+
+    run = client.get_run(trial)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "trial 7"
+    assert run.data.params == {"lr": "1e-05", "freeze": "none", "epochs": "2"}
+    assert run.data.metrics == {"score": 0.7, "shot_1": 0.6, "shot_2": 0.8, "calls": 3200.0}
+    assert run.data.tags["mlflow.parentRunId"] == parent
+    assert run.data.tags["sweeper.trial"] == "7"
+    assert run.data.tags["a"] == "b"
+    study = client.get_run(parent)
+    assert study.info.status == "FINISHED"
+    assert study.data.tags["mlflow.note.content"] == "# Why"
+    assert study.data.metrics == {}  # a score would hide the trials behind their parent
+
+
+def test_an_epoch_that_is_logged_twice_is_one_point(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    trial = tracking.trial_run(tracking.study_run("s"), name="trial 0")
+    tracking.log_epochs(trial, [line(1, loss=0.5, kl=None)])
+    tracking.log_epochs(trial, [line(1, loss=0.5, kl=None), line(2, loss=0.25, kl=0.125)])
+    assert history(client, trial, "grpo/loss") == [(1, 0.5, 1001000), (2, 0.25, 1002000)]
+    first, second = history(client, trial, "grpo/kl")
+    assert math.isnan(first[1])
+    assert second == (2, 0.125, 1002000)
+
+
+def test_an_interrupted_trial_is_killed_until_it_is_resumed_in_the_same_run(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s")
+    trial = tracking.trial_run(parent, name="trial 0", params=PARAMS)
+    tracking.finish_trial(trial, status="KILLED")
+    assert client.get_run(trial).info.status == "KILLED"
+
+    resumed = open_again(database)
+    assert resumed.study_run("s") == parent
+    assert resumed.trial_run(parent, name="trial 0", params=PARAMS, run_id=trial) == trial
+    assert client.get_run(trial).info.status == "RUNNING"
+    resumed.finish_trial(trial, status="FINISHED", score=0.5)
+    assert client.get_run(trial).data.metrics["score"] == 0.5
+
+
+def test_a_run_is_found_again_even_if_the_driver_died_before_noting_its_id(
+    database: Path, tracking: "Tracking"
+) -> None:
+    parent = tracking.study_run("s")
+    trial = tracking.trial_run(parent, name="trial 3", params=PARAMS)
+    resumed = open_again(database)
+    assert resumed.trial_run(resumed.study_run("s"), name="trial 3", params=PARAMS) == trial
+
+
+def test_a_trial_whose_run_was_deleted_gets_a_new_one(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s")
+    trial = tracking.trial_run(parent, name="trial 0", params=PARAMS)
+    client.delete_run(trial)
+    again = tracking.trial_run(parent, name="trial 0", params=PARAMS, run_id=trial)
+    assert again != trial
+    assert client.get_run(again).data.params["lr"] == "1e-05"
+
+
+def test_studies_of_one_experiment_do_not_take_each_others_runs(
+    database: Path, tracking: "Tracking"
+) -> None:
+    one = tracking.study_run("one")
+    trial = tracking.trial_run(one, name="trial 0")
+    other = open_again(database)
+    parent = other.study_run("it's another")
+    assert parent != one
+    assert other.trial_run(parent, name="trial 0") != trial
+    assert trial not in other.close_stale(live=[parent])
+
+
+def test_nothing_is_left_running_by_a_dead_driver_but_what_still_lives(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s")
+    runs = [tracking.trial_run(parent, name=f"trial {n}") for n in range(3)]
+    seed = tracking.trial_run(runs[0], name="trial 0 seed 1")
+    tracking.finish_trial(runs[1], status="FINISHED", score=0.5)
+
+    resumed = open_again(database)
+    closed = resumed.close_stale(live=[resumed.study_run("s"), runs[2]])
+    assert sorted(closed) == sorted([runs[0], seed])
+    statuses = [client.get_run(run).info.status for run in [parent, *runs, seed]]
+    assert statuses == ["RUNNING", "KILLED", "FINISHED", "RUNNING", "KILLED"]
+
+
+def test_score_is_the_first_metric_of_a_run_for_mlflow_compares_runs_by_that(
+    tracking: "Tracking", database: Path
+) -> None:
+    trial = tracking.trial_run(tracking.study_run("s"), name="trial 0")
+    tracking.log_epochs(trial, [line(1, a_loss=0.5)])
+    tracking.finish_trial(trial, status="FINISHED", score=0.5, accuracy={1: 0.5})
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ? ORDER BY rowid",
+            (trial,),
+        ).fetchall()
+    assert rows == [("score", 0.5, 0), ("grpo/a_loss", 0.5, 0), ("shot_1", 0.5, 0)]
+
+
+def test_a_trial_without_a_score_sorts_below_every_score(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s")
+    failed = tracking.trial_run(parent, name="trial 0")
+    tracking.finish_trial(failed, status="FAILED", tags={"sweeper.failure": "not_finite"})
+    poor = tracking.trial_run(parent, name="trial 1")
+    tracking.finish_trial(poor, status="FINISHED", score=-5.0)
+    runs = client.search_runs([tracking.experiment_id], order_by=["metrics.score DESC"])
+    assert [run.info.run_id for run in runs] == [poor, failed, parent]
+
+
+def test_finishing_twice_at_the_same_time_adds_nothing(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    trial = tracking.trial_run(tracking.study_run("s"), name="trial 0")
+    for _ in range(2):
+        tracking.finish_trial(trial, status="FINISHED", score=0.5, accuracy={1: 0.25}, ended=7.0)
+    assert history(client, trial, "shot_1") == [(0, 0.25, 7000)]
+    assert client.get_run(trial).info.end_time == 7000
+
+
+def test_names_in_any_script_and_values_of_any_length_arrive(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("扫描 α")
+    trial = tracking.trial_run(
+        parent, name="试验 1", params={"学习率": 0.1, "data file": "x" * 7000, "a@b": True}
+    )
+    tracking.finish_trial(trial, status="FINISHED", score=0.5, tags={"note": "y" * 9000})
+    data = client.get_run(trial).data
+    assert data.params["学习率"] == "0.1"
+    assert data.params["data file"].endswith("[... cut, 7000 characters]")
+    assert data.params["a_b"] == "True"
+    assert data.tags["note"].endswith("[... cut, 9000 characters]")
+
+
+def test_thousands_of_metrics_and_hundreds_of_params_are_logged_in_batches(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    trial = tracking.trial_run(
+        tracking.study_run("s"), name="t", params={f"p{n}": n for n in range(250)}
+    )
+    tracking.log_epochs(trial, [line(1, **{f"m{n}": float(n) for n in range(2500)})])
+    data = client.get_run(trial).data
+    assert len(data.params) == 250
+    assert data.metrics["grpo/m2499"] == 2499.0
+
+
+def test_artifacts_and_datasets_of_a_study_can_be_read_back(
+    tmp_path: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "ranking.csv").write_text("trial,score\n")
+    parent = tracking.study_run("s")
+    tracking.log_datasets(parent, {"easy_vqa": "d" * 64})
+    tracking.log_artifact_text(parent, "notes/早.md", "# 早\n")
+    artifacts: dict[str, str | Path] = {
+        "study.yaml": "name: s\n",
+        "best/ranking.csv": tmp_path / "tables" / "ranking.csv",
+        "all": tmp_path / "tables",
+    }
+    tracking.finish_study(parent, status="FINISHED", artifacts=artifacts, note="done")
+    folder = Path(client.download_artifacts(parent, ""))
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*")) == [
+        "all/ranking.csv",
+        "best/ranking.csv",
+        "notes/早.md",
+        "study.yaml",
+    ]
+    run = client.get_run(parent)
+    assert run.data.tags["mlflow.note.content"] == "done"
+    assert run.inputs is not None
+    assert [i.dataset.digest for i in run.inputs.dataset_inputs] == ["d" * 36]
+
+
+def test_the_deep_link_opens_the_saved_view_and_sorts_by_score_until_there_is_one(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    assert "orderByKey=metrics.%60score%60" in tracking.deep_link("http://h")
+    tracking.save_view(StudyView(study="s", question="Why?", params=["lr"]))
+    assert "viewStateShareKey=sweeper-s" in tracking.deep_link("http://h")
+    tags = client.get_experiment(tracking.experiment_id).tags
+    assert tags["mlflow.note.content"] == "Why?"
+    assert "mlflow.sharedViewState.sweeper-s" in tags
+
+
+def test_a_view_that_mlflow_would_refuse_leaves_the_plain_link(tracking: "Tracking") -> None:
+    tracking.save_view(StudyView(study="s", params=[f"parameter_{n}" for n in range(500)]))
+    assert "viewStateShareKey" not in tracking.deep_link("http://h")
+
+
+def test_what_mlflow_refuses_is_told_as_one_message(tracking: "Tracking") -> None:
+    with pytest.raises(TrackingError, match=r"final numbers could not be logged.*no-such-run"):
+        tracking.finish_trial("no-such-run", status="FINISHED", score=0.5)
+
+
+def test_a_deleted_experiment_is_an_error_that_says_how_to_restore_it(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    client.delete_experiment(tracking.experiment_id)
+    with pytest.raises(TrackingError, match="experiments restore --experiment-id"):
+        open_again(database)
+
+
+def test_a_database_of_another_mlflow_is_an_error_that_says_what_to_do(
+    empty_database: Path, tmp_path: Path
+) -> None:
+    database = Path(shutil.copyfile(empty_database, tmp_path / "newer.db"))
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'from_2031'")
+    with pytest.raises(TrackingError, match=r"from_2031(.|\n)*mlflow db upgrade"):
+        open_again(database)
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    file.write_text("my notes, not a database " * 100)
+    with pytest.raises(TrackingError, match=r"mlflow\.db: MLflow's database cannot be written"):
+        open_again(file)
+    assert file.read_text().startswith("my notes")
+
+
+def test_a_folder_that_cannot_be_written_is_an_error() -> None:
+    # /proc refuses new files to everyone; root may write into a folder with mode 0o500
+    with pytest.raises(TrackingError, match=r"/proc/mlflow\.db: .* cannot be written"):
+        open_again(Path("/proc/mlflow.db"))
+
+
+def test_a_server_that_does_not_answer_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match=r"cannot be reached at 127\.0\.0\.1:9"):
+        open_tracking("http://127.0.0.1:9", experiment="lab", artifacts=tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "sqlite:///:memory:", "sqlite://"])
+def test_a_uri_that_names_no_store_is_an_error(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="sqlite:///"):
+        open_tracking(uri, experiment="lab", artifacts=tmp_path)
+
+
+def test_a_password_is_never_shown() -> None:
+    from sweeper.tracking.opening import without_password
+
+    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+
+
+def test_the_database_uses_write_ahead_mode_on_a_local_disk(
+    database: Path, tracking: "Tracking"
+) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_file_system_of_a_path_is_that_of_its_nearest_mount() -> None:
+    assert file_system_type(Path("/proc/no/such/file")) == "proc"
+    assert is_network_file_system("nfs4")
+    assert not is_network_file_system("ext4")
+
+
+def test_two_drivers_that_open_a_fresh_database_at_once_share_it_and_say_nothing(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "ärger mit Leerzeichen"
+    program = (
+        "import sys; from pathlib import Path; import sweeper.tracking as t; "
+        "assert 'mlflow' not in sys.modules; "
+        f"t = t.open_tracking(Path({str(folder / 'mlflow.db')!r}), experiment='e', "
+        "artifacts=Path('a')); print(t.experiment_id)"
+    )
+    drivers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    first, second = (driver.communicate(timeout=300) for driver in drivers)
+    assert first == second == ("1\n", "")
+    assert sorted(path.name for path in folder.iterdir()) == [".mlflow.db.lock", "mlflow.db"]

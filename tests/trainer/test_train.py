@@ -1,0 +1,180 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fakes.toy_task import ToyTask
+
+from trainer.checkpoint import POLICY, load_policy
+from trainer.contract import RESULT, STOP, Job, TrainSpec, read_metrics, stage_chain
+from trainer.errors import NotFiniteError
+from trainer.policy import PointerSelector
+from trainer.train import environment_of, train
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def spec(*, rce: dict[str, Any] | None = None, **grpo: Any) -> TrainSpec:
+    return TrainSpec.model_validate(
+        {
+            "policy": {"hidden_dim": 16},
+            "phases": [
+                {"rce": {"epochs": 2, "lr": 3e-3, "batch_size": 8, **(rce or {})}},
+                {"grpo": {"epochs": 2, "lr": 3e-3, "batch_size": 8, "group_size": 4, **grpo}},
+            ],
+            "evaluate": {"questions": 32, "holdout": 32},
+        }
+    )
+
+
+def run(tmp_path: Path, name: str, chosen: TrainSpec, *, stages: str = "stages") -> Path:
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    train(Job(spec=chosen, stages=tmp_path / stages), folder, ToyTask())
+    return folder
+
+
+def stage_bytes(stages: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(stages)): path.read_bytes()
+        for path in sorted(stages.rglob("*"))
+        if path.is_file()
+    }
+
+
+def metric_lines(folder: Path) -> list[dict[str, Any]]:
+    return [{k: v for k, v in line.items() if k != "timing"} for line in read_metrics(folder)[0]]
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "sampled": {},
+    "recorded": {"rollouts": "recorded", "curriculum": [3, 5], "adaptive_kl": True},
+    "dropout": {"dropout": 0.5, "attention_dropout": 0.1},
+    "frozen": {"freeze": "backbone", "reference": "run_start"},
+    "unfreezing": {"freeze": "head_then_all:1"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_two_runs_of_one_spec_write_the_same_bytes(tmp_path: Path, variant: str) -> None:
+    chosen = spec(**VARIANTS[variant])
+    first = run(tmp_path, "first", chosen, stages="a")
+    second = run(tmp_path, "second", chosen, stages="b")
+    assert stage_bytes(tmp_path / "a") == stage_bytes(tmp_path / "b")
+    assert metric_lines(first) == metric_lines(second)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_training_from_a_stage_equals_training_at_once(tmp_path: Path, variant: str) -> None:
+    settings = VARIANTS[variant]
+    at_once = run(tmp_path, "at_once", spec(**settings, epochs=3), stages="a")
+    run(tmp_path, "short", spec(**settings, epochs=1), stages="b")
+    extended = run(tmp_path, "extended", spec(**settings, epochs=3), stages="b")
+    assert stage_bytes(tmp_path / "a") == stage_bytes(tmp_path / "b")
+    assert metric_lines(at_once) == metric_lines(extended)
+    result = json.loads((extended / RESULT).read_text())
+    assert result["epochs_trained"] == 2
+
+
+def test_a_finished_spec_is_answered_from_disk(tmp_path: Path) -> None:
+    run(tmp_path, "first", spec())
+    again = run(tmp_path, "again", spec())
+    result = json.loads((again / RESULT).read_text())
+    assert (result["epochs_trained"], result["reader_calls_asked"]) == (0, 0)
+
+
+def test_a_stop_file_ends_the_training_after_the_epoch_in_hand(tmp_path: Path) -> None:
+    folder = tmp_path / "trial"
+    folder.mkdir()
+    (folder / STOP).touch()
+    job = Job(spec=spec(), stages=tmp_path / "stages")
+    assert train(job, folder, ToyTask()) == "stopped"
+    assert [line["epoch"] for line in read_metrics(folder)[0]] == [1]
+    assert not (folder / RESULT).exists()
+    (folder / STOP).unlink()
+    assert train(job, folder, ToyTask()) == "completed"
+    assert metric_lines(folder) == metric_lines(run(tmp_path, "undisturbed", spec(), stages="b"))
+
+
+def test_a_torn_last_line_is_written_anew(tmp_path: Path) -> None:
+    folder = run(tmp_path, "trial", spec())
+    whole = (folder / "metrics.jsonl").read_text()
+    lines = whole.splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[:-1]) + lines[-1][:20])
+    (folder / RESULT).unlink()
+    run(tmp_path, "trial", spec())
+    assert [line["epoch"] for line in read_metrics(folder)[0]] == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing", "truncated"])
+def test_a_damaged_stage_is_set_aside_and_trained_again(tmp_path: Path, damage: str) -> None:
+    run(tmp_path, "first", spec())
+    before = stage_bytes(tmp_path / "stages")
+    key = stage_chain(spec(), environment_of(ToyTask(), "cpu"))[3].key
+    victim = tmp_path / "stages" / key / POLICY
+    content = victim.read_bytes()
+    if damage == "flipped":
+        victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "missing":
+        victim.unlink()
+    else:
+        victim.write_bytes(content[: len(content) // 2])
+    run(tmp_path, "again", spec())
+    after = stage_bytes(tmp_path / "stages")
+    assert {k: v for k, v in after.items() if ".damaged-" not in k} == before
+    assert any(name.startswith(f"{key}.damaged-0") for name in after)
+
+
+def test_a_loss_that_is_not_finite_names_phase_epoch_and_step(tmp_path: Path) -> None:
+    with pytest.raises(NotFiniteError, match=r"epoch 1, step \d+: the loss is"):
+        run(tmp_path, "trial", spec(rce={"lr": 1e30}))
+
+
+def test_grpo_learns_on_the_toy_task(tmp_path: Path) -> None:
+    folder = run(tmp_path, "trial", spec(epochs=8, kl_beta=0.01))
+    scores = [line["metrics"]["score"] for line in read_metrics(folder)[0]]
+    assert scores[-1] > scores[1] + 0.05  # measured: 0.1 and more
+
+
+def test_frozen_tensors_stay_and_trained_ones_drift(tmp_path: Path) -> None:
+    folder = run(tmp_path, "trial", spec(freeze="backbone"))
+    metrics = read_metrics(folder)[0][-1]["metrics"]
+    for name in ("input_proj.weight", "query_proj.weight", "cand_proj.weight"):
+        assert metrics[f"drift/{name}/max_abs"] == 0.0
+    assert metrics["drift/cross_attn_layers.0.in_proj_weight/max_abs"] > 0.0
+
+
+def test_on_policy_ratios_are_one_and_nothing_is_clipped(tmp_path: Path) -> None:
+    metrics = read_metrics(run(tmp_path, "trial", spec()))[0][-1]["metrics"]
+    assert metrics["ratio_mean"] == pytest.approx(1.0, abs=1e-6)
+    assert metrics["clip_fraction"] == 0.0
+
+
+def test_the_holdout_scores_the_last_stage_alone(tmp_path: Path) -> None:
+    run(tmp_path, "select", spec())
+    held_out = spec().model_copy(
+        update={"evaluate": spec().evaluate.model_copy(update={"split": "holdout"})}
+    )
+    folder = run(tmp_path, "holdout", held_out)
+    result = json.loads((folder / RESULT).read_text())
+    assert result["split"] == "holdout"
+    assert result["reader_calls_asked"] == 32 * 4
+    assert read_metrics(folder)[0] == []
+
+
+def test_the_evaluation_reads_the_weights_from_the_stage(tmp_path: Path) -> None:
+    loaded: list[Path] = []
+
+    def load(folder: Path, *, num_heads: int, device: str) -> PointerSelector:
+        loaded.append(folder)
+        return load_policy(folder, num_heads=num_heads, device=device)
+
+    folder = tmp_path / "trial"
+    folder.mkdir()
+    train(Job(spec=spec(), stages=tmp_path / "stages"), folder, ToyTask(), load=load)
+    chain = stage_chain(spec(), environment_of(ToyTask(), "cpu"))
+    assert {path.name for path in loaded} == {ref.key for ref in chain}

@@ -1,0 +1,105 @@
+"""The trainer's commands: `python -m trainer run | serve | check | evaluate | check-reference`.
+
+run DIR              work through a trial folder, on any machine
+serve                a warm worker: one folder a line on stdin, one event a line on stdout
+check SPEC           can this spec be trained here? prints what determines its stages
+evaluate STAGE       score a finished stage on other questions
+check-reference FILE compare the mathematics with numbers that the lab's code computed
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group(help=__doc__.splitlines()[0] if __doc__ else None)
+def main() -> None:
+    """Set what must be set before torch is imported."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic algorithms
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def run(folder: Path) -> None:
+    """Work through the trial folder FOLDER; its trial.json holds the job."""
+    from trainer.contract import FAILURE, RESULT
+    from trainer.run import TaskCache, run_folder
+
+    status = run_folder(folder.resolve(), TaskCache())
+    if status == "failed":
+        failure = json.loads((folder / FAILURE).read_text())
+        raise click.ClickException(f"{failure['class']}: {failure['message']}")
+    if status == "stopped":
+        click.echo(f"stopped after an epoch because {folder / 'stop'} exists")
+        return
+    result = json.loads((folder / RESULT).read_text())
+    click.echo(_summary(result))
+
+
+@main.command()
+def serve() -> None:
+    """Read one folder a line on stdin, say one event a line on stdout."""
+    from trainer.serve import serve as serve_stdin
+
+    serve_stdin(sys.stdin)
+
+
+@main.command()
+@click.argument("spec", type=click.File())
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+def check(spec: Any, device: str) -> None:
+    """Check that the spec in the JSON file SPEC (- for stdin) can be trained on this machine."""
+    from trainer.check import check_spec
+
+    report = check_spec(json.load(spec), device=device)
+    click.echo(json.dumps(report, indent=2, sort_keys=True))
+    if report["problems"]:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("stage", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--trial", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True,
+    help="A trial folder whose trial.json names task and policy.",
+)  # fmt: skip
+@click.option("--split", type=click.Choice(["select", "holdout"]), default="holdout")
+@click.option("--questions", type=click.IntRange(min=1), default=800, show_default=True)
+def evaluate(stage: Path, trial: Path, split: str, questions: int) -> None:
+    """Score the finished stage in the folder STAGE on other questions."""
+    from trainer.check import evaluate_finished
+
+    click.echo(json.dumps(evaluate_finished(stage, trial, split=split, questions=questions)))
+
+
+@main.command("check-reference")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check_reference(file: Path) -> None:
+    """Compare policy, losses, schedules and rewards with the numbers in FILE."""
+    from trainer.errors import InputError
+    from trainer.reference import check_reference as deviations_of
+    from trainer.reference import deviation_table, within_tolerance
+
+    try:
+        deviations = deviations_of(file)
+    except InputError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(deviation_table(deviations))
+    if not within_tolerance(deviations):
+        raise SystemExit(1)
+
+
+def _summary(result: dict[str, Any]) -> str:
+    if "controls" in result:
+        rows = [f"{name:8} {entry['score']:.4f}" for name, entry in result["controls"].items()]
+        return "\n".join([*rows, f"alive    {result['liveness']['alive']}"])
+    shots = ", ".join(f"{s} shots {100 * a:.1f} %" for s, a in result["accuracy"].items())
+    return f"score {result['score']!r} ({shots})"
+
+
+if __name__ == "__main__":
+    main()

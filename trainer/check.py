@@ -1,0 +1,66 @@
+"""Questions about a spec or a stage that are answered without a trial: can it run here, how good is it."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trainer.checkpoint import StageStore
+from trainer.contract import Job, TrainSpec, environment_to_json, read_job
+from trainer.errors import TrainerError
+from trainer.evaluate import Evaluation, evaluate_folder
+from trainer.run import prepare_torch
+from trainer.tasks import build_task
+from trainer.train import environment_of, scores_of
+
+
+def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
+    """Load all that the spec needs, without training.
+
+    Returns:
+        ``{"problems": [...], "environment": {...} or None, "facts": {...}}``; the environment is what
+        stage keys are made of, the facts are sizes to plan with.
+    """
+    try:
+        spec = TrainSpec.model_validate(payload)
+        job = Job(spec=spec, stages=Path(), device=device)
+        prepare_torch(job)
+        task = build_task(spec.task, device=device)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        ]
+        return {"problems": problems, "environment": None, "facts": {}}
+    except TrainerError as error:
+        return {"problems": [str(error)], "environment": None, "facts": {}}
+    problems = []
+    pool = task.questions("select").pools.shape[1]
+    if max(spec.evaluate.shots) > pool:
+        problems.append(f"evaluate.shots: {max(spec.evaluate.shots)} shots from pools of {pool}")
+    return {
+        "problems": problems,
+        "environment": environment_to_json(environment_of(task, device)),
+        "facts": {
+            "training_queries": len(task.training_queries),
+            "pool": pool,
+            "width": task.embeddings.shape[1],
+        },
+    }
+
+
+def evaluate_finished(stage: Path, trial: Path, *, split: str, questions: int) -> dict[str, Any]:
+    """Score a stage on the questions of ``split``; nothing is written.
+
+    Raises:
+        TrainerError: where stage or data cannot be used.
+    """
+    job = read_job(trial)
+    field = "questions" if split == "select" else "holdout"
+    evaluate = job.spec.evaluate.model_copy(update={"split": split, field: questions})
+    spec = job.spec.model_copy(update={"evaluate": evaluate})
+    prepare_torch(job)
+    task = build_task(spec.task, device=job.device)
+    evaluation: Evaluation = evaluate_folder(
+        StageStore(stage.parent).folder(stage.name), spec, task
+    )
+    return {**scores_of(evaluation, spec), "split": split}

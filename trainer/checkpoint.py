@@ -1,0 +1,184 @@
+"""Stages on disk: content-addressed folders, written whole or not at all, verified when read.
+
+    <stages>/<key>/policy.safetensors      weights
+                   optimizer.safetensors   AdamW's moments and step counts, by tensor
+                   stage.json              adaptive values, the epoch's metrics, checksums of the above
+                   evaluations/<key>.safetensors   scores and shots of one set of questions
+
+Two runs of one spec write the same bytes: no time, no host, no path goes into a stage. A damaged stage
+is set aside under another name, said, and made again. Knows no spec and no task.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as tensors_from_bytes
+from safetensors.torch import save as bytes_of_tensors
+from torch import Tensor
+
+from trainer.errors import StageError
+from trainer.policy import PointerSelector
+
+INFO, POLICY, OPTIMIZER, EVALUATIONS = (
+    "stage.json",
+    "policy.safetensors",
+    "optimizer.safetensors",
+    "evaluations",
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage holds: tensors by file, and facts that are JSON."""
+
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    info: Mapping[str, Any]
+
+
+class StageStore:
+    """The folder of all stages of a workspace, shared by drivers and workers."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, key: str) -> Path:
+        """Where the stage of ``key`` is, or would be."""
+        return self.root / key
+
+    def write(
+        self, key: str, tensors: Mapping[str, Mapping[str, Tensor]], info: Mapping[str, Any]
+    ) -> None:
+        """Write a stage; when another process was quicker, keep the other's, which is equal."""
+        part = self.root / f".{key}.{os.getpid()}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        checksums = {}
+        for name, group in sorted(tensors.items()):
+            content = _bytes_of(group)
+            checksums[name] = hashlib.sha256(content).hexdigest()
+            _write_synced(part / name, content)
+        text = json.dumps({**info, "files": checksums}, indent=1, sort_keys=True, allow_nan=False)
+        _write_synced(part / INFO, text.encode())
+        try:
+            part.rename(self.folder(key))  # atomic; fails where a whole stage stands already
+        except OSError:
+            if not (self.folder(key) / INFO).exists():
+                raise
+            shutil.rmtree(part)
+
+    def read(self, key: str) -> Stage | None:
+        """Read and verify a stage; None where it is missing, or was damaged and is set aside."""
+        folder = self.folder(key)
+        if not folder.exists():
+            return None
+        try:
+            return _read_verified(folder)
+        except StageError as damage:
+            aside = self._free_name(f"{key}.damaged")
+            folder.rename(aside)
+            log.warning("%s: set aside as %s and made again", damage, aside.name)
+            return None
+
+    def _free_name(self, name: str) -> Path:
+        count = 0
+        while (path := self.root / f"{name}-{count}").exists():
+            count += 1
+        return path
+
+    def write_evaluation(self, key: str, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Lay the scores of one set of questions beside the stage of ``key``."""
+        folder = self.folder(key) / EVALUATIONS
+        folder.mkdir(exist_ok=True)
+        part = folder / f"{name}.{os.getpid()}.part"
+        _write_synced(part, _bytes_of(tensors))
+        part.replace(folder / f"{name}.safetensors")
+
+    def read_evaluation(self, key: str, name: str) -> Mapping[str, Tensor] | None:
+        """The scores of ``write_evaluation``; None where they are missing or damaged."""
+        path = self.folder(key) / EVALUATIONS / f"{name}.safetensors"
+        if not path.exists():
+            return None
+        try:
+            return tensors_from_bytes(path.read_bytes())
+        except SafetensorError as damage:
+            log.warning("%s is damaged (%s): asked again", path, damage)
+            return None
+
+
+def load_policy(folder: Path, *, num_heads: int, device: str) -> PointerSelector:
+    """Load a stage's weights as every consumer does: strictly, in evaluation mode.
+
+    Raises:
+        StageError: where the file is missing or damaged.
+        InputError: where its tensors are not those of a pointer selector; it names them.
+    """
+    policy = PointerSelector.from_state_dict(
+        _read_verified(folder).tensors[POLICY], num_heads=num_heads
+    )
+    return policy.to(device).eval()
+
+
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, names: Mapping[torch.nn.Parameter, str]
+) -> dict[str, Tensor]:
+    """AdamW's state as flat tensors, `<field>/<tensor>`; empty before the first step."""
+    return {
+        f"{field}/{name}": value
+        for parameter, name in names.items()
+        for field, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    tensors: Mapping[str, Tensor],
+    parameters: Mapping[str, torch.nn.Parameter],
+) -> None:
+    """Put back what ``optimizer_tensors`` took out, so that training goes on bit for bit."""
+    for name, value in tensors.items():
+        field, _, parameter = name.partition("/")
+        target = parameters[parameter]
+        on_device = value if field == "step" else value.to(target.device)
+        optimizer.state[target][field] = on_device.clone()
+
+
+def _bytes_of(tensors: Mapping[str, Tensor]) -> bytes:
+    # clones, because safetensors refuses tensors that share memory
+    return bytes_of_tensors(
+        {
+            n: t.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for n, t in tensors.items()
+        }
+    )
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_verified(folder: Path) -> Stage:
+    try:
+        info = json.loads((folder / INFO).read_text())
+        tensors = {}
+        for name, checksum in info["files"].items():
+            content = (folder / name).read_bytes()
+            if hashlib.sha256(content).hexdigest() != checksum:
+                raise StageError(f"stage {folder.name}: {name} does not match its checksum")
+            tensors[name] = tensors_from_bytes(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise StageError(f"stage {folder.name} is damaged: {error!r}") from error
+    return Stage(tensors, info)

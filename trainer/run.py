@@ -1,0 +1,101 @@
+"""One trial folder: read its job, work through it, leave a result or the reason why not."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from trainer.contract import (
+    FAILURE,
+    RESULT,
+    Job,
+    TaskSpec,
+    read_job,
+    write_json_atomic,
+)
+from trainer.controls import score_controls
+from trainer.errors import InputError, TrainerError
+from trainer.tasks import Task, build_task
+from trainer.train import train
+
+Status = Literal["completed", "failed", "stopped"]
+LoadTask = Callable[[TaskSpec, str], Task]
+
+
+class TaskCache:
+    """Tasks that this process has loaded: a warm worker pays for each once."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[tuple[str, str], Task] = {}
+
+    def __call__(self, spec: TaskSpec, device: str) -> Task:
+        """The task of ``spec`` with its tensors on ``device``."""
+        key = (spec.model_dump_json(), device)
+        if key not in self._tasks:
+            self._tasks[key] = build_task(spec, device=device)
+        return self._tasks[key]
+
+
+def run_folder(
+    folder: Path, load_task: LoadTask, *, on_epoch: Callable[[], None] = lambda: None
+) -> Status:
+    """Work through the trial folder; never raises for what a job did wrong.
+
+    `failure.json` holds ``{"class", "message"}``; the traceback of what was not foreseen goes to
+    stderr, hence into `log.txt` of a worker.
+    """
+    if (folder / RESULT).exists():
+        return "completed"
+    (folder / FAILURE).unlink(missing_ok=True)
+    try:
+        job = _read(folder)
+        prepare_torch(job)
+        task = load_task(job.spec.task, job.device)
+        if job.controls is not None:
+            return score_controls(job, folder, task)
+        return train(job, folder, task, on_epoch=on_epoch)
+    except TrainerError as error:
+        return _failed(folder, error.failure_class, str(error))
+    except torch.OutOfMemoryError as error:
+        return _failed(folder, "out_of_memory", str(error))
+    except OSError as error:  # a full disk or a folder that vanished is no bug of ours
+        return _failed(folder, "files", str(error))
+    except Exception as error:
+        traceback.print_exc()
+        return _failed(folder, "error", f"{type(error).__name__}: {error}")
+
+
+def _read(folder: Path) -> Job:
+    try:
+        return read_job(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot read trial.json ({error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'trial.json'} is not a job: {error}") from error
+
+
+def prepare_torch(job: Job) -> None:
+    """Make the numbers of this process those that the job's stage keys stand for."""
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "the job asks for a CUDA device, but torch sees none; check the driver and "
+            "CUDA_VISIBLE_DEVICES, or set `resources: {devices: cpu}`"
+        )
+    torch.set_num_threads(job.spec.threads)
+    torch.backends.cuda.matmul.allow_tf32 = job.spec.tf32
+    torch.backends.cudnn.allow_tf32 = job.spec.tf32
+    if job.device == "cuda":  # needs CUBLAS_WORKSPACE_CONFIG, which the worker's start sets
+        torch.use_deterministic_algorithms(True)
+
+
+def _failed(folder: Path, failure_class: str, message: str) -> Status:
+    logging.getLogger(__name__).error("%s: %s", failure_class, message)
+    try:
+        write_json_atomic(folder / FAILURE, {"class": failure_class, "message": message})
+    except OSError as error:
+        print(f"cannot write {folder / FAILURE}: {error}", file=sys.stderr)
+    return "failed"
