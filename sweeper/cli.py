@@ -252,7 +252,15 @@ def export(
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Serve MLflow's pages of this workspace on 127.0.0.1."""
-    from sweeper.ui import serve_ui
+    from sweeper.status import study_links
+    from sweeper.ui import free_port, serve_ui
 
     with user_errors():
-        serve_ui(_workspace().root, port=port, say=click.echo)
+        chosen = free_port(port=port)
+        if chosen != port:
+            click.echo(f"port {port} is taken; listening on {chosen}")
+        serve_ui(
+            _workspace().root,
+            port=chosen,
+            announce=lambda base_url: click.echo(study_links(_workspace(), base_url)),
+        )

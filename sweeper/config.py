@@ -165,7 +165,7 @@ def free_phases(config: StudyConfig) -> tuple[int, ...]:
     searched = {parameter.name for parameter in config.space.searched}
     searched |= {parameter.name for parameter in config.space.parameters if parameter.when}
     free = {where for where, name in references(config.trainer) if name in searched}
-    if any(where[0] not in ("phases",) for where in free):
+    if any(where[0] not in ("phases", "evaluate") for where in free):
         return tuple(range(len(config.trainer["phases"])))
     return tuple(sorted({int(where[1]) for where in free if where[0] == "phases"}))
 

@@ -328,6 +328,7 @@ class Driver:
         return {
             "study": self._config.name,
             "state": phase,
+            "experiment": self._tracking.experiment_id,
             "trials": self._config.trials,
             "slots": self._launcher.slots,
             "counts": counts,

@@ -8,6 +8,8 @@ SweeperError                    shown to the user without a traceback; exit code
   InstrumentError               the evaluation does not react to what is trained, or cannot be used
   LauncherError                 the backend refused or lost a job
     LauncherUnavailable         no usable device, or the backend is not on this machine
+  TrackingError                 MLflow's database or server cannot be used
+  UiError                       MLflow's pages did not come up, or went down by themselves
 """
 
 from collections.abc import Sequence
@@ -57,3 +59,11 @@ class LauncherError(SweeperError):
 
 class LauncherUnavailable(LauncherError):
     """No usable device, or the backend is not on this machine."""
+
+
+class TrackingError(SweeperError):
+    """MLflow's database or server cannot be used."""
+
+
+class UiError(SweeperError):
+    """MLflow's pages did not come up, or went down by themselves."""

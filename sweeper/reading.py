@@ -28,16 +28,6 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
         return study_from_json(stored, folder.study_file), store.records()
 
 
-def question_of(study_text: str) -> str:
-    """The question that a study file opens with: its first comment lines."""
-    lines = []
-    for line in study_text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.lstrip("# ").rstrip())
-    return " ".join(lines)
-
-
 def show_trial(folder: StudyFolder, number: int) -> str:
     """All that is known of one trial."""
     record = _record(folder, number)

@@ -20,7 +20,6 @@ from sweeper.interrupts import Interrupts
 from sweeper.jobs import Launcher
 from sweeper.plan import first_spec, lag_of, search_of
 from sweeper.ranking import Row, markdown, rows, trials_csv
-from sweeper.reading import question_of
 from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
 from sweeper.tracking import open_tracking
@@ -104,12 +103,11 @@ def run_study(
                 jobs, folder, first, device=launcher.device, controls=config.controls
             )
             tracking = open_tracking(
-                config.mlflow.tracking_uri or workspace.root / "mlflow.db",
-                experiment=config.mlflow.experiment or config.name,
+                config.tracking_uri or workspace.root / "mlflow.db",
+                experiment=config.experiment,
                 artifacts=workspace.root / "mlartifacts",
             )
-            question = config.description or question_of(path.read_text())
-            parent = _open_study_run(tracking, config, question, tags or {})
+            parent = _open_study_run(tracking, config, tags or {})
             driver = Driver(
                 config,
                 search,
@@ -204,9 +202,7 @@ class _Session:
                 run_id, status="FINISHED", score=control["score"], accuracy=accuracy
             )
 
-    def _artifacts(
-        self, records: Sequence[TrialRecord], table: Sequence[Row]
-    ) -> dict[str, str]:
+    def _artifacts(self, records: Sequence[TrialRecord], table: Sequence[Row]) -> dict[str, str]:
         artifacts: dict[str, str] = {
             "study.yaml": self.folder.study_file.read_text(),
             "ranking.md": markdown(table),
@@ -246,13 +242,11 @@ def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, pa
     folder.study_file.write_bytes(path.read_bytes())
 
 
-def _open_study_run(
-    tracking: "Tracking", config: StudyConfig, question: str, tags: Mapping[str, str]
-) -> str:
+def _open_study_run(tracking: "Tracking", config: StudyConfig, tags: Mapping[str, str]) -> str:
     """Open the parent run, close what a dead driver left RUNNING, set up the page."""
     parent = tracking.study_run(
         config.name,
-        description=question,
+        description=config.question,
         params={
             "sampler": config.sampler.name,
             "seed": config.sampler.seed,
@@ -264,7 +258,7 @@ def _open_study_run(
     tracking.save_view(
         StudyView(
             study=config.name,
-            question=question,
+            question=config.question,
             params=config.space.names,
             minimize=config.goal == "minimize",
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from sweeper.errors import UsageError
 from sweeper.ranking import counts_line, params_text, per_cent
+from sweeper.tracking import experiment_link
 from sweeper.workspace import StudyFolder, Workspace
 
 
@@ -37,6 +38,16 @@ def status_text(state: Mapping[str, Any]) -> str:
         )
     if state["state"] == "interrupted":
         lines.append("  `sweeper run` with the study file goes on")
+    return "\n".join(lines)
+
+
+def study_links(workspace: Workspace, base_url: str) -> str:
+    """Addresses of the studies' pages under the MLflow that listens at ``base_url``."""
+    lines = [f"MLflow listens at {base_url}; Ctrl-C ends it"]
+    for name in workspace.names():
+        experiment = workspace.study(name).read_state().get("experiment")
+        if experiment is not None:
+            lines.append(f"{name}: {experiment_link(base_url, experiment, study=name)}")
     return "\n".join(lines)
 
 

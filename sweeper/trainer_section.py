@@ -100,14 +100,12 @@ def _variations(space: Space) -> Iterator[_Probe]:
     """Yield every value of every parameter, one at a time around the first setting."""
     for parameter in space.parameters:
         for value, place in _values(parameter):
-            if place == ("otherwise",):
-                gates = _closing(space, parameter)
-            else:
-                gates = _opening(space, parameter)
-            probe = _probe(space, {**gates, parameter.name: value})
-            if probe.values.get(parameter.name) == value:
-                sources = {**probe.sources, parameter.name: ("parameters", parameter.name, *place)}
-                yield probe._replace(sources=sources, varied=parameter.name)
+            probe = _probe(space, {**_opening(space, parameter), parameter.name: value})
+            yield _Probe(
+                values={**probe.values, parameter.name: value},
+                sources={**probe.sources, parameter.name: ("parameters", parameter.name, *place)},
+                varied=parameter.name,
+            )
 
 
 def _probe(space: Space, wanted: Mapping[str, Value]) -> _Probe:
@@ -147,17 +145,6 @@ def _opening(space: Space, parameter: Parameter) -> dict[str, Value]:
     for parent, allowed in parameter.when.items():
         wanted |= {parent: allowed[0], **_opening(space, above[parent])}
     return wanted
-
-
-def _closing(space: Space, parameter: Parameter) -> dict[str, Value]:
-    """Return values under which ``parameter`` is inactive, if one gate alone can do that."""
-    for parent in space.parameters:
-        allowed = parameter.when.get(parent.name)
-        other = [value for value, place in _values(parent) if place != ("otherwise",)]
-        for value in other:
-            if allowed is not None and value not in allowed:
-                return {parent.name: value, **_opening(space, parent)}
-    return {}
 
 
 def _refused(trainer: dict[str, Any], probe: _Probe) -> list[Refusal]:

@@ -19,16 +19,12 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from sweeper.errors import SweeperError, UsageError
+from sweeper.errors import UiError, UsageError
 
 DATABASE = "mlflow.db"
 _START_SECONDS = 120.0  # 5-10 s on a quiet machine
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.2
-
-
-class UiError(SweeperError):
-    """MLflow's pages did not come up, or went down by themselves."""
 
 
 def serve_ui(

@@ -1,6 +1,5 @@
 """Decisions about jobs that ended: what the study is told, and whether the instrument works. Pure."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,8 +49,8 @@ def judge(
         return Verdict(state=TrialState.PRUNED, reason="stopped by the pruner")
     if result is not None:
         score = result.get("score")
-        if isinstance(score, float | int) and math.isfinite(score) and 0 <= score <= 1:
-            return Verdict(state=TrialState.COMPLETE, score=float(score))
+        if isinstance(score, float) and 0.0 <= score <= 1.0:  # NaN breaks it
+            return Verdict(state=TrialState.COMPLETE, score=score)
         return Verdict(
             state=TrialState.FAILED,
             failure="bad_result",

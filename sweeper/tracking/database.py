@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import filelock
 import psutil
 
-from sweeper.errors import SweeperError
+from sweeper.errors import TrackingError
 
 if TYPE_CHECKING:
     from sweeper.tracking.runs import Tracking
@@ -32,10 +32,6 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     | {"ceph", "lustre", "gpfs", "beegfs", "beegfs_nodev", "panfs", "orangefs", "glusterfs"}
     | {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.juicefs", "fuse.s3fs", "fuse.rclone"}
 )
-
-
-class TrackingError(SweeperError):
-    """MLflow's database or server cannot be used."""
 
 
 def open_tracking(
@@ -119,7 +115,7 @@ def _check_reachable(uri: str) -> None:
     except OSError as error:
         raise TrackingError(
             f"MLflow cannot be reached at {parts.hostname}:{port} ({error}). Start the server, or "
-            "leave `mlflow: uri` out of the study file to use mlflow.db in the workspace."
+            "leave `mlflow: tracking_uri` out of the study file to use mlflow.db in the workspace."
         ) from error
 
 

@@ -11,7 +11,7 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from sweeper.tracking.database import TrackingError
+from sweeper.errors import TrackingError
 from sweeper.tracking.runs import Tracking
 
 

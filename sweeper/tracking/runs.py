@@ -25,9 +25,9 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
+from sweeper.errors import TrackingError
 from sweeper.space import Value
 from sweeper.tracking import view
-from sweeper.tracking.database import TrackingError
 from sweeper.tracking.keys import (
     MAX_PARAM,
     MAX_TAG,
@@ -58,7 +58,8 @@ class Tracking:
         self._now = now
         self._study = ""
         self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
-        self._viewed: view.StudyView | None = None
+        self._view: view.StudyView | None = None
+        self._view_is_saved = False
 
     def study_run(
         self,
@@ -230,19 +231,20 @@ class Tracking:
 
     def save_view(self, study_view: view.StudyView) -> None:
         """Set up the experiment's page for the study; where MLflow refuses, it stays as it is."""
+        self._view = study_view
         tags = view.experiment_tags(study_view, now=self._now())
         with contextlib.suppress(MlflowException):
             for key, value in tags.items():
                 self._client.set_experiment_tag(self.experiment_id, key, value)
-            if view.view_tag(study_view.study) in tags:
-                self._viewed = study_view
+            self._view_is_saved = view.view_tag(study_view.study) in tags
 
     def deep_link(self, base_url: str) -> str:
         """Address of the study's trials, best first, on the MLflow that listens at ``base_url``."""
         return view.experiment_link(
             base_url,
             self.experiment_id,
-            study=None if self._viewed is None else self._viewed.study,
+            study=self._view.study if self._view and self._view_is_saved else None,
+            minimize=self._view is not None and self._view.minimize,
         )
 
     def _open(

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 
 SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole folder
     "cli",
-    "display validate",
+    "validate display",
+    "slots",
     "session",
     "driver",
     "instrument",
@@ -21,8 +22,13 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "ranking verdict proposals",
     "templates schema wandb",
     "config",
-    "study_file",
-    "space jobs records interrupts errors",
+    "study_checks changes wandb_ranges",
+    "trainer_section space_checks",
+    "parameters references",
+    "sections validation study_file",
+    "problems yaml_text",
+    "space records",
+    "jobs interrupts errors",
 ]
 TRAINER = [
     "__main__",
@@ -33,7 +39,9 @@ TRAINER = [
     "rce grpo",
     "evaluate",
     "checkpoint reference",
-    "tasks readers",
+    "reference_file",
+    "tasks",
+    "readers",
     "policy freeze drift losses rewards seeds tally",
     "contract",
     "errors",

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -57,8 +58,9 @@ def job(folder: Path, *steps: Step) -> JobRequest:
 
 def ending(launcher: Launcher, job_id: JobId) -> JobStatus:
     """Poll, as a driver does, until the job has ended."""
+    deadline = time.monotonic() + DEADLINE
     while not (status := launcher.poll([job_id], timeout=DEADLINE)[job_id]).is_terminal:
-        pass
+        assert time.monotonic() < deadline, status
     return status
 
 

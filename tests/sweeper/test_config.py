@@ -354,6 +354,12 @@ def test_yaml_problems_are_told_together_with_the_others() -> None:
     ]
 
 
+def test_a_value_that_yaml_cannot_give_is_told_once() -> None:
+    assert only_problem(small(rest="trials: 99999999999999999999")) == (
+        "study.yaml:8:9: trials: whole numbers end at 9223372036854775807"
+    )
+
+
 lines = st.sampled_from([*KL_LR.splitlines(), "a: &x 1", "b: *x", "- 1", "when: {lr: 1}"])
 words = st.sampled_from(
     ["${lr}", "none", "1e-4", ".nan", "{", "}", "[]", "null", "true", "9" * 30, "'", "x", "-1", "0"]

@@ -112,3 +112,9 @@ def test_every_reference_within_the_schema_leads_somewhere() -> None:
     schema = study_schema()
     names = set(re.findall(r"#/\$defs/(\w+)", str(schema)))
     assert names == schema["$defs"].keys()
+
+
+def test_no_key_of_the_study_is_offered_null() -> None:
+    schema = study_schema()
+    assert "null" not in str(schema["$defs"]["ParameterEntry"])
+    assert schema["properties"]["title"]["type"] == "string"

@@ -48,6 +48,8 @@ def test_a_condition_on_a_constant_may_only_name_its_value() -> None:
     assert texts(constant, when("a", c=(3,)), when("b", c=(4,))) == {
         "b.when.c": "c is always 3, never 4"
     }
+    switch = Parameter(name="c", fixed=True)
+    assert texts(switch, when("a", c=(1,))) == {"a.when.c": "c is always true, never 1"}
 
 
 def test_a_circle_is_told_once_and_the_rest_remains() -> None:

@@ -65,6 +65,32 @@ def test_values_of_conditional_parameters_and_otherwise_are_tried_too() -> None:
     ]
 
 
+def test_otherwise_is_tried_where_the_first_setting_does_not_use_it() -> None:
+    lr = Parameter(name="lr", low=0.1, high=1.0, when={"mode": ("backbone",)}, otherwise=-1.0)
+    assert texts(grpo(lr="${lr}", freeze="${mode}"), MODE, lr) == [
+        ("parameters.lr.otherwise", "-1.0 does not fit trainer.phases[0].grpo.lr: must be > 0")
+    ]
+
+
+def test_otherwise_of_a_constant_is_tried_too() -> None:
+    lr = Parameter(name="lr", fixed=0.1, when={"mode": ("backbone",)}, otherwise=-1.0)
+    assert texts(grpo(lr="${lr}", freeze="${mode}"), MODE, lr) == [
+        ("parameters.lr.otherwise", "-1.0 does not fit trainer.phases[0].grpo.lr: must be > 0")
+    ]
+
+
+def test_of_two_parameters_the_one_that_is_varied_is_told() -> None:
+    heads = Parameter(name="heads", choices=(1, 5))
+    width = Parameter(name="width", choices=(48, 32))
+    trainer = grpo() | {"policy": {"num_heads": "${heads}", "hidden_dim": "${width}"}}
+    assert texts(trainer, heads, width) == [
+        (
+            "parameters.heads.values.1",
+            "5 does not fit trainer.policy: hidden_dim 48 must be a multiple of num_heads 5",
+        )
+    ]
+
+
 def test_a_conditional_parameter_without_otherwise_cannot_be_referred_to() -> None:
     lr = Parameter(name="lr", low=0.1, high=1.0, when={"mode": ("none",)})
     assert texts(grpo(lr="${lr}", freeze="${mode}"), MODE, lr) == [

@@ -78,7 +78,8 @@ def test_a_kind_with_too_few_questions_is_an_error() -> None:
 
 def test_only_questions_about_the_given_images_are_sampled(tmp_path: Path) -> None:
     wanted = [["is it?", "yes", 3], ["what shape?", "circle", 3], ["what color?", "red", 5]]
-    write_questions(tmp_path, [["is it?", "no", 2], *wanted, ["what color?", "red", 6]])
+    outside = [["not it?", "no", image] for image in (*range(3), *range(6, 20))]
+    write_questions(tmp_path, [*outside, *wanted])
     write_image(tmp_path, 3, (1, 2, 3))
     write_image(tmp_path, 5, (4, 5, 6))
     rows = sample_rows(tmp_path, "train", images=range(3, 6), count=3, generator=generator())

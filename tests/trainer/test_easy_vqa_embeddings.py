@@ -34,6 +34,14 @@ def test_the_first_component_of_a_line_is_the_place_on_it() -> None:
     )
 
 
+def test_the_largest_weight_of_every_component_is_positive() -> None:
+    features = torch.randn(FIT, 8, generator=torch.Generator().manual_seed(0))
+    probes = torch.cat([torch.zeros(1, 8), torch.eye(8)])  # rows beyond the fitted ones
+    whitened = whiten(torch.cat([features, probes]), width=8, fit_rows=FIT)[FIT:]
+    weights = (whitened[1:] - whitened[0]).T  # one row a component
+    assert (weights.gather(1, weights.abs().argmax(dim=1, keepdim=True)) > 0).all()
+
+
 def test_embeddings_have_unit_length_half_from_the_image() -> None:
     embeddings = embed_rows(random_images(120), torch.arange(120), random_words(120), fit_rows=FIT)
     assert embeddings.shape == (120, 48)

@@ -115,7 +115,7 @@ def balanced_sample(answers: Tensor, count: int, generator: torch.Generator) -> 
     kinds = KIND_OF_ANSWER[answers]
     columns = []
     for kind in range(len(KIND_SIZES)):
-        positions = (kinds >= kind).nonzero()[:, 0]
+        positions = (kinds == kind).nonzero()[:, 0]
         if len(positions) < turns:
             raise ValueError(f"kind {kind} has {len(positions)} questions, {turns} are needed")
         columns.append(positions[torch.randperm(len(positions), generator=generator)[:turns]])

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+from sweeper.config import parse_study
+from sweeper.plan import plan_study, plan_text, search_of
+
+GRID = """
+name: grid
+trainer:
+  phases:
+    - rce:  {epochs: 5}
+    - grpo: {lr: "${lr}", epochs: "${epochs}"}
+  evaluate: {questions: 100, holdout: 200}
+parameters:
+  lr: {values: [1e-4, 1e-3]}
+  epochs: {min: 1, max: 3}
+sampler: {name: grid}
+trials: 10
+"""
+
+
+def test_a_grid_is_counted_exactly_with_shared_beginnings_once() -> None:
+    config = parse_study(GRID, Path("grid.yaml"))
+    planned = plan_study(config, search_of(config, lag=8))
+    assert planned.space_size == planned.trials == len(planned.settings) == 6
+    assert planned.epochs == 5 + 2 * 3  # RCE once, then three epochs of each lr
+    assert planned.epochs_alone == 6 * 5 + 2 * (1 + 2 + 3)
+    evaluation = 100 * 4
+    sampled = 1600 * 8 * 4
+    assert planned.reader_calls == (
+        5 * evaluation + 6 * (sampled + evaluation)  # stages
+        + 3 * evaluation + 200 * 4 * 7 + 3 * 200 * 4  # controls, probe, confirmation
+    )  # fmt: skip
+
+
+def test_a_sampler_that_learns_is_foretold_up_to_its_lag() -> None:
+    config = parse_study(GRID.replace("name: grid}", "name: tpe}"), Path("grid.yaml"))
+    planned = plan_study(config, search_of(config, lag=4))
+    assert (len(planned.settings), planned.trials) == (4, 10)
+
+
+def test_the_text_says_hours_for_a_price_of_a_call() -> None:
+    config = parse_study(GRID, Path("grid.yaml"))
+    planned = plan_study(config, search_of(config, lag=8))
+    text = plan_text(config, slots=2, seconds_a_call=1.3)
+    hours = planned.reader_calls * 1.3 / 2 / 3600
+    assert f"reader time at 1.3 s a call: {hours:.1f} hours" in text
+    assert "epochs to train: 11 (42 if every trial trained alone)" in text
+    assert "  trial 0 (sampled): " in text
