@@ -20,8 +20,8 @@ def table_of(study_path: Path, workspace: Workspace) -> str:
     questions = next(iter(confirmed.values()))["questions"]
     return (
         f"# {config.name}\n\n{config.question}\n\n"
-        f"Accuracy in per cent on {config.trainer['evaluate']['questions']} questions, mean over 1-4 "
-        f"shots. Standard error of a score about 1.7.\n\n{markdown(table)}\n"
+        f"Accuracy in per cent on {config.trainer['evaluate']['questions']} questions, mean over "
+        f"1-4 shots. Standard error of a score about 1.7.\n\n{markdown(table)}\n"
         f"On {questions} held-out questions: {held_out}.\n"
     )
 

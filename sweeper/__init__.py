@@ -1,0 +1,1 @@
+"""Decides, launches, records and explains; never imports torch."""

@@ -1,7 +1,7 @@
 """The `sweeper` command: parse, call one function, print, exit code.
 
-Exit codes: 0 all well, 1 some trials failed or the study cannot go on, 2 bad input, 130 interrupted.
-Imports of what takes time stand inside the commands: `sweeper --help` answers at once.
+Exit codes: 0 all well, 1 some trials failed or the study cannot go on, 2 bad input, 130
+interrupted. Imports of what takes time stand inside the commands: `sweeper --help` answers at once.
 """
 
 import contextlib
@@ -69,9 +69,9 @@ def run(study_path: Path, trials: int | None, force: bool) -> None:
     from rich.console import Console
 
     from sweeper.display import open_display, print_summary
-    from sweeper.slots import open_launcher
     from sweeper.provenance import code_tags
     from sweeper.session import run_study
+    from sweeper.slots import open_launcher
 
     console = Console()
     with user_errors():

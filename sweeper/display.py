@@ -1,4 +1,4 @@
-"""What `sweeper run` shows while it runs and at its end: a live table on a terminal, lines elsewhere."""
+"""What `sweeper run` shows: a live table on a terminal, lines elsewhere, the ranking at its end."""
 
 from collections.abc import Mapping
 from types import TracebackType

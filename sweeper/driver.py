@@ -1,8 +1,8 @@
 """The loop: propose, launch, watch, tell. The only writer of a study's records and MLflow runs.
 
-Everything it decides comes from pure functions (`proposals`, `verdict`, `ranking`); everything it knows
-is on disk before it acts on it, so that a driver killed anywhere is followed by one that goes on: a
-trial's row is written before its job is submitted, and told after its result was read.
+Everything it decides comes from pure functions (`proposals`, `verdict`, `ranking`); everything it
+knows is on disk before it acts on it, so that a driver killed anywhere is followed by one that goes
+on: a trial's row is written before its job is submitted, and told after its result was read.
 """
 
 import time
@@ -332,11 +332,7 @@ class Driver:
             "trials": self._config.trials,
             "slots": self._launcher.slots,
             "counts": counts,
-            "best": [
-                {"trial": r.number, "score": r.score, "params": r.notes["values"]} for r in best
-            ][0]
-            if best
-            else None,
+            "best": None if not best else _best(best[0]),
             "running": [self._running(trial) for trial in self._open.values()],
             "updated": time.time(),
         }
@@ -352,8 +348,12 @@ class Driver:
         }
 
 
+def _best(record: TrialRecord) -> dict[str, Any]:
+    return {"trial": record.number, "score": record.score, "params": record.notes["values"]}
+
+
 def _result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:
-    """What a complete trial was made of: its stage, data, reader, and how much of it was trained."""
+    """What a complete trial was made of, and how much of it was trained in its own job."""
     environment = result["environment"]
     trained, epochs = result["epochs_trained"], spec.phases[-1].settings.trained_epochs
     origin = "trained" if trained >= epochs else "extended" if trained else "cached"

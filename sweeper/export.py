@@ -1,4 +1,4 @@
-"""What people take away from a study: the best configuration, its checkpoint, a folder to run by hand."""
+"""What people take away: the best configuration, its checkpoint, a folder to run by hand."""
 
 import json
 import shlex

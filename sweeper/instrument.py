@@ -1,8 +1,8 @@
 """Jobs outside the search: the check of the instrument before it, the confirmation after it.
 
-Before trial 0 the controls are scored and the start is perturbed: a study whose evaluation cannot see
-what is trained must not rank anything. At the end start, baseline and best are scored on questions
-that selected nothing.
+Before trial 0 the controls are scored and the start is perturbed: a study whose evaluation cannot
+see what is trained must not rank anything. At the end start, baseline and best are scored on
+questions that selected nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.5
 
 
 class OneOffJobs:
-    """Trial folders worked through at the launcher, several at once; results are kept and reused."""
+    """Trial folders worked through at the launcher; results are kept and reused."""
 
     def __init__(self, launcher: Launcher, stopping: Callable[[], bool]) -> None:
         self._launcher = launcher
@@ -70,7 +70,8 @@ class PendingJob:
                 raise InstrumentError(f"{failure['message']} (see {self._folder / LOG})")
             if status is not JobStatus.LOST or self._attempts >= MAX_ATTEMPTS:
                 raise InstrumentError(
-                    f"the job in {self._folder} was {status.value} and left no result; see {LOG} there"
+                    f"the job in {self._folder} was {status.value} and left no result; "
+                    f"see {LOG} there"
                 )
             self.submit()
         return result

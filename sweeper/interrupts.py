@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """A context in which the first signal sets ``requested`` and the second raises KeyboardInterrupt."""
+    """Within it the first signal sets ``requested``, the second raises KeyboardInterrupt."""
 
     def __init__(self, on_first: Callable[[], None]) -> None:
         self.requested = False

@@ -12,7 +12,7 @@ from sweeper.proposals import Search, lag_for, propose, ready
 from sweeper.ranking import params_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import complete_values, is_finite, size
-from trainer.contract import Environment, GrpoSpec, TrainSpec, start_of_last_phase, stage_chain
+from trainer.contract import Environment, GrpoSpec, TrainSpec, stage_chain, start_of_last_phase
 
 PROBE_CALLS = 200 * 4 * 7  # the liveness probe: questions, shots, at most six groups and the start
 _ANYWHERE = Environment(torch="", device="", data="", reader="")  # only equality of keys matters
@@ -144,8 +144,8 @@ def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:
     exact = len(planned.settings) == planned.trials
     about = "" if exact else "about "
     lines = [
-        f"{config.name}: {planned.trials} trials on {slots} slot(s); sampler {config.sampler.name}, "
-        f"space {space}",
+        f"{config.name}: {planned.trials} trials on {slots} slot(s), "
+        f"sampler {config.sampler.name}, space {space}",
         f"phases: {', '.join(planned.phases)}",
         f"epochs to train: {about}{planned.epochs:.0f} "
         f"({about}{planned.epochs_alone:.0f} if every trial trained alone)",
@@ -156,7 +156,8 @@ def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:
         lines.append(f"reader time at {seconds_a_call:g} s a call: {about}{hours:.1f} hours")
     lines.append("first proposals:" if not exact else "proposals:")
     lines += [
-        f"  trial {record.number} ({record.notes['proposed']}): {params_text(record.notes['values'])}"
+        f"  trial {record.number} ({record.notes['proposed']}): "
+        f"{params_text(record.notes['values'])}"
         for record in planned.settings
     ]
     return "\n".join(lines)

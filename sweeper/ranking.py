@@ -128,7 +128,7 @@ def markdown(table: Sequence[Row]) -> str:
 
 
 def trials_csv(records: Sequence[TrialRecord], names: Sequence[str]) -> str:
-    """Every trial of any state, one a line, in order of their numbers; fractions, full precision."""
+    """Every trial of any state, one a line, by number; fractions in full precision."""
     shots = sorted({s for record in records for s in record.notes.get("accuracy", {})}, key=int)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

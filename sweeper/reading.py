@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sweeper.config import StudyConfig, study_from_json
-from sweeper.ranking import params_text, per_cent
 from sweeper.errors import UsageError
+from sweeper.ranking import params_text, per_cent
 from sweeper.records import TrialRecord
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, read_failure
@@ -60,7 +60,8 @@ def _epoch_lines(folder: Path) -> Iterator[str]:
             for name in ("loss", "kl", "entropy", "validation_loss", "moved_queries")
             if metrics.get(name) is not None
         )
-        yield f"    {line['phase']} {line['epoch']}: score {per_cent(metrics['score'])} %  {numbers}"
+        score = per_cent(metrics["score"])
+        yield f"    {line['phase']} {line['epoch']}: score {score} %  {numbers}"
 
 
 def log_lines(folder: StudyFolder, number: int, *, follow: bool) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """One `sweeper run` from the study file to the summary: opens what the driver needs, in order.
 
-Nothing is written before the study file is known to be good and the study's lock is held. The check of
-the instrument runs while MLflow is being opened, since both take seconds.
+Nothing is written before the study file is known to be good and the study's lock is held. The check
+of the instrument runs while MLflow is being opened, since both take seconds.
 """
 
 from collections.abc import Callable, Mapping, Sequence

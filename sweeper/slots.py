@@ -26,7 +26,7 @@ def open_launcher(
 
 
 def slots_for(config: StudyConfig) -> tuple[Slot, ...]:
-    """The slots that a run would have. Raises LauncherUnavailable for a device that is not there."""
+    """The slots that a run would have. Raises LauncherUnavailable for a missing device."""
     resources = config.resources
     return find_slots(
         devices=resources.devices,

@@ -1,4 +1,4 @@
-"""`sweeper validate`: the study file, the trainer's data and the device, checked without a trace on disk."""
+"""`sweeper validate`: study file, data and device, checked without a trace on disk."""
 
 import json
 import os

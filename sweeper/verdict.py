@@ -1,4 +1,4 @@
-"""Decisions about jobs that ended: what the study is told, and whether the instrument works. Pure."""
+"""Decisions about jobs that ended: what the study is told, whether the instrument works. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ def judge(
 ) -> Verdict:
     """Turn a job's terminal status and the files it left into a verdict.
 
-    A pruned trial is pruned even where it finished before it saw the request: the decision came from
-    the epochs, so it must not depend on who was quicker. Otherwise `result.json`, written last,
-    outweighs a launcher that lost the job. What was stopped because the driver stops stays open; a
-    worker's death is tried again, a training's error is not.
+    A pruned trial is pruned even where it finished before it saw the request: the decision came
+    from the epochs, so it must not depend on who was quicker. Otherwise `result.json`, written
+    last, outweighs a launcher that lost the job. What was stopped because the driver stops stays
+    open; a worker's death is tried again, a training's error is not.
 
     Args:
         status: Terminal status from the launcher.

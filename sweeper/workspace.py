@@ -1,14 +1,16 @@
-"""The workspace: where a study's files are, and how they are written and found. Known to no other file.
+"""The workspace: where a study's files are, and how they are written and found.
 
-<root>/mlflow.db
-<root>/sweeps/stages/                  shared by all studies
-<root>/sweeps/<study>/study.yaml       the study file as it was run
-                      study.db         Optuna
-                      state.json       what `status` shows: written by the driver after each change
-                      study.lock       held by the driver
-                      controls/        the instrument check, a trial folder
-                      trials/0007/     trial folders
-                      confirm/best/    trial folders scored on the held-out questions
+    <root>/mlflow.db
+    <root>/sweeps/stages/                  shared by all studies
+    <root>/sweeps/<study>/study.yaml       the study file as it was run
+                          study.db         Optuna
+                          state.json       what `status` shows: written by the driver after each change
+                          study.lock       held by the driver
+                          controls/        the instrument check, a trial folder
+                          trials/0007/     trial folders
+                          confirm/best/    trial folders scored on the held-out questions
+
+Known to no other file, but for names within a trial folder (`trainer.contract`).
 """
 
 import contextlib
@@ -137,8 +139,8 @@ class StudyFolder:
                 yield
         except filelock.Timeout as error:
             raise StudyLockedError(
-                f"another `sweeper run` works on {self.name!r} (it holds {self.root / LOCK}); watch "
-                f"it with `sweeper status {self.name}`"
+                f"another `sweeper run` works on {self.name!r} (it holds {self.root / LOCK}); "
+                f"watch it with `sweeper status {self.name}`"
             ) from error
 
     def is_locked(self) -> bool:

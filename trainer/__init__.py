@@ -1,0 +1,1 @@
+"""Trains and evaluates one spec; knows nothing of Optuna or MLflow."""

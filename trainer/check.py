@@ -1,4 +1,4 @@
-"""Questions about a spec or a stage that are answered without a trial: can it run here, how good is it."""
+"""Questions answered without a trial: can this spec be trained here, how good is that stage."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
     """Load all that the spec needs, without training.
 
     Returns:
-        ``{"problems": [...], "environment": {...} or None, "facts": {...}}``; the environment is what
-        stage keys are made of, the facts are sizes to plan with.
+        ``{"problems": [...], "environment": {...} or None, "facts": {...}}``; the environment is
+        what stage keys are made of, the facts are sizes to plan with.
     """
     try:
         spec = TrainSpec.model_validate(payload)

@@ -2,11 +2,11 @@
 
     <stages>/<key>/policy.safetensors      weights
                    optimizer.safetensors   AdamW's moments and step counts, by tensor
-                   stage.json              adaptive values, the epoch's metrics, checksums of the above
+                   stage.json              adaptive values, the epoch's metrics, checksums
                    evaluations/<key>.safetensors   scores and shots of one set of questions
 
-Two runs of one spec write the same bytes: no time, no host, no path goes into a stage. A damaged stage
-is set aside under another name, said, and made again. Knows no spec and no task.
+Two runs of one spec write the same bytes: no time, no host, no path goes into a stage. A damaged
+stage is set aside under another name, said, and made again. Knows no spec and no task.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The instrument check: controls scored before any trial, and the liveness probe.
 
-Trains up to the start of the last phase (the stages that every trial begins with), scores the policies
-that nobody searched for, and perturbs the start to see whether the evaluation notices.
+Trains up to the start of the last phase (the stages that every trial begins with), scores the
+policies that nobody searched for, and perturbs the start to see whether the evaluation notices.
 """
 
 import tempfile

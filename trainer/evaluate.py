@@ -1,7 +1,8 @@
 """Scores of a policy, of the controls, and whether the scores react to what is trained.
 
 A policy is always scored from the files of its stage, read the way a consumer reads them: an
-evaluation that sees other weights than those that were trained is what this project exists to prevent.
+evaluation that sees other weights than those that were trained is what this project exists to
+prevent.
 
 Shape legend: Q questions, K candidates, S shots, C numbers of shots that are scored.
 """

@@ -1,7 +1,7 @@
 """The RCE phase: reward-weighted cross-entropy on recorded rollouts, one epoch at a time.
 
-A generator of epoch statistics; between two epochs its caller may evaluate, save or leave. Randomness
-comes from (seed, phase, epoch) alone, so the phase can be entered at any epoch.
+A generator of epoch statistics; between two epochs its caller may evaluate, save or leave.
+Randomness comes from (seed, phase, epoch) alone, so the phase can be entered at any epoch.
 
 Shape legend: B queries, K candidates, R recorded rollouts, S shots.
 """

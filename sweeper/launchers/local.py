@@ -274,7 +274,7 @@ class LocalLauncher:
             elif on_their_way[threads]:
                 on_their_way[threads] -= 1
             elif not self._start_worker(threads):
-                return  # no later job overtakes
+                return  # no slot is left
 
     def _hand_over(self, job_id: JobId, seat: Seat) -> None:
         assert seat.worker is not None

@@ -64,8 +64,16 @@ def ending(launcher: Launcher, job_id: JobId) -> JobStatus:
     return status
 
 
+def poll_for_news(launcher: Launcher, *job_ids: JobId) -> list[JobStatus]:
+    """Poll once, and fail if that took until the timeout."""
+    deadline = time.monotonic() + DEADLINE
+    statuses = launcher.poll(job_ids, timeout=DEADLINE)
+    assert time.monotonic() < deadline, "no news arrived"
+    return [statuses[job_id] for job_id in job_ids]
+
+
 def wait_for_epoch(launcher: Launcher, job_id: JobId) -> None:
-    assert launcher.poll([job_id], timeout=DEADLINE)[job_id] is JobStatus.RUNNING
+    assert poll_for_news(launcher, job_id) == [JobStatus.RUNNING]
 
 
 @pytest.mark.parametrize(
@@ -102,11 +110,20 @@ def test_submitted_job_is_queued_until_it_runs(launcher: Launcher, tmp_path: Pat
     }
 
 
-def test_epoch_wakes_poll_before_its_timeout(launcher: Launcher, tmp_path: Path) -> None:
+def test_poll_wakes_for_every_news_once(launcher: Launcher, tmp_path: Path) -> None:
     job_id = launcher.submit(job(tmp_path / "trial", EPOCH, ["await", "go"]))
-    wait_for_epoch(launcher, job_id)  # without news the deadline would pass, and the test with it
+    assert poll_for_news(launcher, job_id) == [JobStatus.RUNNING]
     (tmp_path / "trial" / "go").touch()
-    assert ending(launcher, job_id) is JobStatus.COMPLETED
+    assert poll_for_news(launcher, job_id) == [JobStatus.COMPLETED]
+
+
+@pytest.mark.parametrize("last_step", [["end", "completed"], ["exit", 1]])
+def test_poll_wakes_for_the_end_of_any_job(
+    launcher: Launcher, tmp_path: Path, last_step: Step
+) -> None:
+    launcher.submit(job(tmp_path / "a", last_step))
+    waiting = launcher.submit(job(tmp_path / "b", FOR_EVER))
+    poll_for_news(launcher, waiting)
 
 
 def test_two_slots_run_two_jobs_at_the_same_time(

@@ -1,4 +1,4 @@
-"""A task small enough for unit tests: three kinds of rows, a reader that counts shots of the right kind."""
+"""A task for unit tests: three kinds of rows, a reader that counts shots of the right kind."""
 
 import torch
 from torch import Tensor

@@ -108,5 +108,5 @@ def test_the_checkpoint_comes_with_its_configuration(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_is_gone_is_said_with_the_way_to_get_it_back(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="stage key0 of trial 0 is not in .*--trial-dir"):
+    with pytest.raises(UsageError, match=r"stage key0 of trial 0 is not in .*--trial-dir"):
         write_checkpoint(configuration(CONFIG, RECORDS), tmp_path, tmp_path / "best")

@@ -164,6 +164,18 @@ def test_garbage_on_stdout_is_ignored(open_launcher: Open, tmp_path: Path) -> No
     assert ending(launcher, job_id) is JobStatus.COMPLETED
 
 
+def test_end_that_was_said_before_the_cancel_counts(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher()
+    run(launcher, tmp_path / "a")  # a warm worker takes the next job without a poll
+    end = json.dumps({"event": "ended", "folder": f"{tmp_path}/b", "status": "completed"})
+    job_id = launcher.submit(job(tmp_path / "b", ["print", end], ["environment", "here"]))
+    deadline = time.monotonic() + DEADLINE
+    while not (tmp_path / "b" / "here").exists():
+        assert time.monotonic() < deadline
+    launcher.cancel(job_id)
+    assert launcher.poll([job_id])[job_id] is JobStatus.COMPLETED
+
+
 def test_end_with_a_status_that_nobody_knows_is_a_failure(
     open_launcher: Open, tmp_path: Path
 ) -> None:
@@ -256,6 +268,13 @@ def test_job_waits_while_a_foreign_process_is_on_the_card(
     assert launcher.refusals == {"gpu-0": "GPU 0 is used by other programs (process 1)"}
     card.pids = ()
     assert ending(launcher, job_id) is JobStatus.COMPLETED
+    assert launcher.refusals == {}
+
+
+def test_nothing_is_refused_where_no_job_waits(open_launcher: Open, tmp_path: Path) -> None:
+    leases = GpuLeases(Cards([Card(pids=[1])]), folder=tmp_path / "slots")
+    launcher = open_launcher([gpu_slot()], leases=leases)
+    launcher.cancel(launcher.submit(job(tmp_path / "a")))
     assert launcher.refusals == {}
 
 

@@ -30,7 +30,7 @@ def test_a_study_is_found_by_its_name(tmp_path: Path, name: str) -> None:
 
 
 def test_an_unknown_study_gets_the_nearest_name(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no study 'kl_rl' .* did you mean 'kl_lr'"):
+    with pytest.raises(UsageError, match=r"no study 'kl_rl' .* did you mean 'kl_lr'"):
         started(tmp_path, "kl_lr", "freeze").find("kl_rl")
 
 
@@ -66,7 +66,7 @@ def test_the_lock_is_held_once_and_vanishes_with_its_process(tmp_path: Path) -> 
 
 def test_a_workspace_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "sweeps").write_text("a file where the folder should be")
-    with pytest.raises(SweeperError, match="cannot write to the workspace .*--workspace"):
+    with pytest.raises(SweeperError, match=r"cannot write to the workspace .*--workspace"):
         Workspace(tmp_path).prepare()
 
 

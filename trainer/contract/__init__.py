@@ -1,4 +1,4 @@
-"""What sweeper may know of the trainer: the spec, the chain of stages, the trial folder. No torch."""
+"""What sweeper may know of the trainer: spec, chain of stages, trial folder. No torch."""
 
 from trainer.contract.folder import (
     FAILURE,

@@ -35,9 +35,9 @@ Control = Literal["random", "start", "nearest"]
 class Job:
     """What `trial.json` asks for.
 
-    A job with ``controls``, even none of them, checks the instrument: it trains up to the start of the
-    last phase, scores the controls and probes whether the evaluation reacts to what is trained. A job
-    without (None) trains and scores the spec.
+    A job with ``controls``, even none of them, checks the instrument: it trains up to the start of
+    the last phase, scores the controls and probes whether the evaluation reacts to what is trained.
+    A job without (None) trains and scores the spec.
     """
 
     spec: TrainSpec
@@ -81,8 +81,8 @@ def read_metrics(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]]
 
     Returns:
         The lines, each ``{"phase", "phase_index", "epoch", "stage", "metrics": {name: number or
-        None}, "timing": {...}}``, and the offset after the last whole one. None stands for a number that
-        is not finite.
+        None}, "timing": {...}}``, and the offset after the last whole one. None stands for a number
+        that is not finite.
     """
     path = folder / METRICS
     if not path.exists():

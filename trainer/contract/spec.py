@@ -1,9 +1,10 @@
 """What one trial trains: the spec, checked on entry and immutable afterwards.
 
-The spec has the same form in a study file's `trainer:` section, in `trial.json` and in the JSON schema.
-It knows no files, no devices and no torch; a spec says what is computed, never where.
+The spec has the same form in a study file's `trainer:` section, in `trial.json` and in the JSON
+schema. It knows no files, no devices and no torch; a spec says what is computed, never where.
 """
 
+import itertools
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -192,7 +193,7 @@ class EvaluateSpec(_Spec):
     @field_validator("shots")
     @classmethod
     def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value or any(a >= b for a, b in zip(value, value[1:], strict=False)):
+        if not value or any(a >= b for a, b in itertools.pairwise(value)):
             raise ValueError("must be increasing numbers of shots, like [1, 2, 3, 4]")
         return value
 
