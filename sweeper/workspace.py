@@ -4,7 +4,7 @@
     <root>/sweeps/stages/                  shared by all studies
     <root>/sweeps/<study>/study.yaml       the study file as it was run
                           study.db         Optuna
-                          state.json       what `status` shows: written by the driver after each change
+                          state.json       what `status` shows, written after each change
                           study.lock       held by the driver
                           controls/        the instrument check, a trial folder
                           trials/0007/     trial folders
