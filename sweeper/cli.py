@@ -6,15 +6,15 @@ interrupted. Imports of what takes time stand inside the commands: `sweeper --he
 
 import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from sweeper.errors import SweeperError
+from sweeper.errors import SweeperError, UsageError
 
 if TYPE_CHECKING:
+    from sweeper.export import Format
     from sweeper.workspace import StudyFolder, Workspace
 
 FORMATS = ("yaml", "json", "env", "args")
@@ -27,34 +27,48 @@ study_file = click.argument(
 study_name = click.argument("study")
 
 
-@contextlib.contextmanager
-def user_errors() -> Iterator[None]:
-    """Show SweeperError as one message; let every other exception keep its traceback."""
-    try:
-        yield
-    except SweeperError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(error.exit_code) from error
+class Commands(click.Group):
+    """Commands that say what they can foresee in one message; what they cannot is a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and turn its error into a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except SweeperError as error:
+            _fail(f"Error: {error}", error.exit_code, error)
+        except BrokenPipeError:  # `sweeper export ... | head`: click ends without a word
+            raise
+        except OSError as error:
+            where = "" if error.filename is None else f"{error.filename}: "
+            _fail(f"Error: {where}{error.strerror or error}", 1, error)
+        except KeyboardInterrupt as error:
+            _fail("interrupted", 130, error)
+
+
+def _fail(message: str, exit_code: int, cause: BaseException) -> NoReturn:
+    click.echo(message, err=True)
+    raise SystemExit(exit_code) from cause
 
 
 def _workspace() -> "Workspace":
     from sweeper.workspace import Workspace
 
-    return Workspace(click.get_current_context().find_root().params["workspace"])
+    root: Path = click.get_current_context().find_root().params["workspace"]
+    return Workspace(root.absolute())
 
 
 def _find(study: str) -> "StudyFolder":
     return _workspace().find(study)
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(package_name="sweeper")
 @click.option(
     "--workspace",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     envvar="SWEEPER_HOME",
-    help="Folder of sweeps/ and mlflow.db.  [default: the current folder]",
+    help="Folder of sweeps/ and mlflow.db; also SWEEPER_HOME.  [default: the current folder]",
 )
 def cli(workspace: Path) -> None:
     """Hyperparameter sweeps for post-training research."""
@@ -74,18 +88,17 @@ def run(study_path: Path, trials: int | None, force: bool) -> None:
     from sweeper.slots import open_launcher
 
     console = Console()
-    with user_errors():
-        with open_display(console) as display:
-            summary = run_study(
-                study_path,
-                workspace=_workspace(),
-                open_launcher=open_launcher,
-                progress=display,
-                trials=trials,
-                force=force,
-                tags=code_tags(study_path),
-            )
-        print_summary(summary, console)
+    with open_display(console) as display:
+        summary = run_study(
+            study_path,
+            workspace=_workspace(),
+            open_launcher=open_launcher,
+            progress=display,
+            trials=trials,
+            force=force,
+            tags=code_tags(study_path),
+        )
+    print_summary(summary, console)
     raise SystemExit(summary.exit_code)
 
 
@@ -95,8 +108,7 @@ def validate(study_path: Path) -> None:
     """Check the study file, its data and the device, without writing anything."""
     from sweeper.validate import validate_study
 
-    with user_errors():
-        click.echo(validate_study(study_path, _workspace()))
+    click.echo(validate_study(study_path, _workspace()))
 
 
 @cli.command()
@@ -104,14 +116,15 @@ def validate(study_path: Path) -> None:
 @click.option("--cost", type=click.FloatRange(min=0), default=0.0, help="Seconds a reader call.")
 def plan(study_path: Path, cost: float) -> None:
     """Show what the study would run: proposals, stages, reader calls. Writes nothing."""
+    from sweeper.config import load_study
     from sweeper.plan import plan_text
-    from sweeper.slots import slots_of
+    from sweeper.slots import planned_slots
 
-    with user_errors():
-        from sweeper.config import load_study
-
-        config = load_study(study_path)
-        click.echo(plan_text(config, slots=slots_of(config), seconds_a_call=cost))
+    config = load_study(study_path)
+    slots, warning = planned_slots(config)
+    if warning:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(plan_text(config, slots=slots, seconds_a_call=cost))
 
 
 @cli.command()
@@ -131,22 +144,29 @@ def schema() -> None:
 )
 def init(path: Path, from_wandb: Path | None) -> None:
     """Write a commented study file to PATH."""
-    from sweeper.errors import UsageError
     from sweeper.templates import study_template
     from sweeper.wandb import convert
 
-    with user_errors():
-        if path.exists():
-            raise UsageError(f"{path} exists; choose another name")
-        if from_wandb is None:
-            text = study_template(path.stem, str(path))
-        else:
-            text = convert(from_wandb.read_text(), from_wandb)
-        try:
-            path.write_text(text)
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    if from_wandb is None:
+        text = study_template(path.stem, str(path))
+    else:
+        text = convert(_utf8(from_wandb), from_wandb)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists; choose another name") from error
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
     click.echo(f"wrote {path}; try `sweeper validate {path}`")
+
+
+def _utf8(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        byte = path.read_bytes()[error.start]
+        raise UsageError(f"{path}: byte {byte:#04x} is not UTF-8; save it as UTF-8") from error
 
 
 @cli.command()
@@ -154,8 +174,7 @@ def ls() -> None:
     """List the studies of the workspace."""
     from sweeper.status import list_studies
 
-    with user_errors():
-        click.echo(list_studies(_workspace()))
+    click.echo(list_studies(_workspace()))
 
 
 @cli.command()
@@ -165,9 +184,8 @@ def status(study: str, as_json: bool) -> None:
     """Say how STUDY stands, from what its driver last wrote."""
     from sweeper.status import status_json, status_text, study_state
 
-    with user_errors():
-        state = study_state(_find(study))
-        click.echo(json.dumps(status_json(state), indent=2) if as_json else status_text(state))
+    state = study_state(_find(study))
+    click.echo(json.dumps(status_json(state), indent=2) if as_json else status_text(state))
 
 
 @cli.command()
@@ -177,19 +195,18 @@ def show(study: str, trial: int) -> None:
     """Show all that is known of one trial."""
     from sweeper.reading import show_trial
 
-    with user_errors():
-        click.echo(show_trial(_find(study), trial))
+    click.echo(show_trial(_find(study), trial))
 
 
 @cli.command()
 @study_name
 @click.argument("trial", type=click.IntRange(min=0))
-@click.option("-f", "--follow", is_flag=True, help="Go on as long as the driver works.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the trial or its driver ends.")
 def logs(study: str, trial: int, follow: bool) -> None:
     """Print what a trial printed."""
     from sweeper.reading import log_lines
 
-    with user_errors(), contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):  # the usual way to leave what is followed
         for text in log_lines(_find(study), trial, follow=follow):
             click.echo(text, nl=False)
 
@@ -202,8 +219,7 @@ def best(study: str) -> None:
     from sweeper.ranking import params_text, per_cent
     from sweeper.reading import read_study
 
-    with user_errors():
-        chosen = configuration(*read_study(_find(study)))
+    chosen = configuration(*read_study(_find(study)))
     score = per_cent(chosen.score)
     click.echo(f"trial {chosen.trial}: {score} %  {params_text(chosen.params)}")
 
@@ -218,34 +234,30 @@ def best(study: str) -> None:
 def export(
     study: str,
     trial: int | None,
-    form: str,
+    form: "Format",
     checkpoint: Path | None,
     trial_dir: Path | None,
     everything: bool,
 ) -> None:
     """Print the best configuration of STUDY."""
-    from sweeper.export import (
-        Format,
-        all_trials,
-        configuration,
-        write_checkpoint,
-        write_trial_folder,
-    )
+    from sweeper.export import all_trials, configuration, write_checkpoint, write_trial_folder
     from sweeper.reading import read_study
 
-    with user_errors():
-        folder = _find(study)
-        config, records = read_study(folder)
-        if everything:
-            click.echo(all_trials(config, records), nl=False)
-            return
-        chosen = configuration(config, records, trial=trial)
-        if checkpoint is not None:
-            write_checkpoint(chosen, folder.stages, checkpoint)
-        if trial_dir is not None:
-            write_trial_folder(chosen, trial_dir)
-    forms: dict[str, Format] = {"yaml": "yaml", "json": "json", "env": "env", "args": "args"}
-    click.echo(chosen.render(forms[form]))
+    if everything and (trial, checkpoint, trial_dir) != (None, None, None):
+        raise UsageError("--all lists every trial; leave out --trial, --checkpoint and --trial-dir")
+    folder = _find(study)
+    config, records = read_study(folder)
+    if everything:
+        click.echo(all_trials(config, records), nl=False)
+        return
+    chosen = configuration(config, records, trial=trial)
+    if checkpoint is not None:
+        write_checkpoint(chosen, folder.stages, checkpoint)
+        click.echo(f"wrote {checkpoint}", err=True)
+    if trial_dir is not None:
+        write_trial_folder(chosen, trial_dir)
+        click.echo(f"wrote {trial_dir}; run it with `python -m trainer run {trial_dir}`", err=True)
+    click.echo(chosen.render(form))
 
 
 @cli.command()
@@ -255,12 +267,12 @@ def ui(port: int) -> None:
     from sweeper.status import study_links
     from sweeper.ui import free_port, serve_ui
 
-    with user_errors():
-        chosen = free_port(port=port)
-        if chosen != port:
-            click.echo(f"port {port} is taken; listening on {chosen}")
-        serve_ui(
-            _workspace().root,
-            port=chosen,
-            announce=lambda base_url: click.echo(study_links(_workspace(), base_url)),
-        )
+    workspace = _workspace()
+    chosen = free_port(port=port)
+    if chosen != port:
+        click.echo(f"port {port} is taken; listening on {chosen}")
+    serve_ui(
+        workspace.root,
+        port=chosen,
+        announce=lambda base_url: click.echo(study_links(workspace, base_url)),
+    )

@@ -1,26 +1,39 @@
-"""What `sweeper run` shows: a live table on a terminal, lines elsewhere, the ranking at its end."""
+"""What `sweeper run` shows: a live table on a terminal, lines elsewhere, the ranking at its end.
 
-from collections.abc import Mapping
+A terminal gets the widest table that fits it; a log file gets all columns, however long its lines.
+"""
+
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.ranking import counts_line, params_text, per_cent, table_cells
+from sweeper.ranking import Row, counts_line, params_text, per_cent, table_cells
 from sweeper.session import Summary
 
 TOP = 10  # trials in the final table
+ANY_WIDTH = 10_000  # columns of a terminal that nobody has
+STARTING = "starting: data, controls and the check of the instrument come before the first trial"
+FINISHING = "scoring start, baseline and best on the held-out questions"
 
 
 class LiveDisplay:
     """Progress on a terminal: running trials below, finished ones above as lines."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._clock = clock
+        self._shown: tuple[Mapping[str, Any] | None, float] = (None, 0.0)  # the state, and since
+        self._live = Live(
+            console=console, get_renderable=self._table, refresh_per_second=4, transient=True
+        )
 
     def __enter__(self) -> "LiveDisplay":
         self._live.start()
@@ -40,7 +53,14 @@ class LiveDisplay:
 
     def show(self, state: Mapping[str, Any]) -> None:
         """Replace the live table."""
-        self._live.update(_live_table(state))
+        self._shown = (state, self._clock())
+
+    def _table(self) -> RenderableType:
+        """The table now: between two states the seconds go on."""
+        state, since = self._shown
+        if state is None:
+            return _cut(STARTING)
+        return live_table(state, waited=self._clock() - since)
 
 
 class PlainDisplay:
@@ -73,20 +93,33 @@ def open_display(console: Console) -> LiveDisplay | PlainDisplay:
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
 
 
-def _live_table(state: Mapping[str, Any]) -> Group:
+def live_table(state: Mapping[str, Any], *, waited: float) -> RenderableType:
+    """Counts, and a line for each running trial; nothing wraps, what is too long is cut.
+
+    Args:
+        state: As `state.json` has it.
+        waited: Seconds since the state was written.
+    """
+    counts = _cut(counts_line(state))
+    if state["state"] == "finishing":
+        return Group(counts, _cut(FINISHING))
     table = Table(box=None, pad_edge=False)
-    for column in ("trial", "epoch", "score", "seconds", "parameters"):
-        table.add_column(column, justify="left" if column == "parameters" else "right")
+    for column in ("trial", "epoch", "score", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("parameters", no_wrap=True, overflow="ellipsis")
     for trial in state["running"]:
-        score = "" if trial["score"] is None else per_cent(trial["score"])
         table.add_row(
             str(trial["trial"]),
             f"{trial['epoch']}/{trial['epochs']}",
-            score,
-            f"{trial['seconds']:.0f}",
+            "" if trial["score"] is None else per_cent(trial["score"]),
+            f"{trial['seconds'] + waited:.0f}",
             params_text(trial["params"]),
         )
-    return Group(Text(counts_line(state)), table)
+    return Group(counts, table)
+
+
+def _cut(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def print_summary(summary: Summary, console: Console) -> None:
@@ -95,25 +128,81 @@ def print_summary(summary: Summary, console: Console) -> None:
     trials = [row for row in summary.table if not row.label.startswith("control ")]
     console.print()
     if trials:
-        header, cells = table_cells([*controls, *trials[:TOP]])
-        table = Table(
-            box=None, title=f"{summary.study}: accuracy in per cent", title_justify="left"
-        )
-        for index, name in enumerate(header):
-            table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
-        for index, line in enumerate(cells):
-            table.add_row(*line, end_section=index == len(controls) - 1)
-        console.print(table, soft_wrap=True)
-        if len(trials) > TOP:
-            console.print(f"... and {len(trials) - TOP} more", highlight=False)
+        _print_ranking(summary.study, controls, trials[:TOP], console)
+    if len(trials) > TOP:
+        console.print(Text(f"... and {len(trials) - TOP} more"))
     _print_confirmed(summary, console)
     lines = [_counts(summary)]
     if summary.interrupted:
         lines.append("interrupted; the same command goes on from here")
     lines.append(f"compare: mlflow ui     then {summary.link}")
     if trials:
-        lines.append(f"export:  sweeper export {summary.study}")
+        lines.append(f"export:  sweeper export {shlex.quote(summary.study)}")
     console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def _print_ranking(
+    study: str, controls: Sequence[Row], trials: Sequence[Row], console: Console
+) -> None:
+    """Print the most telling form of the ranking that fits; the last one fits by folding."""
+    rows = [*controls, *trials]
+    title = f"{study}: accuracy in per cent"
+    forms = [
+        _ranking_table(title, *table_cells(rows), controls=len(controls)),
+        _ranking_table(f"{title}, 1-4 by shots", *_short_cells(rows), controls=len(controls)),
+        _ranking_table(f"{title}, 1-4 by shots", *_folded_cells(rows), controls=len(controls)),
+    ]
+    if not console.is_terminal:
+        console = Console(file=console.file, width=max(_width(forms[0], console), 1))
+    fitting = [form for form in forms if _width(form, console) <= console.width]
+    console.print((fitting or forms[-1:])[0])
+
+
+def _width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update_width(ANY_WIDTH), table).maximum
+
+
+def _ranking_table(
+    title: str, header: Sequence[str], cells: Sequence[Sequence[str]], *, controls: int
+) -> Table:
+    """Lay out a ranking: names to the left, numbers to the right, a gap below the controls."""
+    filled = [index for index in range(len(header)) if any(line[index] for line in cells)]
+    table = Table(
+        box=None, title=title, title_justify="left", pad_edge=False, collapse_padding=True
+    )
+    for index in filled:
+        folds = header[index] == PARAMETERS
+        left = index == 0 or folds
+        table.add_column(header[index], justify="left" if left else "right", no_wrap=not folds)
+    for number, line in enumerate(cells):
+        if number == controls:
+            table.add_row()
+        table.add_row(*(line[index] for index in filled))
+    return table
+
+
+PARAMETERS = "parameters"
+
+
+def _short_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """The ranking with short names of rows and columns."""
+    header, cells = table_cells(rows)
+    shots = list(rows[0].accuracy)
+    header = ["trial", *header[1 : -1 - len(shots)], *shots, "diff"]
+    for line in cells:
+        line[0] = line[0].removeprefix("control ").removeprefix("trial ")
+    return header, cells
+
+
+def _folded_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """The short ranking with all parameters in one column, which folds where they are many."""
+    header, cells = _short_cells(rows)
+    numbers = header.index("score")
+    folded = [
+        [line[0], *line[numbers:], params_text(row.params)]
+        for row, line in zip(rows, cells, strict=True)
+    ]
+    return [header[0], *header[numbers:], PARAMETERS], folded
 
 
 def _print_confirmed(summary: Summary, console: Console) -> None:
@@ -128,6 +217,6 @@ def _print_confirmed(summary: Summary, console: Console) -> None:
 
 def _counts(summary: Summary) -> str:
     states = [record.state.value for record in summary.records]
-    names = ("complete", "pruned", "failed", "running")
-    counts = {name: states.count(name) for name in names}
-    return ", ".join(f"{n} {name}" for name, n in counts.items() if n or name == "complete")
+    words = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "to resume"}
+    counts = {word: states.count(state) for state, word in words.items()}
+    return ", ".join(f"{n} {word}" for word, n in counts.items() if n or word == "complete")

@@ -4,6 +4,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+GIT_SECONDS = 10.0  # a repository on a slow disk is not worth more
+
 
 def code_tags(study_path: Path) -> dict[str, str]:
     """Tags that MLflow's page knows; the commit of the study file's repository where it has one."""
@@ -12,25 +14,28 @@ def code_tags(study_path: Path) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "sweeper.version": version("sweeper"),
     }
-    commit = _git(study_path, "rev-parse", "HEAD")
-    if commit:
+    folder = study_path.resolve().parent
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is not None:
         tags["mlflow.source.git.commit"] = commit
-        changed = _git(study_path, "status", "--porcelain", "--untracked-files=no")
-        tags["sweeper.uncommitted"] = str(bool(changed)).lower()
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        if changed is not None:
+            tags["sweeper.uncommitted"] = str(bool(changed)).lower()
     return tags
 
 
-def _git(study_path: Path, *command: str) -> str:
-    """Output of a git command in the study file's folder; empty without git or repository."""
+def _git(folder: Path, *command: str) -> str | None:
+    """Output of a git command; None without git, repository or an answer in time."""
     try:
         done = subprocess.run(
-            ["git", *command],
-            cwd=study_path.resolve().parent,
+            ["git", "--no-optional-locks", *command],  # `status` would rewrite the index
+            cwd=folder,
             capture_output=True,
             text=True,
-            timeout=10,
+            errors="replace",
+            timeout=GIT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

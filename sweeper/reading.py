@@ -1,18 +1,28 @@
 """What is known of a study and its trials, from the records and files that its driver left."""
 
+import codecs
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sweeper.config import StudyConfig, study_from_json
 from sweeper.errors import UsageError
 from sweeper.ranking import params_text, per_cent
-from sweeper.records import TrialRecord
+from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, read_failure
-from trainer.contract import LOG, read_metrics
+from trainer.contract import LOG, METRICS, RESULT, read_metrics
 
 FOLLOW_SECONDS = 0.5
+NOTES = {  # of a record -> what people call them
+    "failure": "failure",
+    "reason": "reason",
+    "stage": "stage",
+    "epochs_trained": "epochs trained",
+    "reader_calls_asked": "reader calls",
+    "run_id": "MLflow run",
+}
+EPOCH_METRICS = ("loss", "kl", "entropy", "validation_loss", "moved_queries")
 
 
 def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
@@ -30,59 +40,89 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
 
 def show_trial(folder: StudyFolder, number: int) -> str:
     """All that is known of one trial."""
-    record = _record(folder, number)
+    record, trial = _record(folder, number), folder.trial(number)
     notes = record.notes
-    lines = [
-        f"trial {number} of {folder.name}: {record.state.value}",
-        f"  parameters  {params_text(notes.get('values', record.params))}",
-        f"  proposed    {notes.get('proposed', '')}",
-        f"  origin      {notes.get('origin', '')}",
-    ]
+    facts = {
+        "parameters": params_text(notes.get("values", record.params)),
+        "proposed": notes.get("proposed", ""),
+        "origin": notes.get("origin", ""),
+    }
     if record.score is not None:
         shots = ", ".join(f"{s}: {per_cent(a)}" for s, a in notes.get("accuracy", {}).items())
-        lines.append(f"  score       {per_cent(record.score)} % (by shots {shots})")
-    for key in ("failure", "reason", "stage", "epochs_trained", "reader_calls_asked", "run_id"):
-        if key in notes:
-            lines.append(f"  {key:<11} {notes[key]}")
-    failure = read_failure(folder.trial(number))
+        facts["score"] = f"{per_cent(record.score)} % (by shots {shots})"
+    facts |= {label: notes[key] for key, label in NOTES.items() if key in notes}
+    failure = read_failure(trial)
     if failure is not None and "reason" not in notes:
-        lines.append(f"  last error  {failure['class']}: {failure['message']}")
-    lines += ["  epochs", *_epoch_lines(folder.trial(number))]
-    lines.append(f"  files       {folder.trial(number)}")
-    return "\n".join(lines)
+        facts["last error"] = f"{failure.get('class')}: {failure.get('message')}"
+    lines = [f"trial {number} of {folder.name}: {_state_text(record, folder)}"]
+    lines += [f"  {label:<14}  {fact}" for label, fact in facts.items()]
+    lines += ["  epochs", *(list(_epoch_lines(trial)) or ["    none yet"])]
+    return "\n".join([*lines, f"  files           {trial}"])
 
 
-def _epoch_lines(folder: Path) -> Iterator[str]:
-    for line in read_metrics(folder)[0]:
+def _state_text(record: TrialRecord, folder: StudyFolder) -> str:
+    if record.state is TrialState.RUNNING and not folder.is_locked():
+        return "interrupted; `sweeper run` with the study file goes on"
+    return record.state.value
+
+
+def _epoch_lines(trial: Path) -> Iterator[str]:
+    try:
+        epochs = read_metrics(trial)[0]
+    except ValueError as error:
+        yield f"    {METRICS} is damaged: {error}"
+        return
+    for line in epochs:
         metrics = line["metrics"]
-        numbers = "  ".join(
+        score = "not finite" if metrics["score"] is None else f"{per_cent(metrics['score'])} %"
+        numbers = [
             f"{name} {metrics[name]:.4g}"
-            for name in ("loss", "kl", "entropy", "validation_loss", "moved_queries")
+            for name in EPOCH_METRICS
             if metrics.get(name) is not None
-        )
-        score = per_cent(metrics["score"])
-        yield f"    {line['phase']} {line['epoch']}: score {score} %  {numbers}"
+        ]
+        yield "  ".join([f"    {line['phase']} {line['epoch']}: score {score}", *numbers])
 
 
-def log_lines(folder: StudyFolder, number: int, *, follow: bool) -> Iterator[str]:
-    """The trial's `log.txt`; with ``follow`` also what is added, while its driver is at work."""
-    path = folder.trial(number) / LOG
-    if not path.exists() and not follow:
-        record = _record(folder, number)
-        raise UsageError(f"trial {number} ({record.state.value}) has written no log yet: {path}")
+def log_lines(
+    folder: StudyFolder,
+    number: int,
+    *,
+    follow: bool,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[str]:
+    """The trial's `log.txt`; with ``follow`` also what is added, until trial or driver ends.
+
+    Raises:
+        UsageError: where there is no such trial, or it has written nothing and nothing will come.
+    """
+    trial = folder.trial(number)
+    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
     position = 0
     while True:
-        at_work = follow and folder.is_locked()
-        if path.exists():
-            with path.open("rb") as file:
-                file.seek(position)
-                content = file.read()
-            position += len(content)
-            if content:
-                yield content.decode(errors="replace")
+        # looked up before reading: what is written until then belongs to the log
+        at_work = follow and not (trial / RESULT).exists() and folder.is_locked()
+        content = _read_from(trial / LOG, position)
+        if content is None and not at_work:
+            record = _record(folder, number)
+            raise UsageError(
+                f"trial {number} ({record.state.value}) has written no log: {trial / LOG}"
+            )
+        position += len(content or b"")
+        if text := decode(content or b"", final=not at_work):
+            yield text
         if not at_work:
             return
-        time.sleep(FOLLOW_SECONDS)
+        sleep(FOLLOW_SECONDS)
+
+
+def _read_from(path: Path, position: int) -> bytes | None:
+    """What a file holds from a byte on; None where there is no file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def _record(folder: StudyFolder, number: int) -> TrialRecord:

@@ -35,9 +35,15 @@ def slots_for(config: StudyConfig) -> tuple[Slot, ...]:
     )
 
 
-def slots_of(config: StudyConfig) -> int:
-    """How many trials would run at the same time; 1 where the devices asked for are not here."""
+def planned_slots(config: StudyConfig) -> tuple[int, str]:
+    """How many trials would run at the same time, and a warning or nothing.
+
+    A study for GPUs that are elsewhere is planned for the slots that it names.
+    """
     try:
-        return len(slots_for(config))
-    except LauncherUnavailable:
-        return 1
+        return len(slots_for(config)), ""
+    except LauncherUnavailable as error:
+        resources = config.resources
+        shares = 1 if resources.slots_per_device == "auto" else resources.slots_per_device
+        slots = shares * len(set(resources.devices))
+        return slots, f"{error} Planned for {slots} slot(s) on a machine that has them."

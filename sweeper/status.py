@@ -3,18 +3,39 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeper.errors import UsageError
+from sweeper.errors import SweeperError
 from sweeper.ranking import counts_line, params_text, per_cent
 from sweeper.tracking import experiment_link
-from sweeper.workspace import StudyFolder, Workspace
+from sweeper.workspace import STATE, StudyFolder, Workspace
+
+PROMISED = ("study", "state", "counts", "best", "running")  # what other programs may rely on
+COUNTS = ("complete", "failed", "pruned", "running", "waiting")
 
 
 def study_state(folder: StudyFolder) -> dict[str, Any]:
-    """`state.json`, with the state "interrupted" where a driver died without a word."""
+    """`state.json`, with the state "interrupted" where a driver died without a word.
+
+    A driver at work that has not come to its first trial is "starting", without a total.
+
+    Raises:
+        SweeperError: where `state.json` lacks what it must hold.
+    """
+    at_work = folder.is_locked()  # before reading: what is read then is as new, or newer
     state = folder.read_state()
     if not state:
-        raise UsageError(f"study {folder.name!r} has no trial yet")
-    if state["state"] in ("running", "finishing") and not folder.is_locked():
+        return {
+            "study": folder.name,
+            "state": "starting" if at_work else "interrupted",
+            "counts": dict.fromkeys(COUNTS, 0),
+            "best": None,
+            "running": [],
+        }
+    missing = [key for key in (*PROMISED, "trials") if key not in state]
+    if missing:
+        raise SweeperError(
+            f"{folder.root / STATE} lacks {', '.join(missing)}; `sweeper run` writes it anew"
+        )
+    if state["state"] in ("running", "finishing") and not at_work:
         counts = state["counts"]
         waiting = counts["waiting"] + counts["running"]
         state |= {"state": "interrupted", "running": []}
@@ -24,21 +45,28 @@ def study_state(folder: StudyFolder) -> dict[str, Any]:
 
 def status_json(state: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the state that other programs may rely on."""
-    return {key: state[key] for key in ("study", "state", "counts", "best", "running")}
+    return {key: state[key] for key in PROMISED}
 
 
 def status_text(state: Mapping[str, Any]) -> str:
     """The state for people."""
-    lines = [f"{counts_line(state)} ({state['state']})"]
+    lines = [_summary(state)]
     for trial in state["running"]:
         score = "" if trial["score"] is None else f"  {per_cent(trial['score'])} %"
         lines.append(
             f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
             f"{params_text(trial['params'])}"
         )
+    if state["state"] == "starting":
+        lines.append("  the instrument is checked before the first trial")
     if state["state"] == "interrupted":
         lines.append("  `sweeper run` with the study file goes on")
     return "\n".join(lines)
+
+
+def _summary(state: Mapping[str, Any]) -> str:
+    counts = counts_line(state) if "trials" in state else f"{state['study']}: no trial yet"
+    return f"{counts} ({state['state']})"
 
 
 def study_links(workspace: Workspace, base_url: str) -> str:
@@ -52,13 +80,11 @@ def study_links(workspace: Workspace, base_url: str) -> str:
 
 
 def list_studies(workspace: Workspace) -> str:
-    """One line a study."""
+    """One line a study; a damaged one does not hide the others."""
     lines = []
     for name in workspace.names():
-        state = workspace.study(name).read_state()
-        lines.append(
-            f"{counts_line(study_state(workspace.study(name)))}"
-            if state
-            else f"{name}: no trial yet"
-        )
+        try:
+            lines.append(_summary(study_state(workspace.study(name))))
+        except SweeperError as error:
+            lines.append(f"{name}: {error}")
     return "\n".join(lines) or f"no studies in {workspace.sweeps}"
