@@ -2,8 +2,8 @@
 
     python benchmarks/overhead.py [--trials 60]
 
-Start of the command; one no-op trial from its proposal to MLflow's end of run, with the sampler's share;
-memory of the driver and of a worker. Ratios mean more than seconds: machines are noisy.
+Start of the command; one no-op trial from its proposal to MLflow's end of run, with the sampler's
+share; memory of the driver and of a worker. Ratios mean more than seconds: machines are noisy.
 """
 
 import argparse
@@ -40,7 +40,8 @@ trials: {trials}
 BARE = """
 import optuna, subprocess, sys
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-study = optuna.create_study(storage=f"sqlite:///{sys.argv[1]}", sampler=optuna.samplers.RandomSampler(0))
+sampler = optuna.samplers.RandomSampler(0)
+study = optuna.create_study(storage=f"sqlite:///{sys.argv[1]}", sampler=sampler)
 for _ in range(int(sys.argv[2])):
     trial = study.ask()
     trial.suggest_float("lr", 1e-5, 1e-2, log=True), trial.suggest_float("kl_beta", 0.01, 0.3)
@@ -111,9 +112,9 @@ def sampler_seconds(workspace: Path) -> float:
 
 
 def row(name: str, ours: float, bare_name: str, bare: float, unit: str, bound: str) -> None:
-    print(
-        f"| {name} | {ours:.3g} {unit} | {bare_name} | {bare:.3g} {unit} | {ours / bare:.1f} | {bound} |"
-    )
+    """Print one line of the table."""
+    ratio = f"{ours / bare:.1f}"
+    print(f"| {name} | {ours:.3g} {unit} | {bare_name} | {bare:.3g} {unit} | {ratio} | {bound} |")
 
 
 def main() -> None:

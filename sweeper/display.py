@@ -20,6 +20,7 @@ from sweeper.session import Summary
 
 TOP = 10  # trials in the final table
 ANY_WIDTH = 10_000  # columns of a terminal that nobody has
+PARAMETERS = "parameters"
 STARTING = "starting: data, controls and the check of the instrument come before the first trial"
 FINISHING = "scoring start, baseline and best on the held-out questions"
 
@@ -103,17 +104,19 @@ def live_table(state: Mapping[str, Any], *, waited: float) -> RenderableType:
     counts = _cut(counts_line(state))
     if state["state"] == "finishing":
         return Group(counts, _cut(FINISHING))
+    if not state["running"]:
+        return counts
     table = Table(box=None, pad_edge=False)
     for column in ("trial", "epoch", "score", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+    table.add_column(PARAMETERS)  # may wrap, so that this one gives way; its cells do not
     for trial in state["running"]:
         table.add_row(
             str(trial["trial"]),
             f"{trial['epoch']}/{trial['epochs']}",
             "" if trial["score"] is None else per_cent(trial["score"]),
             f"{trial['seconds'] + waited:.0f}",
-            params_text(trial["params"]),
+            _cut(params_text(trial["params"])),
         )
     return Group(counts, table)
 
@@ -179,9 +182,6 @@ def _ranking_table(
             table.add_row()
         table.add_row(*(line[index] for index in filled))
     return table
-
-
-PARAMETERS = "parameters"
 
 
 def _short_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:

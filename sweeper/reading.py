@@ -76,9 +76,7 @@ def _epoch_lines(trial: Path) -> Iterator[str]:
         metrics = line["metrics"]
         score = "not finite" if metrics["score"] is None else f"{per_cent(metrics['score'])} %"
         numbers = [
-            f"{name} {metrics[name]:.4g}"
-            for name in EPOCH_METRICS
-            if metrics.get(name) is not None
+            f"{name} {metrics[name]:.4g}" for name in EPOCH_METRICS if metrics.get(name) is not None
         ]
         yield "  ".join([f"    {line['phase']} {line['epoch']}: score {score}", *numbers])
 

@@ -208,11 +208,18 @@ class TrainSpec(_Spec):
 
     task: TaskSpec = TaskSpec()
     policy: PolicySpec = PolicySpec()
-    phases: Annotated[tuple[PhaseEntry, ...], Field(strict=False, min_length=1)]
+    phases: Annotated[tuple[PhaseEntry, ...], Field(strict=False)]
     evaluate: EvaluateSpec = EvaluateSpec()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     threads: Annotated[int, Field(ge=1, le=256)] = 1  # 1 and 2 threads give other bits
     tf32: bool = False  # on CUDA only; faster matrix products with 10 bits of mantissa
+
+    @field_validator("phases")
+    @classmethod
+    def _at_least_one(cls, value: tuple[PhaseEntry, ...]) -> tuple[PhaseEntry, ...]:
+        if not value:
+            raise ValueError("needs at least one phase, such as `- rce: {epochs: 5}`")
+        return value
 
     @field_validator("task", mode="before")
     @classmethod
