@@ -49,12 +49,7 @@ class Refusal(NamedTuple):
 
 def refusals(model: type[BaseModel], error: ValidationError) -> list[Refusal]:
     """Explain every error that validating against ``model`` gave, in pydantic's order."""
-    return [
-        _refusal(model, detail)
-        for detail in error.errors(include_url=False)
-        # A list whose items are all refused counts as empty to pydantic; the items are told anyway.
-        if not (detail["type"] == "too_short" and detail["input"])
-    ]
+    return [_refusal(model, detail) for detail in error.errors(include_url=False)]
 
 
 def _refusal(model: type[BaseModel], detail: ErrorDetails) -> Refusal:
@@ -86,8 +81,6 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str | None:
         return str(context["error"])
     if kind == "string_too_short":
         return "must not be empty"
-    if kind == "too_short":
-        return f"needs at least {context['min_length']} item"
     return None
 
 

@@ -15,8 +15,21 @@ from typing import Any
 
 import click
 
+from trainer.errors import InputError, TrainerError
 
-@click.group(help=__doc__.splitlines()[0] if __doc__ else None)
+
+class Commands(click.Group):
+    """Commands that say what they can foresee in one message; what they cannot is a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and turn its error into a message."""
+        try:
+            return super().invoke(ctx)
+        except TrainerError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, help=__doc__.splitlines()[0] if __doc__ else None)
 def main() -> None:
     """Set what must be set before torch is imported."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic algorithms
@@ -26,18 +39,16 @@ def main() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def run(folder: Path) -> None:
     """Work through the trial folder FOLDER; its trial.json holds the job."""
-    from trainer.contract import FAILURE, RESULT
+    from trainer.contract import RESULT, STOP
     from trainer.run import TaskCache, run_folder
 
     status = run_folder(folder.resolve(), TaskCache())
-    if status == "failed":
-        failure = json.loads((folder / FAILURE).read_text())
-        raise click.ClickException(f"{failure['class']}: {failure['message']}")
+    if status == "failed":  # and has said why
+        raise SystemExit(1)
     if status == "stopped":
-        click.echo(f"stopped after an epoch because {folder / 'stop'} exists")
+        click.echo(f"stopped after an epoch because {folder / STOP} exists; without it, it goes on")
         return
-    result = json.loads((folder / RESULT).read_text())
-    click.echo(_summary(result))
+    click.echo(_summary(json.loads((folder / RESULT).read_text())))
 
 
 @main.command()
@@ -55,7 +66,11 @@ def check(spec: Any, device: str) -> None:
     """Check that the spec in the JSON file SPEC (- for stdin) can be trained on this machine."""
     from trainer.check import check_spec
 
-    report = check_spec(json.load(spec), device=device)
+    try:
+        payload = json.load(spec)
+    except ValueError as error:
+        raise InputError(f"{spec.name} is not JSON: {error}") from error
+    report = check_spec(payload, device=device)
     click.echo(json.dumps(report, indent=2, sort_keys=True))
     if report["problems"]:
         raise SystemExit(1)
@@ -68,7 +83,7 @@ def check(spec: Any, device: str) -> None:
     help="A trial folder whose trial.json names task and policy.",
 )  # fmt: skip
 @click.option("--split", type=click.Choice(["select", "holdout"]), default="holdout")
-@click.option("--questions", type=click.IntRange(min=1), default=800, show_default=True)
+@click.option("--questions", type=click.IntRange(1, 800), default=800, show_default=True)
 def evaluate(stage: Path, trial: Path, split: str, questions: int) -> None:
     """Score the finished stage in the folder STAGE on other questions."""
     from trainer.check import evaluate_finished
@@ -80,14 +95,10 @@ def evaluate(stage: Path, trial: Path, split: str, questions: int) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check_reference(file: Path) -> None:
     """Compare policy, losses, schedules and rewards with the numbers in FILE."""
-    from trainer.errors import InputError
     from trainer.reference import check_reference as deviations_of
     from trainer.reference import deviation_table, within_tolerance
 
-    try:
-        deviations = deviations_of(file)
-    except InputError as error:
-        raise click.ClickException(str(error)) from error
+    deviations = deviations_of(file)
     click.echo(deviation_table(deviations))
     if not within_tolerance(deviations):
         raise SystemExit(1)
@@ -97,8 +108,8 @@ def _summary(result: dict[str, Any]) -> str:
     if "controls" in result:
         rows = [f"{name:8} {entry['score']:.4f}" for name, entry in result["controls"].items()]
         return "\n".join([*rows, f"alive    {result['liveness']['alive']}"])
-    shots = ", ".join(f"{s} shots {100 * a:.1f} %" for s, a in result["accuracy"].items())
-    return f"score {result['score']!r} ({shots})"
+    shots = ", ".join(f"{s}: {100 * a:.1f}" for s, a in result["accuracy"].items())
+    return f"score {result['score']!r} (per cent by shots {shots})"
 
 
 if __name__ == "__main__":

@@ -5,11 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trainer.checkpoint import StageStore
-from trainer.contract import Job, TrainSpec, environment_to_json, read_job
+from trainer.contract import Job, TrainSpec, environment_to_json
 from trainer.errors import TrainerError
-from trainer.evaluate import Evaluation, evaluate_folder
-from trainer.run import prepare_torch
+from trainer.evaluate import evaluate_folder
+from trainer.run import prepare_torch, read_trial, spec_problems
 from trainer.tasks import build_task
 from trainer.train import environment_of, scores_of
 
@@ -27,10 +26,7 @@ def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
         prepare_torch(job)
         task = build_task(spec.task, device=device)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        ]
-        return {"problems": problems, "environment": None, "facts": {}}
+        return {"problems": spec_problems(error), "environment": None, "facts": {}}
     except TrainerError as error:
         return {"problems": [str(error)], "environment": None, "facts": {}}
     problems = []
@@ -54,13 +50,11 @@ def evaluate_finished(stage: Path, trial: Path, *, split: str, questions: int) -
     Raises:
         TrainerError: where stage or data cannot be used.
     """
-    job = read_job(trial)
+    job = read_trial(trial)
     field = "questions" if split == "select" else "holdout"
     evaluate = job.spec.evaluate.model_copy(update={"split": split, field: questions})
     spec = job.spec.model_copy(update={"evaluate": evaluate})
     prepare_torch(job)
     task = build_task(spec.task, device=job.device)
-    evaluation: Evaluation = evaluate_folder(
-        StageStore(stage.parent).folder(stage.name), spec, task
-    )
+    evaluation = evaluate_folder(stage, spec, task, device=job.device)
     return {**scores_of(evaluation, spec), "split": split}

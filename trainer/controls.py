@@ -43,7 +43,13 @@ def score_controls(
     }
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         liveness = probe_liveness(
-            training.store, start.key, training.spec, task, Path(scratch), load=load
+            training.store,
+            start.key,
+            training.spec,
+            task,
+            Path(scratch),
+            device=job.device,
+            load=load,
         )
     write_json_atomic(
         folder / RESULT,

@@ -56,8 +56,14 @@ def select_shots(
 ) -> Tensor:
     """One greedy roll-out a question; the first s of its shots are the choice of s shots.
 
+    Args:
+        policy: In evaluation mode.
+        embeddings: On the policy's device. Shape: ``(N, D)``.
+        questions: On the CPU.
+        steps: Number of shots to choose.
+
     Returns:
-        Global ids. Shape: ``(Q, steps)``.
+        Global ids, on the CPU. Shape: ``(Q, steps)``.
     """
     chosen = []
     for begin in range(0, len(questions.queries), CHUNK):
@@ -66,7 +72,7 @@ def select_shots(
             embeddings[questions.queries[begin : begin + CHUNK]], embeddings[pools]
         )
         pointers = policy.roll_out(encoded, steps=steps).pointers[:, 0]
-        chosen.append(pools.gather(1, pointers))
+        chosen.append(pools.gather(1, pointers.cpu()))
     return torch.cat(chosen)
 
 
@@ -88,21 +94,21 @@ def evaluate_stage(
     name = evaluation_key(key, spec, environment)
     stored = store.read_evaluation(key, name)
     if stored is None:
-        stored = evaluate_folder(store.folder(key), spec, task, load=load)._asdict()
+        fresh = evaluate_folder(store.folder(key), spec, task, device=environment.device, load=load)
+        stored = fresh._asdict()
         store.write_evaluation(key, name, stored)
     return Evaluation(stored["shots"], stored["scores"])
 
 
 def evaluate_folder(
-    folder: Path, spec: TrainSpec, task: Task, *, load: LoadPolicy = load_policy
+    folder: Path, spec: TrainSpec, task: Task, *, device: str, load: LoadPolicy = load_policy
 ) -> Evaluation:
     """Load the weights in ``folder``, select shots for every question, ask the reader."""
-    policy = load(folder, num_heads=spec.policy.num_heads, device=str(task.embeddings.device))
+    policy = load(folder, num_heads=spec.policy.num_heads, device=device)
     questions = asked_questions(task, spec.evaluate)
     steps = max(spec.evaluate.shots)
-    shots = select_shots(policy, task.embeddings, questions, steps=steps)
-    scores = score_shots(task.reader, questions.queries, shots, spec.evaluate)
-    return Evaluation(shots.cpu(), scores.cpu())
+    shots = select_shots(policy, task.embeddings.to(device), questions, steps=steps)
+    return Evaluation(shots, score_shots(task.reader, questions.queries, shots, spec.evaluate))
 
 
 def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluation:
@@ -116,11 +122,8 @@ def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluat
     if control == "random":
         generator = torch.Generator().manual_seed(0)
         weights = torch.rand(questions.pools.shape, generator=generator)
-        order = weights.argsort(dim=1).to(questions.pools.device)[:, :steps]
-        shots = questions.pools.gather(1, order)
-        return Evaluation(
-            shots.cpu(), score_shots(task.reader, questions.queries, shots, spec.evaluate).cpu()
-        )
+        shots = questions.pools.gather(1, weights.argsort(dim=1)[:, :steps])
+        return Evaluation(shots, score_shots(task.reader, questions.queries, shots, spec.evaluate))
     queries, pools = task.embeddings[questions.queries], task.embeddings[questions.pools]
     similarity = torch.einsum("qd,qkd->qk", queries, pools)
     order = similarity.argsort(dim=1, descending=True, stable=True)[:, :steps]
@@ -129,7 +132,7 @@ def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluat
         task.reader.answer(questions.queries, shots[:, :s].flip(1)).score
         for s in spec.evaluate.shots
     ]
-    return Evaluation(shots.cpu(), torch.stack(scores, dim=1).cpu())
+    return Evaluation(shots, torch.stack(scores, dim=1))
 
 
 def probe_liveness(
@@ -139,6 +142,7 @@ def probe_liveness(
     task: Task,
     scratch: Path,
     *,
+    device: str,
     load: LoadPolicy = load_policy,
 ) -> dict[str, Any]:
     """Perturb each group of tensors of a stage and see whether selections and answers react.
@@ -154,7 +158,7 @@ def probe_liveness(
         update={"questions": min(PROBE_QUESTIONS, spec.evaluate.questions), "split": "select"}
     )
     probe_spec = spec.model_copy(update={"evaluate": few})
-    before = evaluate_folder(store.folder(key), probe_spec, task, load=load)
+    before = evaluate_folder(store.folder(key), probe_spec, task, device=device, load=load)
     stage = store.read(key)
     assert stage is not None, "the stage was evaluated a moment ago"
     weights = stage.tensors[POLICY]
@@ -162,7 +166,7 @@ def probe_liveness(
     groups: list[dict[str, Any]] = []
     for group in sorted({tensor_group(name) for name in weights}):
         perturbed.write(group, {POLICY: _perturb(weights, group)}, {})
-        after = evaluate_folder(perturbed.folder(group), probe_spec, task, load=load)
+        after = evaluate_folder(perturbed.folder(group), probe_spec, task, device=device, load=load)
         groups.append({"group": group, **_reaction(before, after)})
     return {
         "questions": few.questions,

@@ -31,7 +31,7 @@ from trainer.losses import (
 )
 from trainer.policy import PointerSelector, rollout_log_probs, step_entropy
 from trainer.rce import reward_of
-from trainer.seeds import epoch_generator
+from trainer.seeds import EpochGenerators, epoch_generators
 from trainer.tally import Tally
 from trainer.tasks import RecordedRollouts, Task
 
@@ -42,6 +42,7 @@ class GrpoPhase:
 
     settings: GrpoSpec
     task: Task
+    embeddings: Tensor  # the task's, on the policy's device. Shape: (N, D)
     recorded: RecordedRollouts | None  # needed for `rollouts: recorded`
     reference: PointerSelector  # frozen anchor of the KL
     shots: Sequence[int]  # numbers of shots whose scores make up a sampled rollout's reward
@@ -88,16 +89,16 @@ def grpo_epochs(
     settings = phase.settings
     queries = _training_queries(phase)
     for epoch in range(first_epoch, settings.epochs + 1):
-        generator = epoch_generator(
-            phase.seed, phase.phase_index, epoch, device=phase.task.embeddings.device
+        generators = epoch_generators(
+            phase.seed, phase.phase_index, epoch, device=phase.embeddings.device
         )
         parameters = apply_freeze(policy, settings.freeze, epoch=epoch)
         policy.set_dropout(projection=settings.dropout, attention=settings.attention_dropout)
         tally = Tally()
-        order = torch.randperm(len(queries), generator=generator, device=queries.device)
+        order = torch.randperm(len(queries), generator=generators.data)
         for step, chosen in enumerate(torch.split(order, settings.batch_size)):
             policy.eval()
-            batch = _make_batch(policy, phase, queries[chosen], epoch, generator)
+            batch = _make_batch(policy, phase, queries[chosen], epoch, generators)
             policy.train()
             values = _gradients(policy, parameters, batch, settings, kl_beta)
             if not torch.isfinite(values["loss"] + values["gradient_norm"]):
@@ -114,11 +115,11 @@ def grpo_epochs(
 
 
 def _training_queries(phase: GrpoPhase) -> Tensor:
-    """Global ids (sampled) or rows of the recorded rollouts."""
+    """Global ids (sampled) or rows of the recorded rollouts, on the CPU."""
     if phase.settings.rollouts == "sampled":
         return phase.task.training_queries
     assert phase.recorded is not None, "recorded rollouts are made before the phase"
-    return torch.arange(len(phase.recorded.queries), device=phase.task.embeddings.device)
+    return torch.arange(len(phase.recorded.queries))
 
 
 @torch.no_grad()
@@ -127,29 +128,30 @@ def _make_batch(
     phase: GrpoPhase,
     chosen: Tensor,
     epoch: int,
-    generator: torch.Generator,
+    generators: EpochGenerators,
 ) -> _Batch:
     if phase.settings.rollouts == "sampled":
-        return _sample(policy, phase, chosen, generator)
+        return _sample(policy, phase, chosen, generators)
     assert phase.recorded is not None, "recorded rollouts are made before the phase"
-    return _replay(phase, phase.recorded, chosen, epoch)
+    return _replay(phase, phase.recorded, chosen.to(phase.embeddings.device), epoch)
 
 
 def _sample(
-    policy: PointerSelector, phase: GrpoPhase, chosen: Tensor, generator: torch.Generator
+    policy: PointerSelector, phase: GrpoPhase, chosen: Tensor, generators: EpochGenerators
 ) -> _Batch:
     """Let the current policy choose a group of shots for each query; the reader rewards them.
 
     A rollout's reward is the mean score of its prefixes, as the evaluation counts them.
     """
-    embeddings, group = phase.task.embeddings, phase.settings.group_size
-    pools = phase.task.draw_pools(chosen, generator)
+    embeddings, group = phase.embeddings, phase.settings.group_size
+    pools = phase.task.draw_pools(chosen, generators.data).to(embeddings.device)
+    chosen = chosen.to(embeddings.device)
     queries, candidates = embeddings[chosen], embeddings[pools]
     roll_out = policy.roll_out(
         policy.encode(queries, candidates),
         steps=max(phase.shots),
         rollouts=group,
-        generator=generator,
+        generator=generators.rollouts,
     )
     shots = pools[:, None].expand(-1, group, -1).gather(2, roll_out.pointers).flatten(0, 1)
     asked = chosen.repeat_interleave(group)
@@ -169,7 +171,7 @@ def _sample(
 
 def _replay(phase: GrpoPhase, recorded: RecordedRollouts, rows: Tensor, epoch: int) -> _Batch:
     """Take the recorded rollouts of some queries, in the first epochs only the best of each."""
-    embeddings = phase.task.embeddings
+    embeddings = phase.embeddings
     rewards, pointers = reward_of(recorded, phase.settings.reward)[rows], recorded.pointers[rows]
     if phase.settings.curriculum:
         stages = phase.settings.curriculum

@@ -17,7 +17,7 @@ from trainer.errors import NotFiniteError
 from trainer.losses import normalise_rewards, rce_loss, temperature_at
 from trainer.policy import PointerSelector, rollout_log_probs, step_entropy
 from trainer.rewards import recorded_reward
-from trainer.seeds import epoch_generator
+from trainer.seeds import epoch_generators
 from trainer.tally import Tally
 from trainer.tasks import RecordedRollouts
 
@@ -46,11 +46,11 @@ def rce_epochs(
     queries = len(rollouts.queries)
     steps = -(-queries // settings.batch_size)
     for epoch in range(first_epoch, settings.trained_epochs + 1):
-        generator = epoch_generator(seed, phase_index, epoch, device=torch.device("cpu"))
+        generators = epoch_generators(seed, phase_index, epoch, device=embeddings.device)
         policy.requires_grad_(True).train()
         policy.set_dropout(projection=settings.dropout, attention=settings.attention_dropout)
         tally = Tally()
-        order = torch.randperm(queries, generator=generator)
+        order = torch.randperm(queries, generator=generators.data)
         for step, chosen in enumerate(torch.split(order, settings.batch_size)):
             batch = chosen.to(embeddings.device)
             temperature = temperature_at(

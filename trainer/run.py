@@ -1,6 +1,5 @@
 """One trial folder: read its job, work through it, leave a result or the reason why not."""
 
-import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -8,10 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from pydantic import ValidationError
 
 from trainer.contract import (
     FAILURE,
     RESULT,
+    TRIAL,
     Job,
     TaskSpec,
     read_job,
@@ -24,6 +25,7 @@ from trainer.train import train
 
 Status = Literal["completed", "failed", "stopped"]
 LoadTask = Callable[[TaskSpec, str], Task]
+DEVICES = ("cpu", "cuda")
 
 
 class TaskCache:
@@ -45,14 +47,22 @@ def run_folder(
 ) -> Status:
     """Work through the trial folder; never raises for what a job did wrong.
 
-    `failure.json` holds ``{"class", "message"}``; the traceback of what was not foreseen goes to
-    stderr, hence into `log.txt` of a worker.
+    `failure.json` holds ``{"class", "message"}``; the same goes to stderr, hence into `log.txt` of
+    a worker, after the traceback of what was not foreseen.
+
+    Args:
+        folder: Holds `trial.json`; one with a `result.json` is done.
+        load_task: Gives the task of a spec on a device.
+        on_epoch: Called after each new line of `metrics.jsonl`.
+
+    Returns:
+        "stopped" where the folder's `stop` file ended the training after an epoch.
     """
-    if (folder / RESULT).exists():
-        return "completed"
-    (folder / FAILURE).unlink(missing_ok=True)
     try:
-        job = _read(folder)
+        if (folder / RESULT).exists():
+            return "completed"
+        (folder / FAILURE).unlink(missing_ok=True)
+        job = read_trial(folder)
         prepare_torch(job)
         task = load_task(job.spec.task, job.device)
         if job.controls is not None:
@@ -60,8 +70,8 @@ def run_folder(
         return train(job, folder, task, on_epoch=on_epoch)
     except TrainerError as error:
         return _failed(folder, error.failure_class, str(error))
-    except torch.OutOfMemoryError as error:
-        return _failed(folder, "out_of_memory", str(error))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        return _failed(folder, "out_of_memory", str(error) or "no memory is left")
     except OSError as error:  # a full disk or a folder that vanished is no bug of ours
         return _failed(folder, "files", str(error))
     except Exception as error:
@@ -69,21 +79,52 @@ def run_folder(
         return _failed(folder, "error", f"{type(error).__name__}: {error}")
 
 
-def _read(folder: Path) -> Job:
+def read_trial(folder: Path) -> Job:
+    """Read the job of a trial folder.
+
+    Raises:
+        InputError: where `trial.json` is missing, unreadable or no job.
+    """
+    path = folder / TRIAL
     try:
         return read_job(folder)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path} does not exist; `sweeper export STUDY --trial-dir {folder}` writes one"
+        ) from error
     except OSError as error:
-        raise InputError(f"{folder}: cannot read trial.json ({error})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'trial.json'} is not a job: {error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except KeyError as error:
+        raise InputError(f"{path} is not a job: it has no {error}") from error
+    except ValidationError as error:
+        problems = "\n".join(f"  spec.{problem}" for problem in spec_problems(error))
+        raise InputError(f"{path} is not a job:\n{problems}") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a job: {error}") from error
+
+
+def spec_problems(error: ValidationError) -> list[str]:
+    """Every field that a spec got wrong: where, why, the value."""
+    return [
+        f"{'.'.join(map(str, found['loc']))}: {found['msg'].removeprefix('Value error, ')}, "
+        f"but got {found['input']!r}"
+        for found in error.errors()
+    ]
 
 
 def prepare_torch(job: Job) -> None:
-    """Make the numbers of this process those that the job's stage keys stand for."""
+    """Make the numbers of this process those that the job's stage keys stand for.
+
+    Raises:
+        InputError: where this machine lacks the device that the job asks for.
+    """
+    if job.device not in DEVICES:
+        raise InputError(f"`device` must be {' or '.join(DEVICES)}, but got {job.device!r}")
     if job.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "the job asks for a CUDA device, but torch sees none; check the driver and "
-            "CUDA_VISIBLE_DEVICES, or set `resources: {devices: cpu}`"
+            "CUDA_VISIBLE_DEVICES, or use the CPU: `resources: {devices: cpu}` in the study file, "
+            '`"device": "cpu"` in a trial.json'
         )
     torch.set_num_threads(job.spec.threads)
     torch.backends.cuda.matmul.allow_tf32 = job.spec.tf32
@@ -93,7 +134,7 @@ def prepare_torch(job: Job) -> None:
 
 
 def _failed(folder: Path, failure_class: str, message: str) -> Status:
-    logging.getLogger(__name__).error("%s: %s", failure_class, message)
+    print(f"failed ({failure_class}): {message}", file=sys.stderr, flush=True)
     try:
         write_json_atomic(folder / FAILURE, {"class": failure_class, "message": message})
     except OSError as error:

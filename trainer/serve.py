@@ -18,11 +18,20 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trainer.contract import LOG
+from trainer.errors import InputError
 from trainer.run import LoadTask, TaskCache, run_folder
 
 
 def serve(stdin: TextIO, *, load_task: LoadTask | None = None) -> None:
-    """Work through folders until ``stdin`` ends."""
+    """Work through folders until ``stdin`` ends.
+
+    Args:
+        stdin: One JSON string a line.
+        load_task: Gives the task of a spec on a device; None loads each once.
+
+    Raises:
+        InputError: for a line that is no JSON string; who sends such lines does not mean us.
+    """
     tasks = TaskCache() if load_task is None else load_task
     with os.fdopen(os.dup(1), "w") as events:
         os.dup2(2, 1)  # what is printed between jobs must not be taken for an event
@@ -33,7 +42,7 @@ def serve(stdin: TextIO, *, load_task: LoadTask | None = None) -> None:
 
         say(event="ready")
         for line in stdin:
-            folder = Path(json.loads(line))
+            folder = _folder(line)
             with _printing_to(folder / LOG):
                 status = run_folder(
                     folder,
@@ -41,6 +50,15 @@ def serve(stdin: TextIO, *, load_task: LoadTask | None = None) -> None:
                     on_epoch=lambda f=folder: say(event="epoch", folder=str(f)),  # type: ignore[misc]
                 )
             say(event="ended", folder=str(folder), status=status)
+
+
+def _folder(line: str) -> Path:
+    try:
+        return Path(json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"a line on stdin must be a folder as a JSON string, but got {line.strip()!r}"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -71,6 +71,11 @@ class Training:
     chain: tuple[StageRef, ...]
     load: LoadPolicy
 
+    @property
+    def embeddings(self) -> Tensor:
+        """The task's embeddings on the device that trains. Shape: ``(N, D)``."""
+        return self.task.embeddings.to(self.environment.device)
+
     def evaluate(self, ref: StageRef) -> Evaluation:
         """Score a stage of the chain, or read its scores."""
         return evaluate_stage(
@@ -224,9 +229,8 @@ def _train_phase(
     """Train the phase of ``ref`` from its epoch on, starting at the stage ``before``."""
     spec, task, store = training.spec, training.task, training.store
     settings = spec.phases[ref.phase_index].settings
-    device = str(task.embeddings.device)
     stage = training.read(before)
-    policy = _policy_of(stage, spec, device)
+    policy = _policy_of(stage, spec, training.environment.device)
     optimizer = torch.optim.AdamW(
         policy.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
@@ -242,7 +246,9 @@ def _train_phase(
         current = next(
             r for r in training.chain if (r.phase_index, r.epoch) == (ref.phase_index, epoch)
         )
-        loss, gain = validation_loss(policy, recorded["validate"], task.embeddings, settings.reward)
+        loss, gain = validation_loss(
+            policy, recorded["validate"], training.embeddings, settings.reward
+        )
         weights = {name: tensor.cpu() for name, tensor in policy.state_dict().items()}
         measured = {
             **statistics,
@@ -292,17 +298,18 @@ def _epochs(
             optimizer,
             settings,
             recorded,
-            training.task.embeddings,
+            training.embeddings,
             seed=seed,
             phase_index=ref.phase_index,
             first_epoch=ref.epoch,
         )
     anchor = training.chain[0] if settings.reference == "run_start" else training.phase_start(ref)
-    device = str(training.task.embeddings.device)
+    device = training.environment.device
     reference = _policy_of(training.read(anchor), training.spec, device).requires_grad_(False)
     phase = GrpoPhase(
         settings=settings,
         task=training.task,
+        embeddings=training.embeddings,
         recorded=recorded,
         reference=reference.eval(),
         shots=training.spec.evaluate.shots,
@@ -335,7 +342,7 @@ def recorded_rollouts(training: Training) -> dict[str, RecordedRollouts]:
         training.store.write(key, made, info)
         stage = training.store.read(key)
         assert stage is not None, "written a moment ago"
-    device = training.task.embeddings.device
+    device = training.environment.device
     return {
         split: RecordedRollouts(
             **{k: t.to(device) for k, t in stage.tensors[f"{split}.safetensors"].items()}

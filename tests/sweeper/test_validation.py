@@ -53,7 +53,9 @@ def test_a_refused_value_is_told_in_the_files_own_words(field: str, value: Any, 
 
 
 def test_a_list_without_items_and_a_section_that_is_missing() -> None:
-    assert texts(TrainSpec, {"phases": []}) == ["needs at least 1 item, but got []"]
+    assert texts(TrainSpec, {"phases": []}) == [
+        "needs at least one phase, such as `- rce: {epochs: 5}`, but got []"
+    ]
     assert texts(TrainSpec, {}) == ["is missing"]
 
 

@@ -18,10 +18,10 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def spec(*, rce: dict[str, Any] | None = None, **grpo: Any) -> TrainSpec:
+def spec(*, rce: dict[str, Any] | None = None, variant: str = "static", **grpo: Any) -> TrainSpec:
     return TrainSpec.model_validate(
         {
-            "policy": {"hidden_dim": 16},
+            "policy": {"hidden_dim": 16, "variant": variant},
             "phases": [
                 {"rce": {"epochs": 2, "lr": 3e-3, "batch_size": 8, **(rce or {})}},
                 {"grpo": {"epochs": 2, "lr": 3e-3, "batch_size": 8, "group_size": 4, **grpo}},
@@ -56,6 +56,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dropout": {"dropout": 0.5, "attention_dropout": 0.1},
     "frozen": {"freeze": "backbone", "reference": "run_start"},
     "unfreezing": {"freeze": "head_then_all:1"},
+    "gated": {"variant": "gated", "freeze": "backbone"},
 }
 
 
@@ -152,6 +153,15 @@ def test_on_policy_ratios_are_one_and_nothing_is_clipped(tmp_path: Path) -> None
     metrics = read_metrics(run(tmp_path, "trial", spec()))[0][-1]["metrics"]
     assert metrics["ratio_mean"] == pytest.approx(1.0, abs=1e-6)
     assert metrics["clip_fraction"] == 0.0
+
+
+def test_a_gate_that_one_shot_does_not_use_is_trained_without_a_gradient(tmp_path: Path) -> None:
+    chosen = spec(variant="gated")
+    one_shot = chosen.model_copy(
+        update={"evaluate": chosen.evaluate.model_copy(update={"shots": (1,)})}
+    )
+    metrics = read_metrics(run(tmp_path, "trial", one_shot))[0][-1]["metrics"]
+    assert metrics["gradient_norm_ppo"] > 0.0
 
 
 def test_the_holdout_scores_the_last_stage_alone(tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ class RecordedRollouts:
 
 
 class Task(Protocol):
-    """One data set with its reader. Built once a worker, shared by its jobs, never changed."""
+    """One data set with its reader. Built once a worker, shared by its jobs, never changed.
+
+    All tensors that it hands out are on the CPU; the reader answers on the device of the queries.
+    """
 
     embeddings: Tensor  # Shape: (N, D), float32
     training_queries: Tensor  # global ids. Shape: (B,), int64

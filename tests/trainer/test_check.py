@@ -1,0 +1,89 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from trainer.__main__ import main
+from trainer.check import check_spec
+from trainer.contract import TRIAL, Job, TrainSpec
+
+SPEC: dict[str, Any] = {"phases": [{"rce": {"epochs": 1}}]}
+
+
+def check(payload: str, *options: str) -> Result:
+    return CliRunner().invoke(main, ["check", "-", *options], input=payload)
+
+
+def test_a_good_spec_gets_its_environment_and_sizes() -> None:
+    done = check(json.dumps(SPEC))
+    report = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert report["problems"] == []
+    assert sorted(report["environment"]) == ["data", "device", "reader", "torch"]
+    assert report["facts"] == {"pool": 64, "training_queries": 1600, "width": 48}
+
+
+def test_every_bad_field_is_a_problem() -> None:
+    done = check('{"phases": [{"rce": {"lr": 0}}], "sed": 1}')
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == {
+        "environment": None,
+        "facts": {},
+        "problems": [
+            "phases.0.rce.lr: Input should be greater than 0, but got 0",
+            "sed: Extra inputs are not permitted, but got 1",
+        ],
+    }
+
+
+def test_what_is_not_json_is_said_in_one_line() -> None:
+    done = check("{")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: <stdin> is not JSON: Expecting property name")
+
+
+def test_a_missing_card_is_a_problem_and_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", "check", "-", "--device", "cuda"],
+        input=json.dumps(SPEC),
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    [problem] = json.loads(done.stdout)["problems"]
+    assert "the job asks for a CUDA device, but torch sees none" in problem
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_checking_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    check_spec(SPEC, device="cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("job", "trial.json does not exist; `sweeper export"), ("stage", "stage aside is damaged: ")],
+)
+def test_evaluate_says_what_it_cannot_read(tmp_path: Path, missing: str, message: str) -> None:
+    (tmp_path / "aside").mkdir()
+    if missing == "stage":
+        job = Job(spec=TrainSpec.model_validate(SPEC), stages=Path("stages"))
+        (tmp_path / TRIAL).write_text(json.dumps(job.to_json()))
+    arguments = ["evaluate", str(tmp_path / "aside"), "--trial", str(tmp_path)]
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert message in done.stderr
+
+
+def test_evaluate_asks_no_more_questions_than_there_are(tmp_path: Path) -> None:
+    arguments = ["evaluate", str(tmp_path), "--trial", str(tmp_path), "--questions", "801"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2
+    assert "801 is not in the range 1<=x<=800" in done.stderr
