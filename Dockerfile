@@ -1,19 +1,21 @@
 # The sweeper in a container; BASE is a Debian-like image with Python 3.11 or later and its venv module.
-# The lock's torch is the build that the package index has for the platform: on PyPI and x86-64 that is
-# the CUDA one, which takes the driver of a GPU host from the container toolkit. A CPU build comes from
-# another index through the PIP_* arguments.
 #
 #   docker build --tag sweeper .
 #   docker run --rm --init -v "$PWD/studies:/studies:ro" -v sweeps:/results sweeper run kl_lr.yaml
+#
+# A host folder in place of the volume `sweeps` must be writable by user 10001, or by the one that --user names.
+# The lock names torch's version; the package index decides its build: PyPI's for Linux on x86-64 is the CUDA
+# one, to be run with `--gpus all` (not tried on a GPU host yet). An index of CPU builds can be given below.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS libraries
-# Where pip looks, for hosts with a package index of their own; none of it reaches the final image.
+# Where pip looks, for hosts with a package index of their own; nothing of it reaches the final image.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
 ARG PIP_CERT
-COPY requirements.lock .
+WORKDIR /src
+COPY requirements.lock ./
 RUN python3 -m venv /opt/sweeper \
     && /opt/sweeper/bin/pip install --no-cache-dir --requirement requirements.lock
 

@@ -103,12 +103,12 @@ class Driver:
                     ask_to_stop(trial.folder)
         self._write_state("interrupted" if self._interrupts.requested else "finishing")
 
-    def abandon(self) -> None:
+    def abandon(self, state: str) -> None:
         """Leave what runs open for the next driver: nothing is left RUNNING in MLflow."""
         for trial in self._open.values():
             self._tracking.finish_trial(trial.run_id, status="KILLED")
         self._open.clear()
-        self._write_state("interrupted")
+        self._write_state(state)
 
     def confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
         """Score start, baseline and best trial on the held-out questions."""

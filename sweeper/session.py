@@ -30,6 +30,8 @@ from sweeper.workspace import StudyFolder, Workspace
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
 
+STOPPING = "finishing the epochs in hand; Ctrl-C again to stop now"
+
 OpenLauncher = Callable[[StudyConfig, StudyFolder], AbstractContextManager[Launcher]]
 
 
@@ -81,36 +83,34 @@ def run_study(
     if trials is not None:
         config = replace(config, trials=trials)
     folder = workspace.study(config.name)
-    workspace.prepare()
-    with (
-        folder.locked(),
-        StudyStore.open(
-            folder.database, name=config.name, goal=config.goal, space=config.space
-        ) as store,
-    ):
-        first = first_spec(config)
-        _agree_with_stored_study(config, store)
+    with open_launcher(config, folder) as launcher:  # a device that is not there leaves no trace
+        workspace.prepare()
         with (
-            open_launcher(config, folder) as launcher,
-            Interrupts(
-                lambda: progress.say("finishing the epochs in hand; Ctrl-C again to stop now")
-            ) as interrupts,
+            folder.locked(),
+            StudyStore.open(
+                folder.database, name=config.name, goal=config.goal, space=config.space
+            ) as store,
+            Interrupts(lambda: progress.say(STOPPING)) as interrupts,
         ):
+            _agree_with_stored_study(config, store)
             _store_study(config, store, folder, path)
-            search = search_of(config, lag=_settled_lag(config, store, launcher.slots))
             jobs = OneOffJobs(launcher, lambda: interrupts.requested)
+            progress.say(
+                f"study {config.name}: {config.trials} trials on {launcher.slots} slot(s) of "
+                f"{launcher.device}; first the controls"
+            )
             check = start_controls(
-                jobs, folder, first, device=launcher.device, controls=config.controls
+                jobs,
+                folder,
+                first_spec(config),
+                device=launcher.device,
+                controls=config.controls,
             )
-            tracking = open_tracking(
-                config.tracking_uri or workspace.root / "mlflow.db",
-                experiment=config.experiment,
-                artifacts=workspace.root / "mlartifacts",
-            )
+            tracking = _open_mlflow(config, workspace)  # takes seconds, as the controls do
             parent = _open_study_run(tracking, config, tags or {})
             driver = Driver(
                 config,
-                search,
+                search_of(config, lag=_settled_lag(config, store, launcher.slots)),
                 folder=folder,
                 store=store,
                 tracking=tracking,
@@ -120,15 +120,7 @@ def run_study(
                 progress=progress,
             )
             session = _Session(config, folder, tracking, parent, driver, interrupts, progress)
-            try:
-                return session.work(jobs, check, force=force)
-            except KeyboardInterrupt:
-                driver.abandon()
-                return session.summary({}, {})
-            except BaseException:
-                driver.abandon()
-                tracking.finish_study(parent, status="FAILED")
-                raise
+            return session.work(jobs, check, force=force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +136,23 @@ class _Session:
     progress: Progress
 
     def work(self, jobs: OneOffJobs, check: PendingJob, *, force: bool) -> Summary:
-        """Check the instrument, search, confirm, and write down what was found."""
-        instrument = check.result()
-        if instrument is None:
-            return self.summary({}, {})
+        """Check the instrument, search, confirm; whatever happens, close what was opened."""
+        controls: Mapping[str, Any] = {}
+        try:
+            instrument = check.result()
+            if instrument is None:
+                return self.summary({}, {})
+            controls = instrument["controls"]
+            return self._search(jobs, instrument, force=force)
+        except KeyboardInterrupt:
+            self.driver.abandon("interrupted")
+            return self.summary(controls, {})
+        except BaseException:
+            self.driver.abandon("failed")
+            self.tracking.finish_study(self.parent, status="FAILED")
+            raise
+
+    def _search(self, jobs: OneOffJobs, instrument: Mapping[str, Any], *, force: bool) -> Summary:
         self._require_alive(instrument["liveness"], force=force)
         controls = instrument["controls"]
         self._track_controls(instrument)
@@ -240,6 +245,14 @@ def _settled_lag(config: StudyConfig, store: StudyStore, slots: int) -> int:
 def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, path: Path) -> None:
     store.set_attribute("study", config.to_json())
     folder.study_file.write_bytes(path.read_bytes())
+
+
+def _open_mlflow(config: StudyConfig, workspace: Workspace) -> "Tracking":
+    return open_tracking(
+        config.tracking_uri or workspace.root / "mlflow.db",
+        experiment=config.experiment,
+        artifacts=workspace.root / "mlartifacts",
+    )
 
 
 def _open_study_run(tracking: "Tracking", config: StudyConfig, tags: Mapping[str, str]) -> str:

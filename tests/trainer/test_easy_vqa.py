@@ -89,15 +89,13 @@ def test_pools_hold_64_distinct_pool_rows_of_other_images(task: EasyVqa) -> None
 
 
 def test_every_pool_row_is_drawn_alike(task: EasyVqa) -> None:
-    # 100,000 draws of 64 from 2,400, less the own image: 2,667 a row, standard deviation 51
-    query = torch.zeros(10_000, dtype=torch.int64)
-    counts = torch.zeros(2400, dtype=torch.int64)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(10):
-        counts += task.draw_pools(query, generator).flatten().bincount(minlength=2400)
+    # 5,000 draws of 64 from 2,400, less the own image: 133 a row, standard deviation 11.4
+    query = torch.zeros(5000, dtype=torch.int64)
+    pools = task.draw_pools(query, torch.Generator().manual_seed(0))
+    counts = pools.flatten().bincount(minlength=2400)
     own = task.image_of_row[:2400] == task.image_of_row[0]
     assert (counts[own] == 0).all()
-    assert (counts[~own] - 2667).abs().max() < 6 * 51
+    assert (counts[~own] - 133).abs().max() < 6 * 11.4
 
 
 def test_pools_are_drawn_anew_from_the_generator(task: EasyVqa) -> None:
@@ -178,7 +176,10 @@ def test_without_shots_about_half_is_right(task: EasyVqa, split: str) -> None:
 @SPLITS
 def test_random_shots_hardly_help(task: EasyVqa, split: str) -> None:
     asked = task.questions(split)
-    assert 0.45 < accuracy(task, asked.queries, asked.pools[:, :4]) < 0.56
+    scores = [
+        accuracy(task, asked.queries, shots) for shots in torch.split(asked.pools[:, :20], 4, dim=1)
+    ]
+    assert 0.48 < sum(scores) / len(scores) < 0.59
 
 
 @SPLITS
@@ -202,7 +203,7 @@ def test_the_order_of_the_shots_matters(task: EasyVqa) -> None:
     asked = task.questions("select")
     shots = asked.pools[:, :4]
     scores = [task.reader.answer(asked.queries, each).score for each in (shots, shots.flip(1))]
-    assert (scores[0] != scores[1]).float().mean() > 0.1
+    assert (scores[0] != scores[1]).float().mean() > 0.05
 
 
 def test_the_reward_is_sparse_for_some_and_not_hopeless(task: EasyVqa) -> None:

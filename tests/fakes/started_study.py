@@ -1,0 +1,99 @@
+"""A study folder as a driver leaves it, written by hand: no driver, no trainer, no MLflow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sweeper.config import parse_study, spec_for
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import complete_values
+from sweeper.study_store import StudyStore
+from sweeper.workspace import StudyFolder, Workspace, prepare_job
+from trainer.contract import Job
+
+TEXT = """\
+# Question: does anybody read this?
+name: {name}
+trainer:
+  phases:
+    - rce: {{epochs: 1}}
+    - grpo: {{lr: "${{lr}}", epochs: "${{epochs}}", freeze: "${{freeze}}"}}
+parameters:
+  lr: {{min: 1e-5, max: 1e-2, log: true}}
+  epochs: {{min: 1, max: 3}}
+  freeze: {{values: [backbone, none]}}
+baseline: {{lr: 1e-4, epochs: 1, freeze: backbone}}
+trials: 8
+resources: {{devices: cpu, slots_per_device: 2}}
+"""
+
+
+def complete(number: int, score: float, *, lr: float = 1e-3, epochs: int = 2) -> TrialRecord:
+    """A finished trial; number 0 is the baseline."""
+    values = {"lr": lr, "epochs": epochs, "freeze": "none"}
+    return TrialRecord(
+        number=number,
+        params=values,
+        state=TrialState.COMPLETE,
+        score=score,
+        notes={
+            "proposed": "sampled" if number else "baseline",
+            "origin": "trained",
+            "values": values,
+            "run_id": f"run{number}",
+            "accuracy": {str(shots): score for shots in (1, 2, 3, 4)},
+            "stage": f"stage{number}",
+            "epochs_trained": epochs,
+            "reader_calls_asked": 3200,
+        },
+    )
+
+
+def unfinished(number: int, state: TrialState = TrialState.RUNNING, **notes: Any) -> TrialRecord:
+    """A trial that has no score."""
+    values = {"lr": 2e-3, "epochs": 3, "freeze": "backbone"}
+    known = {"proposed": "sampled", "origin": "trained", "values": values, **notes}
+    return TrialRecord(number=number, params=values, state=state, notes=known)
+
+
+def start_study(root: Path, *records: TrialRecord, name: str = "kl_lr") -> StudyFolder:
+    """Write the study ``name`` with these trials into the workspace ``root``."""
+    workspace = Workspace(root)
+    workspace.prepare()
+    folder = workspace.study(name)
+    folder.root.mkdir()
+    folder.study_file.write_text(TEXT.format(name=json.dumps(name, ensure_ascii=False)))
+    config = parse_study(folder.study_file.read_text(), folder.study_file)
+    with StudyStore.open(folder.database, name=name, goal="maximize", space=config.space) as store:
+        store.set_attribute("study", config.to_json())
+        for record in records:
+            store.add(record)
+    for record in records:
+        spec = spec_for(config, complete_values(config.space, record.params))
+        prepare_job(folder.trial(record.number), Job(spec=spec, stages=folder.stages))
+    return folder
+
+
+def state_of(folder: StudyFolder, **changes: Any) -> dict[str, Any]:
+    """A `state.json` of a running study with one complete and one running trial."""
+    return {
+        "study": folder.name,
+        "state": "running",
+        "experiment": "1",
+        "trials": 8,
+        "slots": 2,
+        "counts": {"complete": 1, "failed": 0, "pruned": 0, "running": 1, "waiting": 0},
+        "best": {"trial": 0, "score": 0.625, "params": {"lr": 0.001}},
+        "running": [
+            {
+                "trial": 1,
+                "epoch": 1,
+                "epochs": 3,
+                "score": 0.5,
+                "seconds": 2.0,
+                "params": {"lr": 0.002, "epochs": 3, "freeze": "backbone"},
+            }
+        ],
+        "updated": 0.0,
+        **changes,
+    }
