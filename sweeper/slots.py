@@ -45,5 +45,5 @@ def planned_slots(config: StudyConfig) -> tuple[int, str]:
     except LauncherUnavailable as error:
         resources = config.resources
         shares = 1 if resources.slots_per_device == "auto" else resources.slots_per_device
-        slots = shares * len(set(resources.devices))
+        slots = shares * len(resources.devices)
         return slots, f"{error} Planned for {slots} slot(s) on a machine that has them."

@@ -9,7 +9,7 @@ from sweeper.records import TrialRecord, TrialState
 from sweeper.space import complete_values
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, Workspace, prepare_job
-from trainer.contract import Job
+from trainer.contract import LOG, Job
 
 TEXT = """\
 # Question: does anybody read this?
@@ -97,3 +97,21 @@ def state_of(folder: StudyFolder, **changes: Any) -> dict[str, Any]:
         "updated": 0.0,
         **changes,
     }
+
+
+def finished_study(root: Path, name: str = "kl_lr") -> StudyFolder:
+    """A study with a baseline, a better trial that is the best, and a failed one."""
+    failed = unfinished(2, TrialState.FAILED, failure="not_finite", reason="the loss is nan")
+    folder = start_study(root, complete(0, 0.55, lr=1e-4), complete(1, 0.625), failed, name=name)
+    counts = {"complete": 2, "failed": 1, "pruned": 0, "running": 0, "waiting": 0}
+    best = {"trial": 1, "score": 0.625, "params": {"lr": 1e-3}}
+    folder.write_state(
+        state_of(folder, state="finished", counts=counts, best=best, running=[], trials=3)
+    )
+    (folder.trial(0) / LOG).write_text("step 1\n")
+    return folder
+
+
+def files_in(folder: Path) -> list[str]:
+    """Everything below a folder, as paths relative to it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

@@ -220,7 +220,6 @@ def test_the_threads_of_the_spec_are_those_of_torch() -> None:
 def test_a_task_is_built_once_for_equal_specs() -> None:
     cache = TaskCache()
     assert cache(TaskSpec(), "cpu") is cache(TaskSpec(), "cpu")
-    assert cache(TaskSpec(), "cpu") is not cache(TaskSpec(training_queries=32), "cpu")
 
 
 def test_the_command_says_why_a_folder_failed_once(tmp_path: Path) -> None:

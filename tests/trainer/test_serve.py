@@ -117,11 +117,10 @@ def test_a_worker_survives_jobs_that_fail_and_ends_with_its_input(worked: dict[s
     assert worked["done"].returncode == 0
 
 
-@pytest.mark.parametrize("line", ["/a/path/without/quotes", '["a"]'])
-def test_a_line_that_is_no_json_string_ends_the_worker_with_one_message(line: str) -> None:
+def test_a_line_that_is_no_json_string_ends_the_worker_with_one_message() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "trainer", "serve"],
-        input=f"{line}\n",
+        input="/a/path/without/quotes\n",
         capture_output=True,
         text=True,
         timeout=120,
@@ -130,5 +129,6 @@ def test_a_line_that_is_no_json_string_ends_the_worker_with_one_message(line: st
     assert done.returncode == 1
     assert events(done) == [{"event": "ready"}]
     assert done.stderr == (
-        f"Error: a line on stdin must be a folder as a JSON string, but got {line!r}\n"
+        "Error: a line on stdin must be a folder as a JSON string, but got "
+        "'/a/path/without/quotes'\n"
     )

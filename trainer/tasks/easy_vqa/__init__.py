@@ -121,7 +121,7 @@ class EasyVqa:
         """
         keys = torch.rand(len(queries), POOL_ROWS, generator=generator)
         own = self.image_of_row[queries, None] == self.image_of_row[:POOL_ROWS]
-        return keys.topk(POOL_SIZE, dim=1).indices
+        return keys.masked_fill_(own, -1.0).topk(POOL_SIZE, dim=1).indices
 
     def record_rollouts(self, split: str) -> RecordedRollouts:
         """Let the behaviour policy choose and the reader answer, for "train" or "validate".
