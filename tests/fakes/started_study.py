@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeper.config import parse_study, spec_for
 from sweeper.records import TrialRecord, TrialState
-from sweeper.space import complete_values
+from sweeper.space import Value, complete_values
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, Workspace, prepare_job
 from trainer.contract import LOG, Job
@@ -30,7 +30,7 @@ resources: {{devices: cpu, slots_per_device: 2}}
 
 def complete(number: int, score: float, *, lr: float = 1e-3, epochs: int = 2) -> TrialRecord:
     """A finished trial; number 0 is the baseline."""
-    values = {"lr": lr, "epochs": epochs, "freeze": "none"}
+    values: dict[str, Value] = {"lr": lr, "epochs": epochs, "freeze": "none"}
     return TrialRecord(
         number=number,
         params=values,
@@ -51,7 +51,7 @@ def complete(number: int, score: float, *, lr: float = 1e-3, epochs: int = 2) ->
 
 def unfinished(number: int, state: TrialState = TrialState.RUNNING, **notes: Any) -> TrialRecord:
     """A trial that has no score."""
-    values = {"lr": 2e-3, "epochs": 3, "freeze": "backbone"}
+    values: dict[str, Value] = {"lr": 2e-3, "epochs": 3, "freeze": "backbone"}
     known = {"proposed": "sampled", "origin": "trained", "values": values, **notes}
     return TrialRecord(number=number, params=values, state=state, notes=known)
 

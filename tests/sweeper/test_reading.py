@@ -181,6 +181,7 @@ def test_following_ends_with_the_trial_although_the_driver_goes_on(folder: Study
     (folder.trial(1) / LOG).write_text("one\n")
 
     def trial(_: float) -> None:
+        assert not (folder.trial(1) / RESULT).exists(), "follows a trial that has ended"
         (folder.trial(1) / LOG).write_text("one\ntwo\n")
         (folder.trial(1) / RESULT).write_text("{}")
 

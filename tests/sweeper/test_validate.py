@@ -93,6 +93,7 @@ def test_problems_of_trainer_and_workspace_are_said_together(study: Path) -> Non
 
 
 def test_a_workspace_below_a_file_cannot_be_written(study: Path) -> None:
+    study.chmod(0o755)  # as far as the bits of a folder go, it could
     with pytest.raises(InstrumentError, match=r"checked\.yaml: it is a file"):
         validate(study, GOOD, study / "below")
 

@@ -50,8 +50,11 @@ def test_what_is_not_json_is_said_in_one_line() -> None:
 
 def test_a_device_that_is_not_here_is_a_problem() -> None:
     problem = "`device` must be cpu or cuda, but got 'tpu'"
-    expected = {"problems": [problem], "environment": None, "facts": {}}
-    assert check_spec(SPEC, device="tpu") == expected
+    assert check_spec(SPEC, device="tpu") == {
+        "problems": [problem],
+        "environment": None,
+        "facts": {},
+    }
 
 
 @pytest.mark.parametrize(
