@@ -6,6 +6,7 @@ interrupted. Imports of what takes time stand inside the commands: `sweeper --he
 
 import contextlib
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -158,7 +159,7 @@ def init(path: Path, from_wandb: Path | None) -> None:
         raise UsageError(f"{path} exists; choose another name") from error
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    click.echo(f"wrote {path}; try `sweeper validate {path}`")
+    click.echo(f"wrote {path}; try `sweeper validate {shlex.quote(str(path))}`")
 
 
 def _utf8(path: Path) -> str:
@@ -256,7 +257,8 @@ def export(
         click.echo(f"wrote {checkpoint}", err=True)
     if trial_dir is not None:
         write_trial_folder(chosen, trial_dir)
-        click.echo(f"wrote {trial_dir}; run it with `python -m trainer run {trial_dir}`", err=True)
+        command = f"python -m trainer run {shlex.quote(str(trial_dir))}"
+        click.echo(f"wrote {trial_dir}; run it with `{command}`", err=True)
     click.echo(chosen.render(form))
 
 

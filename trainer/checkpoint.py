@@ -9,10 +9,12 @@ Two runs of one spec write the same bytes: no time, no host, no path goes into a
 stage is set aside under another name, said, and made again. Knows no spec and no task.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,8 +62,7 @@ class StageStore:
         self, key: str, tensors: Mapping[str, Mapping[str, Tensor]], info: Mapping[str, Any]
     ) -> None:
         """Write a stage; when another process was quicker, keep the other's, which is equal."""
-        part = self.root / f".{key}.{os.getpid()}.part"
-        shutil.rmtree(part, ignore_errors=True)
+        part = self.root / f".{key}.{secrets.token_hex(4)}.part"
         part.mkdir(parents=True)
         checksums = {}
         for name, group in sorted(tensors.items()):
@@ -86,8 +87,9 @@ class StageStore:
             return _read_verified(folder)
         except StageError as damage:
             aside = self._free_name(f"{key}.damaged")
-            folder.rename(aside)
-            log.warning("%s: set aside as %s and made again", damage, aside.name)
+            with contextlib.suppress(FileNotFoundError):  # another process was quicker
+                folder.rename(aside)
+                log.warning("%s: set aside as %s and made again", damage, aside.name)
             return None
 
     def _free_name(self, name: str) -> Path:
@@ -100,7 +102,7 @@ class StageStore:
         """Lay the scores of one set of questions beside the stage of ``key``."""
         folder = self.folder(key) / EVALUATIONS
         folder.mkdir(exist_ok=True)
-        part = folder / f"{name}.{os.getpid()}.part"
+        part = folder / f"{name}.{secrets.token_hex(4)}.part"
         _write_synced(part, _bytes_of(tensors))
         part.replace(folder / f"{name}.safetensors")
 
@@ -179,6 +181,8 @@ def _read_verified(folder: Path) -> Stage:
             if hashlib.sha256(content).hexdigest() != checksum:
                 raise StageError(f"stage {folder.name}: {name} does not match its checksum")
             tensors[name] = tensors_from_bytes(content)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StageError(f"stage {folder.name} is damaged: {error!r}") from error
+    except SafetensorError as error:
         raise StageError(f"stage {folder.name} is damaged: {error!r}") from error
     return Stage(tensors, info)

@@ -5,6 +5,7 @@ policies that nobody searched for, and perturbs the start to see whether the eva
 """
 
 import tempfile
+import time
 from pathlib import Path
 
 from trainer.checkpoint import load_policy
@@ -57,6 +58,7 @@ def score_controls(
             "controls": controls,
             "liveness": liveness,
             "stage": start.key,
+            "ended": time.time(),
             "reader_calls_asked": task.reader.calls - asked_before,
             "epochs_trained": trained,
             "environment": environment_to_json(training.environment),

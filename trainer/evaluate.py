@@ -15,12 +15,18 @@ import torch
 from torch import Tensor
 
 from trainer.checkpoint import POLICY, StageStore, load_policy
-from trainer.contract import Control, Environment, EvaluateSpec, TrainSpec, evaluation_key
+from trainer.contract import (
+    PROBE_QUESTIONS,
+    Control,
+    Environment,
+    EvaluateSpec,
+    TrainSpec,
+    evaluation_key,
+)
 from trainer.policy import PointerSelector, tensor_group
 from trainer.readers import Reader
 from trainer.tasks import QuestionSet, Task
 
-PROBE_QUESTIONS = 200  # of the evaluation's; four shots each, for every group of tensors
 PROBE_SCALE = 1.0  # standard deviation of the perturbation, in root mean squares of the tensor
 CHUNK = 256  # questions encoded at once: bounds memory at 64 candidates of any width
 
@@ -100,15 +106,36 @@ def evaluate_stage(
     return Evaluation(stored["shots"], stored["scores"])
 
 
+def shots_of_stage(
+    store: StageStore,
+    key: str,
+    spec: TrainSpec,
+    task: Task,
+    environment: Environment,
+    *,
+    load: LoadPolicy = load_policy,
+) -> Tensor:
+    """The shots that a stage chooses, without asking the reader. Shape: ``(Q, S)``."""
+    stored = store.read_evaluation(key, evaluation_key(key, spec, environment))
+    if stored is not None:
+        return stored["shots"]
+    return _choose(store.folder(key), spec, task, device=environment.device, load=load)
+
+
 def evaluate_folder(
     folder: Path, spec: TrainSpec, task: Task, *, device: str, load: LoadPolicy = load_policy
 ) -> Evaluation:
     """Load the weights in ``folder``, select shots for every question, ask the reader."""
+    shots = _choose(folder, spec, task, device=device, load=load)
+    queries = asked_questions(task, spec.evaluate).queries
+    return Evaluation(shots, score_shots(task.reader, queries, shots, spec.evaluate))
+
+
+def _choose(folder: Path, spec: TrainSpec, task: Task, *, device: str, load: LoadPolicy) -> Tensor:
     policy = load(folder, num_heads=spec.policy.num_heads, device=device)
     questions = asked_questions(task, spec.evaluate)
     steps = max(spec.evaluate.shots)
-    shots = select_shots(policy, task.embeddings.to(device), questions, steps=steps)
-    return Evaluation(shots, score_shots(task.reader, questions.queries, shots, spec.evaluate))
+    return select_shots(policy, task.embeddings.to(device), questions, steps=steps)
 
 
 def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluation:

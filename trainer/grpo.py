@@ -229,7 +229,7 @@ def _gradients(
         "advantage_std": advantages.std(),
         "groups_without_signal": (spread == 0).double().mean(),
         "gradient_norm_ppo": torch.nn.utils.get_total_norm(ppo_gradient),
-        "gradient_norm_kl": torch.nn.utils.get_total_norm(kl_gradient),
+        "gradient_norm_kl": kl_beta * torch.nn.utils.get_total_norm(kl_gradient),
         "gradient_norm": norm,
         "entropy": step_entropy(logits).mean(),
         "reward": batch.rewards.mean(),

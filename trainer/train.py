@@ -9,7 +9,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from trainer.contract import (
     METRICS,
     RESULT,
     STOP,
+    TRAINED,
     Environment,
     GrpoSpec,
     Job,
@@ -44,7 +45,8 @@ from trainer.contract import (
     write_json_atomic,
 )
 from trainer.drift import tensor_drift
-from trainer.evaluate import Evaluation, LoadPolicy, evaluate_stage
+from trainer.errors import StageError
+from trainer.evaluate import Evaluation, LoadPolicy, evaluate_stage, shots_of_stage
 from trainer.grpo import GrpoPhase, grpo_epochs
 from trainer.policy import PointerSelector
 from trainer.rce import rce_epochs, validation_loss
@@ -82,15 +84,22 @@ class Training:
             self.store, ref.key, self.spec, self.task, self.environment, load=self.load
         )
 
+    def shots(self, ref: StageRef) -> Tensor:
+        """The shots that a stage of the chain chooses; asks no reader. Shape: ``(Q, S)``."""
+        return shots_of_stage(
+            self.store, ref.key, self.spec, self.task, self.environment, load=self.load
+        )
+
     def phase_start(self, ref: StageRef) -> StageRef:
         """The stage from which the phase of ``ref`` begins."""
         first = next(i for i, r in enumerate(self.chain) if r.phase_index == ref.phase_index)
         return self.chain[max(first - 1, 0)]
 
     def read(self, ref: StageRef) -> Stage:
-        """A stage that is known to be whole, or made again if it was damaged meanwhile."""
+        """A stage that was whole a moment ago. Raises StageError where it no longer is."""
         stage = self.store.read(ref.key)
-        assert stage is not None, f"stage {ref.key} vanished while it was in use"
+        if stage is None:
+            raise StageError(f"stage {ref.key} was damaged or removed while in use; run again")
         return stage
 
 
@@ -134,10 +143,13 @@ def train(
         TrainerError: NotFiniteError or StageError, with what happened where.
     """
     training = open_training(job, task, load=load)
-    lines = MetricsFile(folder)
+    lines = MetricsFile(folder, keys={ref.key for ref in training.chain})
     selects = job.spec.evaluate.split == "select"  # a confirmation scores the last stage alone
     for ref, statistics in trained_stages(training):
-        if selects and lines.append(_line(training, ref, statistics)):
+        if statistics.trained:
+            lines.note_trained(ref.key)
+        if selects and lines.lacks(ref.key):
+            lines.append(_line(training, ref, statistics, trained=lines.was_trained(ref.key)))
             on_epoch()
         if ref is not training.chain[-1] and (folder / STOP).exists():
             return "stopped"
@@ -188,7 +200,10 @@ def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatisti
     epochs: Iterator[EpochStatistics] | None = None
     for index, ref in enumerate(training.chain[1:], start=1):
         if index <= done:
-            stage = training.read(ref)
+            stage = training.store.read(ref.key)
+            start = training.store.read(training.phase_start(ref).key)
+            if stage is None or start is None:  # what follows stands without it
+                continue
             yield (
                 ref,
                 EpochStatistics(
@@ -202,11 +217,23 @@ def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatisti
 
 
 def _deepest(training: Training) -> int:
-    """Index of the last stage up to which the whole chain stands on disk undamaged; -1 for none."""
-    for index, ref in enumerate(training.chain):
-        if training.store.read(ref.key) is None:
-            return index - 1
-    return len(training.chain) - 1
+    """Index of the deepest stage on disk from which training can go on; -1 for none.
+
+    Besides itself it needs the start of its phase, for drift and KL, and the untrained start where
+    that is the reference.
+    """
+    for index in reversed(range(len(training.chain))):
+        ref = training.chain[index]
+        needed = {ref.key, training.phase_start(ref).key}
+        if _refers_to_run_start(training.spec):
+            needed.add(training.chain[0].key)
+        if all(training.store.read(key) is not None for key in needed):
+            return index
+    return -1
+
+
+def _refers_to_run_start(spec: TrainSpec) -> bool:
+    return any(entry.grpo and entry.grpo.reference == "run_start" for entry in spec.phases)
 
 
 def _write_start(training: Training) -> None:
@@ -363,11 +390,13 @@ def _drift_metrics(start: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -
     }
 
 
-def _line(training: Training, ref: StageRef, statistics: EpochStatistics) -> dict[str, Any]:
+def _line(
+    training: Training, ref: StageRef, statistics: EpochStatistics, *, trained: bool
+) -> dict[str, Any]:
     """One line of `metrics.jsonl`: all outside `timing` is the same whenever the spec is run."""
     clock, calls = time.monotonic(), training.task.reader.calls
     evaluation = training.evaluate(ref)
-    start = training.evaluate(training.phase_start(ref))
+    start = training.shots(training.phase_start(ref))
     asked = training.task.reader.calls - calls
     spec = training.spec.evaluate
     metrics = dict(statistics.metrics)
@@ -375,7 +404,7 @@ def _line(training: Training, ref: StageRef, statistics: EpochStatistics) -> dic
     metrics |= {f"accuracy/shot_{s}": v for s, v in evaluation.accuracy(spec).items()}
     metrics |= {
         "score": evaluation.mean_shot_accuracy,
-        "moved_queries": float((evaluation.shots != start.shots).any(dim=1).double().mean()),
+        "moved_queries": float((evaluation.shots != start).any(dim=1).double().mean()),
         "reader_calls": metrics.pop("training_reader_calls") + evaluated,
     }
     return {
@@ -389,32 +418,52 @@ def _line(training: Training, ref: StageRef, statistics: EpochStatistics) -> dic
             "training_seconds": statistics.seconds,
             "evaluation_seconds": time.monotonic() - clock,
             "reader_calls_asked": statistics.reader_calls + asked,
-            "trained": statistics.trained,
+            "trained": trained,
         },
     }
 
 
 class MetricsFile:
-    """`metrics.jsonl` of one trial folder: each epoch once, whatever was cut off before."""
+    """`metrics.jsonl` of one trial folder: each stage once, whatever was cut off before.
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / METRICS
-        lines, whole = read_metrics(folder)
-        if self._path.exists():
-            with self._path.open("r+b") as file:
-                file.truncate(whole)  # a torn last line is written anew
-        self._written = {(line["phase_index"], line["epoch"]) for line in lines}
+    Lines of stages that are not in ``keys`` come from another environment and are dropped.
+    """
+
+    def __init__(self, folder: Path, *, keys: Collection[str]) -> None:
+        self._path, self._trained_path = folder / METRICS, folder / TRAINED
+        lines = [line for line in read_metrics(folder)[0] if line["stage"] in keys]
+        text = "".join(_dumped(line) for line in lines)
+        if self._path.exists() and self._path.read_text() != text:
+            self._path.write_text(text)  # without a torn last line
+        self._written = {line["stage"] for line in lines}
+        self._trained = set()
+        if self._trained_path.exists():
+            self._trained = set(self._trained_path.read_text().split())
         self.reader_calls_asked = sum(line["timing"]["reader_calls_asked"] for line in lines)
         self.epochs_trained = sum(line["timing"]["trained"] for line in lines)
 
-    def append(self, line: Mapping[str, Any]) -> bool:
-        """Append a line unless its epoch is there already; say whether it was appended."""
-        epoch = (line["phase_index"], line["epoch"])
-        if epoch in self._written:
-            return False
+    def note_trained(self, key: str) -> None:
+        """Remember that a stage was trained for this folder, before it is scored."""
+        with self._trained_path.open("a") as file:
+            file.write(f"{key}\n")
+        self._trained.add(key)
+
+    def was_trained(self, key: str) -> bool:
+        """Whether a job of this folder trained the stage."""
+        return key in self._trained
+
+    def lacks(self, key: str) -> bool:
+        """Whether the stage has no line yet."""
+        return key not in self._written
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Append the line of a stage."""
         with self._path.open("a") as file:
-            file.write(json.dumps(line, sort_keys=True, allow_nan=False) + "\n")
-        self._written.add(epoch)
+            file.write(_dumped(line))
+        self._written.add(line["stage"])
         self.reader_calls_asked += line["timing"]["reader_calls_asked"]
         self.epochs_trained += line["timing"]["trained"]
-        return True
+
+
+def _dumped(line: Mapping[str, Any]) -> str:
+    return json.dumps(line, sort_keys=True, allow_nan=False) + "\n"

@@ -1,16 +1,14 @@
 """The runs of one study in an MLflow experiment, written by the driver alone.
 
 One parent run a study, one child a trial. A run's status is always set by us: MLflow leaves the run
-of a killed process RUNNING for ever. Runs are found again by the tags `sweeper.study` and
-`sweeper.run`, so that a driver that died between two calls leaves no second copy.
+of a killed process RUNNING for ever. Runs are found again by the tags `sweeper.study_id` and
+`sweeper.run`, so that a driver that died between two calls leaves no second copy; the study's name
+would not do, for a study that is started afresh and other people's studies may have the same one.
 """
 
 import contextlib
 import math
-import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from mlflow import MlflowClient
@@ -42,6 +40,7 @@ from sweeper.tracking.keys import (
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 _STUDY, _RUN, _PARENT = "sweeper.study", "sweeper.run", "mlflow.parentRunId"
+_GONE = "RESOURCE_DOES_NOT_EXIST"
 _MAX_METRICS, _MAX_PARAMS = 1000, 100  # a batch; a batch of tags is as long as one of parameters
 _MAX_DIGEST = 36
 _PAGE = 1000
@@ -56,7 +55,7 @@ class Tracking:
         self.experiment_id = experiment_id
         self._client = client
         self._now = now
-        self._study = ""
+        self._study = self._study_id = ""
         self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
         self._view: view.StudyView | None = None
         self._view_is_saved = False
@@ -65,6 +64,7 @@ class Tracking:
         self,
         study: str,
         *,
+        study_id: str,
         description: str = "",
         params: Mapping[str, Value | None] | None = None,
         tags: Mapping[str, str] | None = None,
@@ -74,12 +74,13 @@ class Tracking:
         It gets no score: MLflow hides the trials behind it as soon as it takes part in the sorting.
 
         Args:
-            study: Name of the study, unique within the experiment.
+            study: Its name, for people.
+            study_id: Random letters and digits, drawn once and kept in the study's database.
             description: Markdown.
-            params: What is fixed for the whole study; written at the first opening only.
+            params: What is fixed for the whole study; a value that the run has already stays.
             tags: Written at every opening.
         """
-        self._study = study
+        self._study, self._study_id = study, study_id
         tags = {**(tags or {}), "mlflow.note.content": description}
         with _told("the study's run could not be opened"):
             self._known = {
@@ -101,14 +102,15 @@ class Tracking:
     ) -> str:
         """Open the run of a trial and return its id; a resumed trial gets its own run back.
 
-        A new run starts with the score NaN: MLflow compares runs by the metric that they got first.
-        Its pages sort NaN after every number.
+        A run starts with the score NaN: MLflow compares runs by the metric that they got first. Its
+        pages sort NaN after every number.
 
         Args:
             parent: Run of the study, or of the trial that this is a seed of.
             name: `trial 7`, `control random`: unique below the parent.
             number: The trial's number, where it has one.
-            params: Values by plain name; inactive ones (None) are left out.
+            params: Values by plain name, inactive ones (None) are left out; a value that the run
+                has already stays.
             tags: Written at every opening.
             run_id: The run that the trial had before, if known.
         """
@@ -151,6 +153,9 @@ class Tracking:
     ) -> None:
         """Write a trial's final numbers and close its run.
 
+        To finish a run again, at every resume, is harmless with the same numbers and the same
+        ``ended``: a point that is there already is not added. Another ``ended`` is another point.
+
         Args:
             run_id: Of the trial.
             status: KILLED for a trial that was interrupted and will be resumed.
@@ -158,7 +163,7 @@ class Tracking:
             accuracy: Fraction by number of shots; logged as `shot_1` ...
             metrics: Further numbers by name.
             tags: Such as the class of the failure.
-            ended: Seconds since 1970; the same value makes finishing twice harmless. Default: now.
+            ended: Seconds since 1970, the time of all these numbers. Default: now.
         """
         shots = {f"shot_{count}": value for count, value in sorted((accuracy or {}).items())}
         finals = {**({} if score is None else {SCORE: score}), **shots, **(metrics or {})}
@@ -176,7 +181,7 @@ class Tracking:
         run_id: str,
         *,
         status: Status,
-        artifacts: Mapping[str, str | Path] | None = None,
+        artifacts: Mapping[str, str] | None = None,
         note: str | None = None,
         ended: float | None = None,
     ) -> None:
@@ -185,21 +190,16 @@ class Tracking:
         Args:
             run_id: Of the study.
             status: KILLED for a study that was interrupted.
-            artifacts: Text, file or folder by the path it gets below the run's artifacts.
+            artifacts: Text by the path it gets below the run's artifacts; replaces an older one.
             note: Markdown that replaces the description.
             ended: Seconds since 1970. Default: now.
         """
         with _told("the study's run could not be closed"):
             for name, content in (artifacts or {}).items():
-                self._attach(run_id, name, content)
+                self._client.log_text(run_id, content, name)
             if note is not None:
                 self._log(run_id, tags={"mlflow.note.content": note})
             self._client.set_terminated(run_id, status=status, end_time=self._milliseconds(ended))
-
-    def log_artifact_text(self, run_id: str, name: str, content: str) -> None:
-        """Store ``content`` as the file ``name`` of the run's artifacts, replacing an older one."""
-        with _told(f"{name} could not be stored"):
-            self._client.log_text(run_id, content, name)
 
     def log_datasets(self, run_id: str, digests: Mapping[str, str]) -> None:
         """Say which data, questions and reader the run used: name -> digest (36 characters)."""
@@ -211,7 +211,7 @@ class Tracking:
             self._client.log_inputs(run_id, datasets=inputs)
 
     def close_stale(self, *, live: Collection[str]) -> tuple[str, ...]:
-        """Set every run of the study that a dead driver left RUNNING to KILLED.
+        """Set every run with this study's id that a dead driver left RUNNING to KILLED.
 
         Args:
             live: Runs to leave alone: the study's own, and those of jobs that still run.
@@ -257,13 +257,24 @@ class Tracking:
         tags: Mapping[str, str],
         points: Sequence[Point] = (),
     ) -> str:
-        """Set the run RUNNING that ``name`` has below ``parent``; make one where there is none."""
-        tags = {**tags, _STUDY: self._study, _RUN: name}
-        known = self._known.get((parent, name))
-        if known is not None and self._is_active(known):
-            self._client.update_run(known, status="RUNNING")
-            self._log(known, tags=tags)
-            return known
+        """Set the run RUNNING that ``name`` has below ``parent``; make one where there is none.
+
+        A driver that died while it made the run left it without params and points: a known run
+        gets those that it lacks. Those that it has stay, for MLflow refuses to change a param.
+        """
+        tags = {**tags, _STUDY: self._study, view.STUDY_ID: self._study_id, _RUN: name}
+        known = self._active_run(self._known.get((parent, name)))
+        if known is not None:
+            known_id: str = known.info.run_id
+            has_params, has_metrics = known.data.params, known.data.metrics
+            self._client.update_run(known_id, status="RUNNING")
+            self._log(
+                known_id,
+                [point for point in points if point.key not in has_metrics],
+                params={k: v for k, v in params.items() if metric_key(k) not in has_params},
+                tags=tags,
+            )
+            return known_id
         run = self._client.create_run(
             self.experiment_id,
             start_time=self._milliseconds(),
@@ -275,12 +286,17 @@ class Tracking:
         self._log(created, points, params=params)
         return created
 
-    def _is_active(self, run_id: str) -> bool:
-        """Whether the run still exists: users delete runs on MLflow's page."""
+    def _active_run(self, run_id: str | None) -> Run | None:
+        """The run if it still exists: users delete runs on MLflow's page."""
+        if run_id is None:
+            return None
         try:
-            return self._client.get_run(run_id).info.lifecycle_stage == "active"
-        except MlflowException:
-            return False
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != _GONE:  # a server that does not answer has not lost the run
+                raise
+            return None
+        return run if run.info.lifecycle_stage == "active" else None
 
     def _log(
         self,
@@ -311,7 +327,7 @@ class Tracking:
 
     def _search(self, *conditions: str) -> Iterator[Run]:
         """All runs of the study that are not deleted and for which the conditions hold."""
-        condition = " AND ".join(filter(None, (view.study_filter(self._study), *conditions)))
+        condition = " AND ".join((view.study_filter(self._study_id), *conditions))
         token = None
         while True:
             page = self._client.search_runs(
@@ -321,22 +337,10 @@ class Tracking:
                 max_results=_PAGE,
                 page_token=token,
             )
-            yield from (run for run in page if run.data.tags.get(_STUDY) == self._study)
+            yield from page
             token = page.token
             if not token:
                 return
-
-    def _attach(self, run_id: str, name: str, content: str | Path) -> None:
-        if isinstance(content, str):
-            self._client.log_text(run_id, content, name)
-        elif content.is_dir():
-            self._client.log_artifacts(run_id, str(content), name)
-        else:
-            target = PurePosixPath(name)
-            with tempfile.TemporaryDirectory() as folder:  # MLflow keeps the name of the file
-                copy = Path(folder) / target.name
-                shutil.copyfile(content, copy)
-                self._client.log_artifact(run_id, str(copy), str(target.parent))
 
     def _milliseconds(self, seconds: float | None = None) -> int:
         return round((self._now() if seconds is None else seconds) * 1000)

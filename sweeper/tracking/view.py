@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from sweeper.tracking.keys import SCORE, metric_key
 
+STUDY_ID = "sweeper.study_id"  # tag of every run
 MAX_EXPERIMENT_TAG = 20_000  # characters; MLflow refuses longer ones
 _SECTION = "results"
 _COLUMN_WIDTH = 90  # pixels; the page's own 100-190 hide half of the parameters
@@ -22,7 +23,8 @@ _COLUMN_WIDTH = 90  # pixels; the page's own 100-190 hide half of the parameters
 class StudyView:
     """What the runs page shows of a study, best trial first."""
 
-    study: str
+    study: str  # its name: the view of a study that is started afresh replaces the older one
+    study_id: str  # tells its runs from those of other studies of that name
     question: str = ""  # Markdown, shown on top of the experiment
     params: Sequence[str] = ()
     shots: Sequence[int] = (1, 2, 3, 4)
@@ -92,7 +94,7 @@ def _page_state(view: StudyView) -> dict[str, Any]:
         *(_column("tags", name) for name in view.tags),
     ]
     return {
-        "searchFilter": study_filter(view.study),
+        "searchFilter": study_filter(view.study_id),
         "orderByKey": _column("metrics", SCORE),
         "orderByAsc": view.minimize,
         "selectedColumns": columns,
@@ -114,9 +116,9 @@ def _sections(groups: Sequence[str]) -> list[Mapping[str, Any]]:
     ]
 
 
-def study_filter(study: str) -> str:
-    """MLflow's condition for the runs of one study; "" if a quote in its name forbids it."""
-    return "" if "'" in study else f"tags.`sweeper.study` = '{study}'"
+def study_filter(study_id: str) -> str:
+    """MLflow's condition for the runs of one study."""
+    return f"tags.`{STUDY_ID}` = '{study_id}'"
 
 
 def _charts(params: Sequence[str], finals: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ Invoke = Callable[..., Result]
 
 def test_init_writes_a_study_that_loads(invoke: Invoke, tmp_path: Path) -> None:
     done = invoke("init", "größe 2.yaml")
-    assert done.stdout == "wrote größe 2.yaml; try `sweeper validate größe 2.yaml`\n"
+    assert done.stdout == "wrote größe 2.yaml; try `sweeper validate 'größe 2.yaml'`\n"
     assert load_study(tmp_path / "größe 2.yaml").trials == 32
 
 

@@ -2,11 +2,14 @@
 
 import contextlib
 import math
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +58,15 @@ def line(epoch: int, **metrics: float | None) -> Mapping[str, Any]:
     }
 
 
+def latest_metrics(database: Path, run: str) -> list[tuple[str, float, int]]:
+    """Key, value, whether it is NaN; in the order in which the run got them."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return connection.execute(
+            "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ? ORDER BY rowid",
+            (run,),
+        ).fetchall()
+
+
 def history(client: "MlflowClient", run: str, key: str) -> list[tuple[int, float, int]]:
     return [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run, key)]
 
@@ -62,7 +74,9 @@ def history(client: "MlflowClient", run: str, key: str) -> list[tuple[int, float
 def test_a_trial_is_a_child_of_its_study_with_plain_params_and_final_numbers(
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    parent = tracking.study_run("kl_lr", description="# Why", params={"sampler": "tpe"})
+    parent = tracking.study_run(
+        "kl_lr", study_id="s1", description="# Why", params={"sampler": "tpe"}
+    )
     trial = tracking.trial_run(
         parent, name="trial 7", number=7, params={**PARAMS, "inactive": None}, tags={"a": "b"}
     )
@@ -88,7 +102,7 @@ def test_a_trial_is_a_child_of_its_study_with_plain_params_and_final_numbers(
 def test_an_epoch_that_is_logged_twice_is_one_point(
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    trial = tracking.trial_run(tracking.study_run("s"), name="trial 0")
+    trial = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
     tracking.log_epochs(trial, [line(1, loss=0.5, kl=None)])
     tracking.log_epochs(trial, [line(1, loss=0.5, kl=None), line(2, loss=0.25, kl=0.125)])
     assert history(client, trial, "grpo/loss") == [(1, 0.5, 1001000), (2, 0.25, 1002000)]
@@ -100,13 +114,13 @@ def test_an_epoch_that_is_logged_twice_is_one_point(
 def test_an_interrupted_trial_is_killed_until_it_is_resumed_in_the_same_run(
     database: Path, tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    parent = tracking.study_run("s")
+    parent = tracking.study_run("s", study_id="s1")
     trial = tracking.trial_run(parent, name="trial 0", params=PARAMS)
     tracking.finish_trial(trial, status="KILLED")
     assert client.get_run(trial).info.status == "KILLED"
 
     resumed = open_again(database)
-    assert resumed.study_run("s") == parent
+    assert resumed.study_run("s", study_id="s1") == parent
     assert resumed.trial_run(parent, name="trial 0", params=PARAMS, run_id=trial) == trial
     assert client.get_run(trial).info.status == "RUNNING"
     resumed.finish_trial(trial, status="FINISHED", score=0.5)
@@ -116,16 +130,19 @@ def test_an_interrupted_trial_is_killed_until_it_is_resumed_in_the_same_run(
 def test_a_run_is_found_again_even_if_the_driver_died_before_noting_its_id(
     database: Path, tracking: "Tracking"
 ) -> None:
-    parent = tracking.study_run("s")
+    parent = tracking.study_run("s", study_id="s1")
     trial = tracking.trial_run(parent, name="trial 3", params=PARAMS)
     resumed = open_again(database)
-    assert resumed.trial_run(resumed.study_run("s"), name="trial 3", params=PARAMS) == trial
+    assert (
+        resumed.trial_run(resumed.study_run("s", study_id="s1"), name="trial 3", params=PARAMS)
+        == trial
+    )
 
 
 def test_a_trial_whose_run_was_deleted_gets_a_new_one(
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    parent = tracking.study_run("s")
+    parent = tracking.study_run("s", study_id="s1")
     trial = tracking.trial_run(parent, name="trial 0", params=PARAMS)
     client.delete_run(trial)
     again = tracking.trial_run(parent, name="trial 0", params=PARAMS, run_id=trial)
@@ -136,25 +153,85 @@ def test_a_trial_whose_run_was_deleted_gets_a_new_one(
 def test_studies_of_one_experiment_do_not_take_each_others_runs(
     database: Path, tracking: "Tracking"
 ) -> None:
-    one = tracking.study_run("one")
+    one = tracking.study_run("one", study_id="s1")
     trial = tracking.trial_run(one, name="trial 0")
     other = open_again(database)
-    parent = other.study_run("it's another")
+    parent = other.study_run("it's another", study_id="s2")
     assert parent != one
     assert other.trial_run(parent, name="trial 0") != trial
     assert trial not in other.close_stale(live=[parent])
 
 
+def test_a_study_that_is_started_afresh_under_the_same_name_takes_over_no_run(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    old_parent = tracking.study_run("s", study_id="s1")
+    old = tracking.trial_run(old_parent, name="trial 0", params={"lr": 0.1})
+    tracking.finish_trial(old, status="FINISHED", score=0.5)
+
+    afresh = open_again(database)
+    parent = afresh.study_run("s", study_id="s2")
+    trial = afresh.trial_run(parent, name="trial 0", params={"lr": 0.2})
+    assert afresh.close_stale(live=[parent, trial]) == ()
+    assert {parent, trial}.isdisjoint({old_parent, old})
+    assert client.get_run(old_parent).info.status == "RUNNING"  # perhaps of a driver at work
+    assert client.get_run(old).data.params == {"lr": "0.1"}
+    data = client.get_run(trial).data
+    assert data.params == {"lr": "0.2"}
+    assert (data.tags["sweeper.study"], data.tags["sweeper.study_id"]) == ("s", "s2")
+
+
+def half_made_run(client: "MlflowClient", experiment: str, parent: str, *, name: str) -> str:
+    """The run of a driver that was killed when it had made the run and written nothing else."""
+    tags = {
+        "sweeper.study": "s",
+        "sweeper.study_id": "s1",
+        "sweeper.run": name,
+        "mlflow.parentRunId": parent,
+    }
+    run: str = client.create_run(experiment, run_name=name, tags=tags).info.run_id
+    return run
+
+
+def test_a_half_made_run_gets_its_params_and_score_as_its_first_metric_when_it_is_resumed(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s", study_id="s1")
+    half = half_made_run(client, tracking.experiment_id, parent, name="trial 0")
+    resumed = open_again(database)
+    parent = resumed.study_run("s", study_id="s1")
+    assert resumed.trial_run(parent, name="trial 0", params=PARAMS) == half
+    assert client.get_run(half).data.params == {"lr": "1e-05", "freeze": "none", "epochs": "2"}
+    assert math.isnan(client.get_run(half).data.metrics["score"])
+    resumed.log_epochs(half, [line(1, a_loss=0.5)])
+    resumed.finish_trial(half, status="FINISHED", score=0.5)
+    assert [key for key, _, _ in latest_metrics(database, half)] == ["score", "grpo/a_loss"]
+
+
+def test_a_resumed_run_gets_the_params_that_it_lacks_and_keeps_those_that_it_has(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s", study_id="s1", params={"trials": 10})
+    trial = tracking.trial_run(parent, name="trial 0", params={"a@b": 1})
+    tracking.finish_trial(trial, status="FINISHED", score=0.5, ended=7.0)
+    tracking.study_run("s", study_id="s1", params={"trials": 20, "seed": 3})
+    tracking.trial_run(parent, name="trial 0", params={"a@b": 2, "lr": 0.1})
+    assert client.get_run(parent).data.params == {"trials": "10", "seed": "3"}
+    assert client.get_run(parent).data.metrics == {}
+    assert client.get_run(trial).data.params == {"a_b": "1", "lr": "0.1"}
+    assert client.get_run(trial).data.metrics == {"score": 0.5}
+
+
 def test_nothing_is_left_running_by_a_dead_driver_but_what_still_lives(
     database: Path, tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    parent = tracking.study_run("s")
+    parent = tracking.study_run("s", study_id="s1")
     runs = [tracking.trial_run(parent, name=f"trial {n}") for n in range(3)]
     seed = tracking.trial_run(runs[0], name="trial 0 seed 1")
     tracking.finish_trial(runs[1], status="FINISHED", score=0.5)
 
     resumed = open_again(database)
-    closed = resumed.close_stale(live=[resumed.study_run("s"), runs[2]])
+    closed = resumed.close_stale(live=[resumed.study_run("s", study_id="s1"), runs[2]])
     assert sorted(closed) == sorted([runs[0], seed])
     statuses = [client.get_run(run).info.status for run in [parent, *runs, seed]]
     assert statuses == ["RUNNING", "KILLED", "FINISHED", "RUNNING", "KILLED"]
@@ -163,21 +240,20 @@ def test_nothing_is_left_running_by_a_dead_driver_but_what_still_lives(
 def test_score_is_the_first_metric_of_a_run_for_mlflow_compares_runs_by_that(
     tracking: "Tracking", database: Path
 ) -> None:
-    trial = tracking.trial_run(tracking.study_run("s"), name="trial 0")
+    trial = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
     tracking.log_epochs(trial, [line(1, a_loss=0.5)])
     tracking.finish_trial(trial, status="FINISHED", score=0.5, accuracy={1: 0.5})
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute(
-            "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ? ORDER BY rowid",
-            (trial,),
-        ).fetchall()
-    assert rows == [("score", 0.5, 0), ("grpo/a_loss", 0.5, 0), ("shot_1", 0.5, 0)]
+    assert latest_metrics(database, trial) == [
+        ("score", 0.5, 0),
+        ("grpo/a_loss", 0.5, 0),
+        ("shot_1", 0.5, 0),
+    ]
 
 
 def test_a_trial_without_a_score_sorts_below_every_score(
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    parent = tracking.study_run("s")
+    parent = tracking.study_run("s", study_id="s1")
     failed = tracking.trial_run(parent, name="trial 0")
     tracking.finish_trial(failed, status="FAILED", tags={"sweeper.failure": "not_finite"})
     poor = tracking.trial_run(parent, name="trial 1")
@@ -186,20 +262,24 @@ def test_a_trial_without_a_score_sorts_below_every_score(
     assert [run.info.run_id for run in runs] == [poor, failed, parent]
 
 
-def test_finishing_twice_at_the_same_time_adds_nothing(
-    tracking: "Tracking", client: "MlflowClient"
+def test_a_control_that_is_finished_at_every_resume_with_the_same_time_has_one_score(
+    database: Path, client: "MlflowClient"
 ) -> None:
-    trial = tracking.trial_run(tracking.study_run("s"), name="trial 0")
-    for _ in range(2):
-        tracking.finish_trial(trial, status="FINISHED", score=0.5, accuracy={1: 0.25}, ended=7.0)
-    assert history(client, trial, "shot_1") == [(0, 0.25, 7000)]
-    assert client.get_run(trial).info.end_time == 7000
+    for resume in range(3):
+        tracking = open_again(database, now=1000.0 + resume)
+        run = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="control random")
+        tracking.finish_trial(run, status="FINISHED", score=0.5, accuracy={1: 0.25}, ended=7.0)
+    opening, score = history(client, run, "score")
+    assert math.isnan(opening[1])
+    assert score == (0, 0.5, 7000)
+    assert history(client, run, "shot_1") == [(0, 0.25, 7000)]
+    assert client.get_run(run).info.end_time == 7000
 
 
 def test_names_in_any_script_and_values_of_any_length_arrive(
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    parent = tracking.study_run("扫描 α")
+    parent = tracking.study_run("扫描 α", study_id="s1")
     trial = tracking.trial_run(
         parent, name="试验 1", params={"学习率": 0.1, "data file": "x" * 7000, "a@b": True}
     )
@@ -215,7 +295,7 @@ def test_thousands_of_metrics_and_hundreds_of_params_are_logged_in_batches(
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
     trial = tracking.trial_run(
-        tracking.study_run("s"), name="t", params={f"p{n}": n for n in range(250)}
+        tracking.study_run("s", study_id="s1"), name="t", params={f"p{n}": n for n in range(250)}
     )
     tracking.log_epochs(trial, [line(1, **{f"m{n}": float(n) for n in range(2500)})])
     data = client.get_run(trial).data
@@ -224,26 +304,16 @@ def test_thousands_of_metrics_and_hundreds_of_params_are_logged_in_batches(
 
 
 def test_artifacts_and_datasets_of_a_study_can_be_read_back(
-    tmp_path: Path, tracking: "Tracking", client: "MlflowClient"
+    tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "ranking.csv").write_text("trial,score\n")
-    parent = tracking.study_run("s")
+    parent = tracking.study_run("s", study_id="s1")
     tracking.log_datasets(parent, {"easy_vqa": "d" * 64})
-    tracking.log_artifact_text(parent, "notes/早.md", "# 早\n")
-    artifacts: dict[str, str | Path] = {
-        "study.yaml": "name: s\n",
-        "best/ranking.csv": tmp_path / "tables" / "ranking.csv",
-        "all": tmp_path / "tables",
-    }
+    artifacts = {"study.yaml": "name: s\n", "best/早.md": "# 早\n"}
+    tracking.finish_study(parent, status="FINISHED", artifacts={"study.yaml": "older"})
     tracking.finish_study(parent, status="FINISHED", artifacts=artifacts, note="done")
     folder = Path(client.download_artifacts(parent, ""))
-    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*")) == [
-        "all/ranking.csv",
-        "best/ranking.csv",
-        "notes/早.md",
-        "study.yaml",
-    ]
+    files = {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*.*")}
+    assert files == artifacts
     run = client.get_run(parent)
     assert run.data.tags["mlflow.note.content"] == "done"
     assert run.inputs is not None
@@ -254,7 +324,7 @@ def test_the_deep_link_opens_the_saved_view_and_sorts_by_score_until_there_is_on
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
     assert "orderByKey=metrics.%60score%60" in tracking.deep_link("http://h")
-    tracking.save_view(StudyView(study="s", question="Why?", params=["lr"]))
+    tracking.save_view(StudyView(study="s", study_id="s1", question="Why?", params=["lr"]))
     assert "viewStateShareKey=sweeper-s" in tracking.deep_link("http://h")
     tags = client.get_experiment(tracking.experiment_id).tags
     assert tags["mlflow.note.content"] == "Why?"
@@ -263,8 +333,23 @@ def test_the_deep_link_opens_the_saved_view_and_sorts_by_score_until_there_is_on
 
 def test_a_view_that_mlflow_would_refuse_leaves_the_plain_link(tracking: "Tracking") -> None:
     params = [f"parameter_{n}" for n in range(500)]
-    tracking.save_view(StudyView(study="s", params=params, minimize=True))
+    tracking.save_view(StudyView(study="s", study_id="s1", params=params, minimize=True))
     assert tracking.deep_link("http://h").endswith("&orderByAsc=true")
+
+
+def test_a_store_that_fails_is_an_error_and_no_reason_for_a_second_run(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s", study_id="s1")
+    trial = tracking.trial_run(parent, name="trial 0")
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("ALTER TABLE inputs RENAME TO hidden")
+    with pytest.raises(TrackingError, match="the run of trial 0 could not be opened"):
+        tracking.trial_run(parent, name="trial 0", run_id=trial)
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+        connection.execute("ALTER TABLE hidden RENAME TO inputs")
+    assert tracking.trial_run(parent, name="trial 0", run_id=trial) == trial
 
 
 def test_what_mlflow_refuses_is_told_as_one_message(tracking: "Tracking") -> None:
@@ -307,6 +392,54 @@ def test_a_folder_that_cannot_be_written_is_an_error() -> None:
 def test_a_server_that_does_not_answer_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=r"cannot be reached at 127\.0\.0\.1:9"):
         open_tracking("http://127.0.0.1:9", experiment="lab", artifacts=tmp_path)
+
+
+class _Unavailable(BaseHTTPRequestHandler):
+    """Answers as a proxy does whose MLflow server is dead."""
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)  # type: ignore[attr-defined]
+        self.send_error(503)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("own_setting", "requests"), [(None, 3), ("0", 1)])
+def test_a_server_that_died_is_given_up_after_a_few_requests(
+    own_setting: str | None, requests: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")  # the pauses between requests
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
+    if own_setting is None:
+        monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    else:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", own_setting)
+    with HTTPServer(("127.0.0.1", 0), _Unavailable) as server:
+        seen: list[str] = []
+        server.requests = seen  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(TrackingError, match="could not be opened"):
+                open_tracking(
+                    f"http://127.0.0.1:{server.server_port}", experiment="lab", artifacts=tmp_path
+                )
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(seen) == requests
+
+
+def test_a_silent_server_is_waited_for_ten_seconds_a_request_unless_the_user_says_otherwise(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)
+    open_again(database)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "10"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "300")
+    open_again(database)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "300"
 
 
 @pytest.mark.parametrize("uri", ["./mlruns", "sqlite:///:memory:", "sqlite://"])

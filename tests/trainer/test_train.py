@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def test_a_torn_last_line_is_written_anew(tmp_path: Path) -> None:
 def test_a_damaged_stage_is_set_aside_and_trained_again(tmp_path: Path, damage: str) -> None:
     run(tmp_path, "first", spec())
     before = stage_bytes(tmp_path / "stages")
-    key = stage_chain(spec(), environment_of(ToyTask(), "cpu"))[3].key
+    key = stage_chain(spec(), environment_of(ToyTask(), "cpu"))[-1].key
     victim = tmp_path / "stages" / key / POLICY
     content = victim.read_bytes()
     if damage == "flipped":
@@ -188,3 +189,44 @@ def test_the_evaluation_reads_the_weights_from_the_stage(tmp_path: Path) -> None
     train(Job(spec=spec(), stages=tmp_path / "stages"), folder, ToyTask(), load=load)
     chain = stage_chain(spec(), environment_of(ToyTask(), "cpu"))
     assert {path.name for path in loaded} == {ref.key for ref in chain}
+
+
+def test_the_deepest_stage_is_enough_with_the_start_of_its_phase(tmp_path: Path) -> None:
+    run(tmp_path, "short", spec(epochs=2))
+    chain = stage_chain(spec(epochs=2), environment_of(ToyTask(), "cpu"))
+    for index in (0, 1, 3):  # the untrained start, RCE's first epoch, GRPO's first
+        shutil.rmtree(tmp_path / "stages" / chain[index].key)
+    extended = run(tmp_path, "extended", spec(epochs=3))
+    assert json.loads((extended / RESULT).read_text())["epochs_trained"] == 1
+    at_once = run(tmp_path, "at_once", spec(epochs=3), stages="b")
+    assert metric_lines(extended)[-1] == metric_lines(at_once)[-1]
+
+
+def test_an_epoch_counts_as_trained_where_the_worker_died_before_its_line(tmp_path: Path) -> None:
+    folder = run(tmp_path, "trial", spec())
+    (folder / RESULT).unlink()
+    (folder / "metrics.jsonl").unlink()
+    run(tmp_path, "trial", spec())
+    assert json.loads((folder / RESULT).read_text())["epochs_trained"] == 4
+
+
+def test_lines_of_another_environment_are_dropped(tmp_path: Path) -> None:
+    folder = run(tmp_path, "trial", spec())
+    before = metric_lines(folder)
+    text = (folder / "metrics.jsonl").read_text()
+    first = text.splitlines()[0]
+    foreign = first.replace(json.loads(first)["stage"], "0" * 32)
+    (folder / "metrics.jsonl").write_text(foreign + "\n" + text.split("\n", 1)[1])
+    (folder / RESULT).unlink()
+    run(tmp_path, "trial", spec())
+    assert sorted(metric_lines(folder), key=str) == sorted(before, key=str)
+
+
+def test_the_clip_does_nothing_on_policy_and_keeps_the_key(tmp_path: Path) -> None:
+    run(tmp_path, "narrow", spec(clip_epsilon=0.01))
+    wide = run(tmp_path, "wide", spec(clip_epsilon=0.9))
+    assert json.loads((wide / RESULT).read_text())["epochs_trained"] == 0
+    run(tmp_path, "fresh", spec(clip_epsilon=0.9), stages="b")
+    assert {k: v for k, v in stage_bytes(tmp_path / "b").items() if "safetensors" in k} == {
+        k: v for k, v in stage_bytes(tmp_path / "stages").items() if "safetensors" in k
+    }

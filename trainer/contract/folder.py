@@ -3,11 +3,12 @@
     trial.json      in   the job: spec, device, where stages are
     stop            in   its existence asks the trainer to leave after the epoch in hand
     metrics.jsonl   out  one line an epoch, appended while it runs
+    trained.txt     out  the key of each stage that was trained for this folder, appended
     result.json     out  last; its existence means that the training finished
     failure.json    out  instead of result.json: the class of the failure and its message
     log.txt         out  stdout and stderr
 
-Every file but the log is written whole or not at all. No torch in here.
+The JSON files are written whole or not at all. No torch in here.
 """
 
 import json
@@ -19,14 +20,17 @@ from typing import Any, Literal
 
 from trainer.contract.spec import TrainSpec
 
-TRIAL, STOP, METRICS, RESULT, FAILURE, LOG = (
+TRIAL, STOP, METRICS, TRAINED, RESULT, FAILURE, LOG = (
     "trial.json",
     "stop",
     "metrics.jsonl",
+    "trained.txt",
     "result.json",
     "failure.json",
     "log.txt",
 )
+
+PROBE_QUESTIONS = 200  # of the liveness probe; four shots each, for every group of tensors
 
 Control = Literal["random", "start", "nearest"]
 

@@ -5,7 +5,7 @@ schema. It knows no files, no devices and no torch; a spec says what is computed
 """
 
 import itertools
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -14,16 +14,6 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
-REWARD_MODES = (
-    "hard_plus_soft",
-    "hard_plus_soft_v2",
-    "separated",
-    "hard_only",
-    "soft_only",
-    "hard01_plus_gtprob",
-    "hard01_plus_gtprob_separated",
-    "hard_plus_gtprob_plus_rel",
-)
 RewardMode = Literal[
     "hard_plus_soft",
     "hard_plus_soft_v2",
@@ -34,6 +24,7 @@ RewardMode = Literal[
     "hard01_plus_gtprob_separated",
     "hard_plus_gtprob_plus_rel",
 ]
+REWARD_MODES: tuple[RewardMode, ...] = get_args(RewardMode)
 Normalisation = Literal["z_score_clamp", "z_score", "rank_normalize", "none"]
 
 
@@ -48,6 +39,11 @@ class TaskSpec(_Spec):
 
     name: Literal["easy_vqa"] = "easy_vqa"
     training_queries: Annotated[int, Field(ge=32, le=1600)] = 1600
+
+    @property
+    def recorded_rollouts(self) -> int:
+        """Rollouts that are recorded once: 16 for each training and 400 validation queries."""
+        return 16 * (self.training_queries + 400)
 
 
 class PolicySpec(_Spec):

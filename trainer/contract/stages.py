@@ -114,13 +114,17 @@ def _phase_fields(
     settings: RceSpec | GrpoSpec, spec: TrainSpec, environment: Environment
 ) -> Mapping[str, Any]:
     """The phase's fields that determine its bits."""
-    fields = settings.model_dump(mode="json")
-    if isinstance(settings, RceSpec):
-        fields.pop("stop_after")  # where to leave the schedule changes no epoch before it
+    if isinstance(settings, RceSpec):  # where to leave the schedule changes no epoch before it
+        fields = settings.model_dump(mode="json", exclude={"stop_after"})
         return {**fields, "rollouts": rollouts_key(spec, environment)}
-    fields.pop("epochs")  # no schedule of GRPO depends on its length
+    idle = {"epochs"}  # no schedule of GRPO depends on its length
     if settings.rollouts == "recorded":
+        fields = settings.model_dump(mode="json", exclude=idle | {"group_size"})
         return {**fields, "recorded": rollouts_key(spec, environment)}
+    idle |= {"curriculum", "reward"}
+    if settings.dropout == settings.attention_dropout == 0.0:
+        idle |= {"clip_epsilon"}  # one step a batch on the policy that sampled: every ratio is 1
+    fields = settings.model_dump(mode="json", exclude=idle)
     return {**fields, "reader": environment.reader, "shots": list(spec.evaluate.shots)}
 
 
