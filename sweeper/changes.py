@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sweeper.problems import shown
 
-_HARMLESS = ("title", "description", "trials", "resources")  # nothing below changes a number
+_HARMLESS = ("title", "description", "trials", "controls", "resources")  # change no number
 _ABSENT = object()  # of a key that one of the two does not have
 
 
@@ -29,21 +29,15 @@ class Change(NamedTuple):
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """List every difference between two configs in the form of `StudyConfig.to_json`.
 
-    Harmless are another number of trials, fewer controls, other resources, title or description.
+    Harmless are another number of trials, other controls or resources, title or description.
     Another order of the parameters is a difference, because proposals depend on it.
     """
     before, after = _flat(old), _flat(new)
     return [
-        Change(key, before.get(key), after.get(key), _harmless(key, old, new))
+        Change(key, before.get(key), after.get(key), key.split(".")[0] in _HARMLESS)
         for key in dict.fromkeys((*before, *after))
         if _text(before.get(key, _ABSENT)) != _text(after.get(key, _ABSENT))
     ]
-
-
-def _harmless(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    if key == "controls":
-        return set(new["controls"]) < set(old["controls"])
-    return key.split(".")[0] in _HARMLESS
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ knows is on disk before it acts on it, so that a driver killed anywhere is follo
 on: a trial's row is written before its job is submitted, and told after its result was read.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sweeper.config import StudyConfig, spec_for
+from sweeper.errors import InstrumentError, SweeperError, TrackingError
 from sweeper.instrument import POLL_SECONDS, OneOffJobs, confirm
 from sweeper.interrupts import Interrupts
 from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
+from sweeper.plan import open_record
 from sweeper.proposals import Search, propose, ready, should_prune
 from sweeper.ranking import baseline_of, params_text, per_cent, ranking
 from sweeper.records import TrialRecord, TrialState
@@ -61,6 +64,7 @@ class _OpenTrial:
     epoch: int = 0  # of the last phase
     intermediate: dict[int, float] = field(default_factory=dict)
     pruned: bool = False
+    ended: float | None = None  # of the last epoch, seconds since 1970
 
 
 class Driver:
@@ -93,8 +97,17 @@ class Driver:
         self._open: dict[int, _OpenTrial] = {}
         self._exhausted = False
 
-    def search(self) -> None:
-        """Run trials until their total is reached, the space is used up or a stop is asked for."""
+    def search(self, environment: Mapping[str, str]) -> None:
+        """Run trials until their total is reached, the space is used up or a stop is asked for.
+
+        Args:
+            environment: Of the controls; a trial from another one is not ranked beside them.
+
+        Raises:
+            InstrumentError: where a trial was measured with another instrument.
+            SweeperError: where the machine, not a trial, is at fault.
+        """
+        self._environment = environment
         self._write_state("running")
         while self._fill_slots() or self._open:
             self._watch()
@@ -105,10 +118,12 @@ class Driver:
 
     def abandon(self, state: str) -> None:
         """Leave what runs open for the next driver: nothing is left RUNNING in MLflow."""
-        for trial in self._open.values():
-            self._tracking.finish_trial(trial.run_id, status="KILLED")
+        abandoned = list(self._open.values())
         self._open.clear()
         self._write_state(state)
+        with contextlib.suppress(TrackingError):  # where MLflow is the trouble, the rest matters
+            for trial in abandoned:
+                self._tracking.finish_trial(trial.run_id, status="KILLED")
 
     def confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
         """Score start, baseline and best trial on the held-out questions."""
@@ -161,14 +176,7 @@ class Driver:
             self._exhausted = True
             self._progress.say(f"all {number} settings of the space have been tried")
             return None
-        values = complete_values(self._config.space, proposal.params)
-        record = TrialRecord(
-            number=number,
-            params=proposal.params,
-            state=TrialState.RUNNING,
-            sampler_state=proposal.sampler_state,
-            notes={"proposed": proposal.origin, "origin": "trained", "values": values},
-        )
+        record = open_record(self._config, number, proposal)
         self._store.add(record)
         self._records[number] = record
         return record
@@ -177,8 +185,8 @@ class Driver:
         """Open the trial's MLflow run and hand its folder to the launcher."""
         spec = self._spec(record)
         folder = self._folder.trial(record.number).absolute()
-        job = Job(spec=spec, stages=self._folder.stages.absolute(), device=self._launcher.device)
-        prepare_job(folder, job)
+        stages = self._folder.stages_from(self._folder.trial(record.number))
+        prepare_job(folder, Job(spec=spec, stages=stages, device=self._launcher.device))
         run_id = self._tracking.trial_run(
             self._parent_run,
             name=f"trial {record.number}",
@@ -205,15 +213,28 @@ class Driver:
         found = [trial for trial in self._open.values() if trial.job_id is None]
         statuses = self._launcher.poll(list(jobs), timeout=0.0 if found else POLL_SECONDS)
         for trial in found:
-            self._copy_epochs(trial)
-            self._settle(trial, JobStatus.COMPLETED)
+            self._take_in(trial, JobStatus.COMPLETED)
         for job_id, status in statuses.items():
-            trial = jobs[job_id]
+            self._take_in(jobs[job_id], status)
+
+    def _take_in(self, trial: _OpenTrial, status: JobStatus) -> None:
+        """Read what a trial wrote; files that make no sense fail that trial alone."""
+        try:
             news = self._copy_epochs(trial)
             if status.is_terminal:
                 self._settle(trial, status)
             elif news:
                 self._write_state("running")
+        except SweeperError:
+            raise
+        except Exception as error:
+            if trial.job_id is not None:
+                self._launcher.cancel(trial.job_id)
+            self._open.pop(trial.number, None)
+            reason = f"the files in {trial.folder} cannot be used: {error!r}"
+            failed = Verdict(state=TrialState.FAILED, failure="bad_result", reason=reason)
+            self._tell(trial, failed, {})
+            self._write_state("running")
 
     def _copy_epochs(self, trial: _OpenTrial) -> bool:
         """Copy new epochs to MLflow and Optuna; ask the pruner after each of the last phase."""
@@ -222,6 +243,7 @@ class Driver:
         self._tracking.log_epochs(trial.run_id, lines, groups=phase_groups(kinds))
         last_phase = len(kinds) - 1
         for line in lines:
+            trial.ended = line["timing"]["ended"]
             score = line["metrics"]["score"]
             if line["phase_index"] != last_phase or score is None or trial.pruned:
                 continue
@@ -253,9 +275,25 @@ class Driver:
             self._progress.say(f"trial {trial.number}: {verdict.reason}")
             self._submit(trial)
             return
+        if verdict.halt:
+            raise SweeperError(
+                f"trial {trial.number}: {verdict.reason}. The study stops here and nothing is "
+                f"lost: make {self._folder.root} usable, then run it again"
+            )
+        if verdict.state is TrialState.COMPLETE and result is not None:
+            self._require_same_instrument(trial, result["environment"])
         del self._open[trial.number]
         self._tell(trial, verdict, result or {})
         self._write_state("running")
+
+    def _require_same_instrument(self, trial: _OpenTrial, environment: Mapping[str, str]) -> None:
+        """Refuse to rank a trial beside controls that were measured with other means."""
+        if environment != self._environment:
+            raise InstrumentError(
+                f"trial {trial.number} was measured with {dict(environment)}, the controls with "
+                f"{dict(self._environment)}; their scores cannot be ranked together. Restore what "
+                "changed, or give the study another `name:`"
+            )
 
     def _tell(self, trial: _OpenTrial, verdict: Verdict, result: Mapping[str, Any]) -> None:
         """Write the verdict to MLflow, then to the study: told last, so that nothing gets lost."""
@@ -271,6 +309,7 @@ class Driver:
             accuracy={int(shots): value for shots, value in accuracy.items()},
             metrics={"reader_calls_asked": result["reader_calls_asked"]} if complete else {},
             tags=tags,
+            ended=trial.ended,
         )
         if verdict.state is TrialState.RUNNING:
             return
@@ -279,6 +318,7 @@ class Driver:
             notes |= {
                 "accuracy": accuracy,
                 "stage": result["stage"],
+                "device": result["environment"]["device"],
                 "origin": tags["sweeper.origin"],
                 "epochs_trained": result["epochs_trained"],
                 "reader_calls_asked": result["reader_calls_asked"],
@@ -323,7 +363,10 @@ class Driver:
         for record in records:
             counts[record.state.value] += 1
         counts["running"] = len(self._open)
-        counts["waiting"] = len(self._resumable)
+        counts["waiting"] = sum(
+            record.state is TrialState.RUNNING and record.number not in self._open
+            for record in records
+        )
         best = ranking(records, goal=self._config.goal)[:1]
         return {
             "study": self._config.name,

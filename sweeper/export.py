@@ -1,6 +1,7 @@
 """What people take away: the best configuration, its checkpoint, a folder to run by hand."""
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ class Configuration:
     params: Mapping[str, Value]  # inactive parameters hold their `otherwise`
     spec: TrainSpec
     stage: str  # key of the last stage
+    device: str  # kind that trained it
 
     def to_json(self) -> dict[str, Any]:
         """An object with `study, trial, score, params, spec`."""
@@ -52,7 +54,7 @@ class Configuration:
             return dumped.rstrip("\n")
         texts = {name: _plain(value) for name, value in self.params.items()}
         if form == "env":
-            return "\n".join(f"{n.upper()}={shlex.quote(text)}" for n, text in texts.items())
+            return "\n".join(f"{_shell_name(n)}={shlex.quote(t)}" for n, t in texts.items())
         return " ".join(f"--{name} {shlex.quote(text)}" for name, text in texts.items())
 
 
@@ -79,6 +81,7 @@ def configuration(
         params=values,
         spec=spec_for(config, values),
         stage=best.notes["stage"],
+        device=best.notes["device"],
     )
 
 
@@ -114,7 +117,7 @@ def write_trial_folder(chosen: Configuration, folder: Path) -> None:
         UsageError: where the folder exists and is not empty.
     """
     _require_empty(folder)
-    prepare_job(folder, Job(spec=chosen.spec, stages=Path("stages")))
+    prepare_job(folder, Job(spec=chosen.spec, stages=Path("stages"), device=chosen.device))
 
 
 def write_checkpoint(chosen: Configuration, stages: Path, folder: Path) -> None:
@@ -138,6 +141,10 @@ def write_checkpoint(chosen: Configuration, stages: Path, folder: Path) -> None:
 def _require_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not an empty folder; choose another")
+
+
+def _shell_name(name: str) -> str:
+    return re.sub(r"\W", "_", name, flags=re.ASCII).upper()
 
 
 def _plain(value: Value) -> str:

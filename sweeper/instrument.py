@@ -43,7 +43,7 @@ class PendingJob:
         self._launcher = launcher
         self._stopping = stopping
         self._folder = folder
-        self._request = JobRequest(folder=folder, threads=threads)
+        self._request = JobRequest(folder=folder.absolute(), threads=threads)
         self._attempts = 0
 
     def submit(self) -> None:
@@ -86,7 +86,8 @@ def start_controls(
     controls: tuple[Control, ...],
 ) -> PendingJob:
     """Submit the check of the instrument; it also trains the stages that all trials begin with."""
-    job = Job(spec=spec, stages=folder.stages.absolute(), device=device, controls=controls)
+    stages = folder.stages_from(folder.controls)
+    job = Job(spec=spec, stages=stages, device=device, controls=controls)
     return jobs.start(folder.controls, job)
 
 
@@ -107,7 +108,11 @@ def confirm(
     pending = {
         label: jobs.start(
             folder.confirmation(label),
-            Job(spec=_on_holdout(spec), stages=folder.stages.absolute(), device=device),
+            Job(
+                spec=_on_holdout(spec),
+                stages=folder.stages_from(folder.confirmation(label)),
+                device=device,
+            ),
         )
         for label, spec in specs.items()
         if spec is not None

@@ -1,4 +1,4 @@
-"""Ctrl-C once asks the driver to wind up; twice stops it now. SIGTERM counts as Ctrl-C."""
+"""Ctrl-C once asks the driver to wind up; twice stops it now. SIGTERM and SIGHUP count alike."""
 
 import signal
 import threading
@@ -6,16 +6,29 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Within it the first signal sets ``requested``, the second raises KeyboardInterrupt."""
+    """Within it the first signal is a request, the second raises KeyboardInterrupt.
 
-    def __init__(self, on_first: Callable[[], None]) -> None:
-        self.requested = False
-        self._on_first = on_first
+    Args:
+        announce: Called once, by whoever first asks for ``requested`` after a signal: a signal
+            handler itself must not print.
+    """
+
+    def __init__(self, announce: Callable[[], None]) -> None:
+        self._signals = 0
+        self._announce: Callable[[], None] | None = announce
         self._previous: dict[signal.Signals, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether the driver should wind up."""
+        if self._signals and self._announce is not None:
+            announce, self._announce = self._announce, None
+            announce()
+        return self._signals > 0
 
     def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():  # signals are its privilege
@@ -32,7 +45,6 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        self._signals += 1
+        if self._signals > 1:
             raise KeyboardInterrupt
-        self.requested = True
-        self._on_first()

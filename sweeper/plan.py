@@ -8,13 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweeper.config import StudyConfig, spec_for
-from sweeper.proposals import Search, lag_for, propose, ready
+from sweeper.proposals import Proposal, Search, lag_for, propose, ready
 from sweeper.ranking import params_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import complete_values, is_finite, size
-from trainer.contract import Environment, GrpoSpec, TrainSpec, stage_chain, start_of_last_phase
+from trainer.contract import (
+    PROBE_QUESTIONS,
+    Environment,
+    GrpoSpec,
+    TrainSpec,
+    stage_chain,
+    start_of_last_phase,
+)
 
-PROBE_CALLS = 200 * 4 * 7  # the liveness probe: questions, shots, at most six groups and the start
+PROBE_GROUPS = 7  # of tensors, at most, with the start itself
 _ANYWHERE = Environment(torch="", device="", data="", reader="")  # only equality of keys matters
 
 
@@ -79,9 +86,13 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
         ref.key for spec in specs for ref in stage_chain(start_of_last_phase(spec), _ANYWHERE)[1:]
     }
     first = specs[0].evaluate
-    calls = _evaluation_calls(specs[0]) * len(config.controls) + PROBE_CALLS
-    calls += 3 * first.holdout * len(first.shots)  # start, baseline and best at the end
-    trained = sum(_epoch_calls(spec, index) for spec, index in _each_epoch(specs))
+    calls = _evaluation_calls(specs[0]) * len(set(config.controls) - {"start"})
+    calls += min(PROBE_QUESTIONS, first.questions) * len(first.shots) * PROBE_GROUPS
+    confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
+    calls += confirmed * first.holdout * len(first.shots) + specs[0].task.recorded_rollouts
+    epochs = _each_epoch(specs)
+    calls += sum(_epoch_calls(*epochs[key]) for key in own)
+    trained = sum(_epoch_calls(*place) for key, place in epochs.items() if key not in own)
     return Plan(
         trials=total,
         settings=known,
@@ -102,26 +113,29 @@ def _foreseeable(config: StudyConfig, search: Search) -> list[TrialRecord]:
         proposal = propose(search, number, records)
         if proposal is None:
             break
-        values = complete_values(config.space, proposal.params)
-        records.append(
-            TrialRecord(
-                number=number,
-                params=proposal.params,
-                state=TrialState.RUNNING,
-                sampler_state=proposal.sampler_state,
-                notes={"proposed": proposal.origin, "values": values},
-            )
-        )
+        records.append(open_record(config, number, proposal))
     return records
 
 
-def _each_epoch(specs: Sequence[TrainSpec]) -> list[tuple[TrainSpec, int]]:
-    """Every stage to train once: a spec that leads through it, and its phase."""
+def open_record(config: StudyConfig, number: int, proposal: Proposal) -> TrialRecord:
+    """The row of a trial that is about to be launched."""
+    values = complete_values(config.space, proposal.params)
+    return TrialRecord(
+        number=number,
+        params=proposal.params,
+        state=TrialState.RUNNING,
+        sampler_state=proposal.sampler_state,
+        notes={"proposed": proposal.origin, "origin": "trained", "values": values},
+    )
+
+
+def _each_epoch(specs: Sequence[TrainSpec]) -> dict[str, tuple[TrainSpec, int]]:
+    """Every stage to train once, by key: a spec that leads through it, and its phase."""
     seen: dict[str, tuple[TrainSpec, int]] = {}
     for spec in specs:
         for ref in stage_chain(spec, _ANYWHERE)[1:]:
             seen.setdefault(ref.key, (spec, ref.phase_index))
-    return list(seen.values())
+    return seen
 
 
 def _epoch_calls(spec: TrainSpec, phase_index: int) -> int:

@@ -4,8 +4,9 @@ Nothing is written before the study file is known to be good and the study's loc
 of the instrument runs while MLflow is being opened, since both take seconds.
 """
 
+import contextlib
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.changes import differences
 from sweeper.config import StudyConfig, load_study
 from sweeper.driver import Driver, Progress
-from sweeper.errors import InstrumentError, StudyChangedError
+from sweeper.errors import InstrumentError, StudyChangedError, TrackingError
 from sweeper.export import best_yaml
 from sweeper.instrument import OneOffJobs, PendingJob, start_controls
 from sweeper.interrupts import Interrupts
@@ -32,7 +33,8 @@ if TYPE_CHECKING:  # importing it imports MLflow
 
 STOPPING = "finishing the epochs in hand; Ctrl-C again to stop now"
 
-OpenLauncher = Callable[[StudyConfig, StudyFolder], AbstractContextManager[Launcher]]
+
+OpenLauncher = Callable[[StudyConfig, StudyFolder], Launcher]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,44 +85,45 @@ def run_study(
     if trials is not None:
         config = replace(config, trials=trials)
     folder = workspace.study(config.name)
-    with open_launcher(config, folder) as launcher:  # a device that is not there leaves no trace
-        workspace.prepare()
-        with (
-            folder.locked(),
-            StudyStore.open(
-                folder.database, name=config.name, goal=config.goal, space=config.space
-            ) as store,
-            Interrupts(lambda: progress.say(STOPPING)) as interrupts,
-        ):
-            _agree_with_stored_study(config, store)
-            _store_study(config, store, folder, path)
-            jobs = OneOffJobs(launcher, lambda: interrupts.requested)
-            progress.say(
-                f"study {config.name}: {config.trials} trials on {launcher.slots} slot(s) of "
-                f"{launcher.device}; first the controls"
-            )
-            check = start_controls(
-                jobs,
-                folder,
-                first_spec(config),
-                device=launcher.device,
-                controls=config.controls,
-            )
-            tracking = _open_mlflow(config, workspace)  # takes seconds, as the controls do
-            parent = _open_study_run(tracking, config, tags or {})
-            driver = Driver(
-                config,
-                search_of(config, lag=_settled_lag(config, store, launcher.slots)),
-                folder=folder,
-                store=store,
-                tracking=tracking,
-                parent_run=parent,
-                launcher=launcher,
-                interrupts=interrupts,
-                progress=progress,
-            )
-            session = _Session(config, folder, tracking, parent, driver, interrupts, progress)
-            return session.work(jobs, check, force=force)
+    launcher = open_launcher(config, folder)  # starts nothing; a missing device leaves no trace
+    workspace.prepare()
+    with (  # workers end before the lock is given back
+        folder.locked(),
+        StudyStore.open(
+            folder.database, name=config.name, goal=config.goal, space=config.space
+        ) as store,
+        contextlib.closing(launcher),
+        Interrupts(lambda: progress.say(STOPPING)) as interrupts,
+    ):
+        _agree_with_stored_study(config, store)
+        _store_study(config, store, folder, path)
+        progress.say(
+            f"study {config.name}: {config.trials} trials on {launcher.slots} slot(s) of "
+            f"{launcher.device}; first the controls"
+        )
+        jobs = OneOffJobs(launcher, lambda: interrupts.requested)
+        check = start_controls(
+            jobs,
+            folder,
+            first_spec(config),
+            device=launcher.device,
+            controls=config.controls,
+        )
+        tracking = _open_mlflow(config, workspace)  # takes seconds, as the controls do
+        parent = _open_study_run(tracking, config, store, tags or {})
+        driver = Driver(
+            config,
+            search_of(config, lag=_settled_lag(config, store, launcher.slots)),
+            folder=folder,
+            store=store,
+            tracking=tracking,
+            parent_run=parent,
+            launcher=launcher,
+            interrupts=interrupts,
+            progress=progress,
+        )
+        session = _Session(config, folder, tracking, parent, driver, interrupts, progress)
+        return session.work(jobs, check, force=force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ class _Session:
             return self.summary(controls, {})
         except BaseException:
             self.driver.abandon("failed")
-            self.tracking.finish_study(self.parent, status="FAILED")
+            with contextlib.suppress(TrackingError):  # the error in hand is the one to show
+                self.tracking.finish_study(self.parent, status="FAILED")
             raise
 
     def _search(self, jobs: OneOffJobs, instrument: Mapping[str, Any], *, force: bool) -> Summary:
@@ -158,9 +162,18 @@ class _Session:
         self._track_controls(instrument)
         for name, control in controls.items():
             self.progress.say(f"control {name:<8} {100 * control['score']:.1f} %")
-        self.driver.search()
-        confirmed = {} if self.interrupts.requested else self.driver.confirm(jobs)
-        return self.summary(controls, confirmed)
+        self.driver.search(instrument["environment"])
+        return self.summary(controls, self._confirm(jobs))
+
+    def _confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
+        """Score the best on the held-out questions; a failure there hides no ranking."""
+        if self.interrupts.requested:
+            return {}
+        try:
+            return self.driver.confirm(jobs)
+        except InstrumentError as error:
+            self.progress.say(f"the held-out questions could not be scored: {error}")
+            return {}
 
     def summary(
         self, controls: Mapping[str, Any], confirmed: Mapping[str, Mapping[str, Any]]
@@ -204,7 +217,11 @@ class _Session:
             )
             accuracy = {int(shots): value for shots, value in control["accuracy"].items()}
             self.tracking.finish_trial(
-                run_id, status="FINISHED", score=control["score"], accuracy=accuracy
+                run_id,
+                status="FINISHED",
+                score=control["score"],
+                accuracy=accuracy,
+                ended=instrument["ended"],
             )
 
     def _artifacts(self, records: Sequence[TrialRecord], table: Sequence[Row]) -> dict[str, str]:
@@ -255,10 +272,17 @@ def _open_mlflow(config: StudyConfig, workspace: Workspace) -> "Tracking":
     )
 
 
-def _open_study_run(tracking: "Tracking", config: StudyConfig, tags: Mapping[str, str]) -> str:
+def _open_study_run(
+    tracking: "Tracking", config: StudyConfig, store: StudyStore, tags: Mapping[str, str]
+) -> str:
     """Open the parent run, close what a dead driver left RUNNING, set up the page."""
+    study_id = store.attributes().get("id")
+    if study_id is None:  # tells this study from another one of its name on the same server
+        study_id = secrets.token_hex(8)
+        store.set_attribute("id", study_id)
     parent = tracking.study_run(
         config.name,
+        study_id=study_id,
         description=config.question,
         params={
             "sampler": config.sampler.name,
@@ -271,6 +295,7 @@ def _open_study_run(tracking: "Tracking", config: StudyConfig, tags: Mapping[str
     tracking.save_view(
         StudyView(
             study=config.name,
+            study_id=study_id,
             question=config.question,
             params=config.space.names,
             minimize=config.goal == "minimize",

@@ -7,6 +7,15 @@ from typing import Any
 from sweeper.jobs import JobStatus
 from sweeper.records import TrialState
 
+MACHINE_FAULTS = ("files",)  # failure classes that say nothing about the trial
+RESULT_KEYS = (
+    "accuracy",
+    "environment",
+    "epochs_trained",
+    "reader_calls_asked",
+    "score",
+    "stage",
+)
 MAX_ATTEMPTS = 3  # of a job whose worker died; a cause that repeats is the trial's own
 
 
@@ -19,6 +28,7 @@ class Verdict:
     failure: str | None = None  # class
     reason: str = ""
     retry: bool = False
+    halt: bool = False  # the machine is at fault: no further trial would fare better
 
 
 def judge(
@@ -35,7 +45,8 @@ def judge(
     A pruned trial is pruned even where it finished before it saw the request: the decision came
     from the epochs, so it must not depend on who was quicker. Otherwise `result.json`, written
     last, outweighs a launcher that lost the job. What was stopped because the driver stops stays
-    open; a worker's death is tried again, a training's error is not.
+    open; a worker's death is tried again, a training's error is not; a full disk is no trial's
+    fault, so the trial stays open and the driver halts.
 
     Args:
         status: Terminal status from the launcher.
@@ -48,14 +59,10 @@ def judge(
     if pruned:
         return Verdict(state=TrialState.PRUNED, reason="stopped by the pruner")
     if result is not None:
-        score = result.get("score")
-        if isinstance(score, float) and 0.0 <= score <= 1.0:  # NaN breaks it
-            return Verdict(state=TrialState.COMPLETE, score=score)
-        return Verdict(
-            state=TrialState.FAILED,
-            failure="bad_result",
-            reason=f"result.json holds no score in [0, 1], but {score!r}",
-        )
+        return _judge_result(result)
+    if failure is not None and failure.get("class") in MACHINE_FAULTS:
+        reason = str(failure.get("message", ""))
+        return Verdict(state=TrialState.RUNNING, reason=reason, halt=True)
     if failure is not None:
         return Verdict(
             state=TrialState.FAILED,
@@ -73,6 +80,18 @@ def judge(
         failure="lost",
         reason=f"job {status.value} without a result, {attempt} times; see its log.txt",
     )
+
+
+def _judge_result(result: Mapping[str, Any]) -> Verdict:
+    score = result.get("score")
+    missing = [key for key in RESULT_KEYS if key not in result]
+    if missing:
+        reason = f"result.json lacks {', '.join(missing)}"
+    elif isinstance(score, float) and 0.0 <= score <= 1.0:  # NaN breaks it
+        return Verdict(state=TrialState.COMPLETE, score=score)
+    else:
+        reason = f"result.json holds no score in [0, 1], but {score!r}"
+    return Verdict(state=TrialState.FAILED, failure="bad_result", reason=reason)
 
 
 def dead_instrument(liveness: Mapping[str, Any]) -> str | None:

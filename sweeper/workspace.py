@@ -28,6 +28,7 @@ import filelock
 from sweeper.errors import StudyLockedError, SweeperError, UsageError
 from trainer.contract import FAILURE, RESULT, STOP, TRIAL, Job, write_json_atomic
 
+LOCK_SECONDS = 1.0  # `status` takes the lock for a moment to see whether a driver holds it
 STATE, LOCK, STUDY_FILE = "state.json", "study.lock", "study.yaml"
 
 
@@ -122,6 +123,10 @@ class StudyFolder:
         """Trial folder of a trial."""
         return self.root / "trials" / f"{number:04d}"
 
+    def stages_from(self, folder: Path) -> Path:
+        """The stages as seen from a trial folder: relative, so that a workspace can be moved."""
+        return Path(os.path.relpath(self.stages, folder))
+
     def confirmation(self, label: str) -> Path:
         """Trial folder of "start", "baseline" or "best" on the held-out questions."""
         return self.root / "confirm" / label
@@ -131,11 +136,11 @@ class StudyFolder:
         """Hold the study's lock; it vanishes with the process that holds it.
 
         Raises:
-            StudyLockedError: at once, where another driver holds it.
+            StudyLockedError: where another driver holds it.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         try:
-            with filelock.FileLock(self.root / LOCK, timeout=0):
+            with filelock.FileLock(self.root / LOCK, timeout=LOCK_SECONDS):
                 yield
         except filelock.Timeout as error:
             raise StudyLockedError(
@@ -165,18 +170,29 @@ class StudyFolder:
 
 
 def prepare_job(folder: Path, job: Job) -> None:
-    """Make ``folder`` the trial folder of ``job``; what it holds of another job is removed."""
+    """Make ``folder`` the trial folder of ``job``; what it holds of another job is removed.
+
+    Raises:
+        SweeperError: where the folder cannot be written.
+    """
     payload = json.loads(json.dumps(job.to_json()))
-    if read_json(folder / TRIAL) != payload:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        write_json_atomic(folder / TRIAL, payload)
-    (folder / STOP).unlink(missing_ok=True)
+    try:
+        if read_json(folder / TRIAL) != payload:
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir(parents=True)
+            write_json_atomic(folder / TRIAL, payload)
+        (folder / STOP).unlink(missing_ok=True)
+        if read_result(folder) is None:
+            (folder / RESULT).unlink(missing_ok=True)  # empty or torn: the trainer would heed it
+    except OSError as error:
+        raise SweeperError(f"cannot write the trial folder {folder}: {error}") from error
 
 
 def ask_to_stop(folder: Path) -> None:
     """Ask the trainer to leave after the epoch in hand."""
-    (folder / STOP).touch()
+    with contextlib.suppress(FileNotFoundError):  # someone removed the folder: nothing to ask
+        (folder / STOP).touch()
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:

@@ -94,12 +94,13 @@ def ended(study: Path) -> int:
     return state.get("counts", {}).get("complete", 0) if state else 0
 
 
-@pytest.fixture
-def undisturbed(study: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same study on one slot, from start to end."""
+@pytest.fixture(scope="module")
+def undisturbed(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The study on one slot, from start to end."""
     folder = tmp_path_factory.mktemp("undisturbed")
     shutil.copyfile(empty_database, folder / "mlflow.db")
-    path = Path(shutil.copyfile(study, folder / study.name))
+    path = folder / "tiny.yaml"
+    path.write_text(STUDY)
     assert run(path, slots=1).returncode == 0
     return told(path)
 
@@ -207,6 +208,41 @@ def test_a_trial_that_kills_its_worker_is_given_up_after_three_attempts(study: P
     first = records(study)[0]
     assert first.notes["failure"] == "lost"
     assert [record.state for record in records(study)[1:]] == [TrialState.COMPLETE] * 13
+
+
+def test_a_full_disk_halts_the_study_and_fails_no_trial(study: Path, undisturbed: Any) -> None:
+    halted = run(study, FAKE_FULL_DISK=repr(1e-4))
+    assert halted.returncode == 1
+    assert "No space left on device. The study stops here and nothing is lost" in halted.stderr
+    assert TrialState.FAILED not in [record.state for record in records(study)]
+    assert "RUNNING" not in mlflow_statuses(study).values()
+    assert run(study).returncode == 0
+    assert told(study) == undisturbed
+
+
+def test_another_instrument_is_not_ranked_beside_the_first(study: Path) -> None:
+    assert run(study).returncode == 0
+    study.write_text(STUDY.replace("trials: 14", "trials: 16"))
+    mixed = run(study, FAKE_TORCH="9")
+    assert mixed.returncode == 1
+    assert "trial 14 was measured with {'torch': '9'" in mixed.stderr
+    assert len([r for r in records(study) if r.state is TrialState.COMPLETE]) == 14
+
+
+def test_files_that_make_no_sense_fail_their_trial_alone(study: Path) -> None:
+    folder = Workspace(study.parent).study("tiny")
+    driver = subprocess.Popen(
+        command(study, slots=1),
+        env={**os.environ, "FAKE_SECONDS": "0.3"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: (folder.trial(1) / "metrics.jsonl").exists())
+    with (folder.trial(1) / "metrics.jsonl").open("a") as file:
+        file.write("no JSON\n")
+    assert driver.wait(timeout=120) == 1
+    states = [record.state for record in records(study)]
+    assert states == [TrialState.COMPLETE, TrialState.FAILED] + [TrialState.COMPLETE] * 12
 
 
 def test_a_changed_study_is_refused_and_a_larger_total_goes_on(study: Path) -> None:

@@ -1,7 +1,8 @@
 """A trainer without training: scores are a function of the spec. Speaks the worker's protocol.
 
 Environment: FAKE_DEAD=1 reports a dead instrument, FAKE_SECONDS is the length of an epoch,
-FAKE_CRASH=LR kills the worker at the trial with that lr, FAKE_FAIL=LR lets that trial fail.
+FAKE_CRASH=LR kills the worker at the trial with that lr, FAKE_FAIL=LR lets that trial fail,
+FAKE_FULL_DISK=LR finds no space there; FAKE_TORCH is the version in the environment.
 """
 
 import json
@@ -13,7 +14,12 @@ from typing import Any
 
 from trainer.contract import digest, write_json_atomic
 
-ENVIRONMENT = {"torch": "0", "device": "cpu", "data": "data", "reader": "reader"}
+ENVIRONMENT = {
+    "torch": os.environ.get("FAKE_TORCH", "0"),
+    "device": "cpu",
+    "data": "data",
+    "reader": "reader",
+}
 
 
 def score_of(grpo: dict[str, Any], epoch: int) -> float:
@@ -42,6 +48,7 @@ def check(folder: Path, job: dict[str, Any]) -> None:
             "stage": "start",
             "reader_calls_asked": 0,
             "epochs_trained": 0,
+            "ended": time.time(),
             "environment": ENVIRONMENT,
         },
     )
@@ -51,6 +58,10 @@ def train(folder: Path, job: dict[str, Any]) -> str:
     grpo = job["spec"]["phases"][-1]["grpo"]
     if os.environ.get("FAKE_CRASH") == repr(grpo["lr"]):
         os.kill(os.getpid(), 9)
+    if os.environ.get("FAKE_FULL_DISK") == repr(grpo["lr"]):
+        failure = {"class": "files", "message": "[Errno 28] No space left on device"}
+        write_json_atomic(folder / "failure.json", failure)
+        return "failed"
     if os.environ.get("FAKE_FAIL") == repr(grpo["lr"]):
         failure = {"class": "not_finite", "message": "grpo epoch 1, step 2: the loss is nan"}
         write_json_atomic(folder / "failure.json", failure)

@@ -30,14 +30,14 @@ RECORDS = [
         params={"lr": 1e-3, "freeze": "backbone"},
         state=TrialState.COMPLETE,
         score=0.7,
-        notes={"stage": "key0"},
+        notes={"stage": "key0", "device": "cpu"},
     ),
     TrialRecord(
         number=1,
         params={"lr": 1e-4, "freeze": "none", "kl_beta": 0.02},
         state=TrialState.COMPLETE,
         score=0.6,
-        notes={"stage": "key1"},
+        notes={"stage": "key1", "device": "cuda"},
     ),
     TrialRecord(number=2, params={"lr": 1e-4, "freeze": "backbone"}, state=TrialState.FAILED),
 ]
@@ -88,6 +88,9 @@ def test_the_trial_folder_has_its_own_stages(tmp_path: Path) -> None:
     job = read_job(tmp_path / "again")
     assert job.stages == tmp_path / "again" / "stages"
     assert job.spec == configuration(CONFIG, RECORDS).spec
+    assert job.device == "cpu"
+    write_trial_folder(configuration(CONFIG, RECORDS, trial=1), tmp_path / "on_cuda")
+    assert read_job(tmp_path / "on_cuda").device == "cuda"
 
 
 def test_a_folder_that_holds_something_is_not_overwritten(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def test_a_grid_is_counted_exactly_with_shared_beginnings_once() -> None:
     sampled = 1600 * 8 * 4
     assert planned.reader_calls == (
         5 * evaluation + 6 * (sampled + evaluation)  # stages
-        + 3 * evaluation + 200 * 4 * 7 + 3 * 200 * 4  # controls, probe, confirmation
+        + 2 * evaluation + 100 * 4 * 7  # controls beside the start, and the probe
+        + 2 * 200 * 4  # start and best on the held-out questions
+        + 16 * (1600 + 400)  # recorded rollouts
     )  # fmt: skip
 
 

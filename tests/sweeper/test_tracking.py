@@ -337,19 +337,25 @@ def test_a_view_that_mlflow_would_refuse_leaves_the_plain_link(tracking: "Tracki
     assert tracking.deep_link("http://h").endswith("&orderByAsc=true")
 
 
-def test_a_store_that_fails_is_an_error_and_no_reason_for_a_second_run(
+def test_a_server_that_fails_to_answer_once_is_no_reason_for_a_second_run(
     database: Path, tracking: "Tracking", client: "MlflowClient"
 ) -> None:
-    parent = tracking.study_run("s", study_id="s1")
-    trial = tracking.trial_run(parent, name="trial 0")
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("ALTER TABLE inputs RENAME TO hidden")
-    with pytest.raises(TrackingError, match="the run of trial 0 could not be opened"):
-        tracking.trial_run(parent, name="trial 0", run_id=trial)
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)
-        connection.execute("ALTER TABLE hidden RENAME TO inputs")
-    assert tracking.trial_run(parent, name="trial 0", run_id=trial) == trial
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    from sweeper.tracking.runs import Tracking
+
+    class UnreachableClient(MlflowClient):
+        def get_run(self, run_id: str) -> Any:
+            raise MlflowException("timeout")
+
+    tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
+    resumed = Tracking(
+        UnreachableClient(f"sqlite:///{database}"), tracking.experiment_id, now=lambda: 0.0
+    )
+    with pytest.raises(TrackingError, match="the study's run could not be opened: timeout"):
+        resumed.study_run("s", study_id="s1")
+    assert len(client.search_runs([tracking.experiment_id])) == 2
 
 
 def test_what_mlflow_refuses_is_told_as_one_message(tracking: "Tracking") -> None:

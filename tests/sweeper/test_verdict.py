@@ -6,7 +6,14 @@ from sweeper.jobs import JobStatus
 from sweeper.records import TrialState
 from sweeper.verdict import MAX_ATTEMPTS, Verdict, dead_instrument, judge
 
-SCORED = {"score": 0.6}
+SCORED = {
+    "score": 0.6,
+    "accuracy": {"1": 0.6},
+    "environment": {},
+    "epochs_trained": 1,
+    "reader_calls_asked": 0,
+    "stage": "key",
+}
 FAILED = {"class": "not_finite", "message": "the loss is nan"}
 
 
@@ -34,9 +41,23 @@ def test_a_pruned_trial_is_pruned_even_where_it_finished_first() -> None:
 
 @pytest.mark.parametrize("score", [None, "0.6", float("nan"), 1.2, -0.1, True])
 def test_a_result_without_a_usable_score_fails(score: Any) -> None:
-    judged = verdict(JobStatus.COMPLETED, result={"score": score})
+    judged = verdict(JobStatus.COMPLETED, result={**SCORED, "score": score})
     assert (judged.state, judged.failure) == (TrialState.FAILED, "bad_result")
     assert repr(score) in judged.reason
+
+
+def test_a_result_that_lacks_something_fails_and_names_it() -> None:
+    judged = verdict(JobStatus.COMPLETED, result={"score": 0.6, "accuracy": {}})
+    assert judged.failure == "bad_result"
+    assert judged.reason == (
+        "result.json lacks environment, epochs_trained, reader_calls_asked, stage"
+    )
+
+
+def test_a_full_disk_is_no_trials_fault() -> None:
+    failure = {"class": "files", "message": "No space left on device"}
+    judged = verdict(JobStatus.FAILED, failure=failure)
+    assert (judged.state, judged.halt) == (TrialState.RUNNING, True)
 
 
 def test_a_failure_carries_the_trainers_class_and_message() -> None:

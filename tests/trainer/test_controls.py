@@ -34,7 +34,7 @@ def test_controls_are_scored_and_the_start_is_trained_without_the_last_phase(
     tmp_path: Path,
 ) -> None:
     result = check(tmp_path)
-    assert list(result["controls"]) == ["nearest", "random", "start"]
+    assert list(result["controls"]) == ["random", "start", "nearest"]
     assert result["epochs_trained"] == 2
     assert result["controls"]["nearest"]["score"] > result["controls"]["random"]["score"]
 
