@@ -10,12 +10,13 @@ import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import StudyChangedError, SweeperError, UsageError
+from sweeper.file_systems import is_on_network
 from sweeper.proposals import Goal, distribution, frozen_trial, optuna_value
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Space
@@ -23,11 +24,6 @@ from sweeper.space import Space
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
-
-_NETWORK_FILE_SYSTEMS = (
-    *("nfs", "cifs", "smb", "afs", "ceph", "lustre", "gpfs", "beegfs", "gluster", "wekafs"),
-    *("pvfs", "orangefs", "ocfs", "gfs", "9p", "fuse.sshfs", "fuse.ceph", "fuse.gluster"),
-)  # beginnings of the names that the operating system gives them
 
 _NO_SPACE = Space(())
 
@@ -40,18 +36,6 @@ _ADVICE = {  # what SQLite says -> what to do
     "full": "the disk is full; free some space and run again",
     "disk I/O": "the disk failed or is full; check it and run again",
 }
-
-
-class Partition(Protocol):
-    """A mounted file system, as psutil lists them."""
-
-    @property
-    def mountpoint(self) -> str:
-        """Folder where it begins."""
-
-    @property
-    def fstype(self) -> str:
-        """What the operating system calls its kind."""
 
 
 class StudyStore:
@@ -271,17 +255,14 @@ def _connect_file(path: Path, goal: Goal | None) -> "RDBStorage":
     """Open an SQLite file through our own connections: any path works, and WAL is chosen once.
 
     In WAL a commit costs 1 ms, for it waits for no disk; a killed process loses nothing, a power
-    cut perhaps the last commits. WAL needs shared memory, which no network file system has.
+    cut perhaps the last commits.
     """
     import optuna
-    import psutil
     from sqlalchemy.pool import QueuePool
 
     if goal is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    folder = path.absolute().parent.resolve()
-    on_network = mounted_over_network(folder, psutil.disk_partitions(all=True))
-    journal = "DELETE" if on_network else "WAL"
+    journal = "DELETE" if is_on_network(path) else "WAL"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, check_same_thread=False)
@@ -316,13 +297,6 @@ def _find_or_create(storage: "RDBStorage", name: str, goal: Goal | None, label: 
             "study another name"
         )
     return storage.get_study_id_from_name(name)
-
-
-def mounted_over_network(folder: Path, partitions: Sequence[Partition]) -> bool:
-    """Whether ``folder`` lies on a file system that another machine serves."""
-    holding = [part for part in partitions if folder.is_relative_to(part.mountpoint)]
-    kind = max(holding, key=lambda part: len(part.mountpoint)).fstype if holding else ""
-    return kind.lower().startswith(_NETWORK_FILE_SYSTEMS)
 
 
 @contextlib.contextmanager

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import filelock
-import psutil
 
 from sweeper.errors import TrackingError
+from sweeper.file_systems import is_on_network
 
 if TYPE_CHECKING:
     from sweeper.tracking.runs import Tracking
@@ -35,11 +35,6 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds for one answer
 }
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-_NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "davfs", "9p"}
-    | {"ceph", "lustre", "gpfs", "beegfs", "beegfs_nodev", "panfs", "orangefs", "glusterfs"}
-    | {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.juicefs", "fuse.s3fs", "fuse.rclone"}
-)
 
 
 def open_tracking(
@@ -72,21 +67,6 @@ def open_tracking(
     file = file.absolute()
     with _prepared(file, create=opening.create_database):
         return opening.connect(f"sqlite:///{file}", experiment, artifacts=artifacts, now=now)
-
-
-def file_system_type(path: Path) -> str:
-    """Type of the file system of ``path``, which need not exist: `ext4`, `nfs4`; "" if unknown."""
-    resolved = path.resolve()
-    mounts = {disk.mountpoint: disk.fstype for disk in psutil.disk_partitions(all=True)}
-    for folder in (resolved, *resolved.parents):
-        if str(folder) in mounts:
-            return mounts[str(folder)]
-    return ""
-
-
-def is_network_file_system(kind: str) -> bool:
-    """Whether a file system of this type is shared with other machines."""
-    return kind.lower() in _NETWORK_FILE_SYSTEMS
 
 
 def _set_environment() -> None:
@@ -158,5 +138,5 @@ def _set_journal(file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.rollback()
-        if not is_network_file_system(file_system_type(file)):
+        if not is_on_network(file):
             connection.execute("PRAGMA journal_mode=WAL")

@@ -28,7 +28,7 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "sections validation study_file",
     "problems yaml_text",
     "space records",
-    "jobs interrupts errors",
+    "jobs interrupts errors file_systems",
 ]
 TRAINER = [
     "__main__",

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import optuna
 import pytest
@@ -17,7 +16,7 @@ from sweeper.errors import StudyChangedError, SweeperError, UsageError
 from sweeper.proposals import Search, propose
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Parameter, Space, Value
-from sweeper.study_store import StudyStore, mounted_over_network
+from sweeper.study_store import StudyStore
 
 SPACE = Space(
     (
@@ -28,11 +27,6 @@ SPACE = Space(
     )
 )
 PARAMS: dict[str, Value] = {"lr": 0.1**3.3, "epochs": 3, "衰减 rate": 0.3, "freeze": True}
-
-
-class Partition(NamedTuple):
-    mountpoint: str
-    fstype: str
 
 
 @pytest.fixture
@@ -304,29 +298,6 @@ def test_a_wrong_address_is_one_message_without_password(url: str) -> None:
         create(url)
     assert "secret" not in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 2
-
-
-def test_network_file_systems_are_told_by_the_longest_mount() -> None:
-    partitions = [
-        Partition("/", "ext4"),
-        Partition("/home", "nfs4"),
-        Partition("/home/local", "xfs"),
-        Partition("/mnt", "fuse.sshfs"),
-        Partition("/fuse", "fuseblk"),
-    ]
-    on_network = {
-        folder: mounted_over_network(Path(folder), partitions)
-        for folder in ("/data", "/home/me", "/home/local/me", "/mnt", "/fuse/x", "/homework")
-    }
-    assert on_network == {
-        "/data": False,
-        "/home/me": True,
-        "/home/local/me": False,
-        "/mnt": True,
-        "/fuse/x": False,
-        "/homework": False,
-    }
-    assert not mounted_over_network(Path("/x"), [])
 
 
 def test_proposals_of_cmaes_go_on_from_the_file(path: Path, store: StudyStore) -> None:

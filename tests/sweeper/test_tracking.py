@@ -17,7 +17,6 @@ import pytest
 
 from sweeper.errors import TrackingError
 from sweeper.tracking import open_tracking
-from sweeper.tracking.database import file_system_type, is_network_file_system
 from sweeper.tracking.view import StudyView
 
 if TYPE_CHECKING:
@@ -465,12 +464,6 @@ def test_the_database_uses_write_ahead_mode_on_a_local_disk(
 ) -> None:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-
-
-def test_the_file_system_of_a_path_is_that_of_its_nearest_mount() -> None:
-    assert file_system_type(Path("/proc/no/such/file")) == "proc"
-    assert is_network_file_system("nfs4")
-    assert not is_network_file_system("ext4")
 
 
 def test_two_drivers_that_open_a_fresh_database_at_once_share_it_and_say_nothing(
