@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from sweeper.ranking import markdown, per_cent, rows
+from safetensors.numpy import load_file
+
+from sweeper.ranking import markdown, per_cent, ranking, rows
 from sweeper.reading import read_study
-from sweeper.workspace import Workspace
+from sweeper.workspace import StudyFolder, Workspace, read_result
 
 STUDIES = Path(__file__).parent
 
@@ -15,15 +17,30 @@ def table_of(study_path: Path, workspace: Workspace) -> str:
     config, records = read_study(folder)
     state = folder.read_state()
     table = rows(records, state["controls"], goal=config.goal)
+    best = ranking(records, goal=config.goal)[0]
     confirmed = state["confirmed"]
     held_out = ", ".join(f"{label} {per_cent(r['score'])}" for label, r in confirmed.items())
     questions = next(iter(confirmed.values()))["questions"]
     return (
-        f"# {config.name}\n\n{config.question}\n\n"
+        f"# {config.name}\n\nQuestion: {config.question}\n\n"
         f"Accuracy in per cent on {config.trainer['evaluate']['questions']} questions, mean over "
-        f"1-4 shots. Standard error of a score about 1.7.\n\n{markdown(table)}\n"
+        f"1-4 shots. Standard error of the best score: "
+        f"{100 * standard_error(folder, best.number):.1f}, over questions, for one seed.\n\n"
+        f"{markdown(table)}\n"
         f"On {questions} held-out questions: {held_out}.\n"
     )
+
+
+def standard_error(folder: StudyFolder, trial: int) -> float:
+    """Standard error of a trial's score over its questions, as a fraction.
+
+    The numbers of shots of one question are kept together: they are not independent.
+    """
+    result = read_result(folder.trial(trial))
+    assert result is not None, "a complete trial has a result"
+    stage = folder.stages / result["stage"] / "evaluations" / f"{result['evaluation']}.safetensors"
+    by_question = load_file(stage)["scores"].mean(axis=1)
+    return float(by_question.std(ddof=1) / len(by_question) ** 0.5)
 
 
 def main() -> None:
