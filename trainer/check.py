@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from trainer.contract import Job, TrainSpec, environment_to_json
 from trainer.errors import TrainerError
-from trainer.evaluate import evaluate_folder
+from trainer.evaluate import evaluate_folder, scores_of
 from trainer.run import prepare_torch, read_trial, spec_problems
 from trainer.tasks import build_task
-from trainer.train import environment_of, scores_of
+from trainer.training import environment_of
 
 
 def check_spec(payload: Any, *, device: str) -> dict[str, Any]:

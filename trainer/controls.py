@@ -17,9 +17,10 @@ from trainer.contract import (
     start_of_last_phase,
     write_json_atomic,
 )
-from trainer.evaluate import LoadPolicy, control_evaluation, probe_liveness
+from trainer.evaluate import LoadPolicy, control_evaluation, probe_liveness, scores_of
 from trainer.tasks import Task
-from trainer.train import Outcome, open_training, scores_of, trained_stages
+from trainer.train import Outcome
+from trainer.training import open_training, trained_stages
 
 
 def score_controls(

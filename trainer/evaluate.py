@@ -50,6 +50,15 @@ class Evaluation(NamedTuple):
         return float(self.scores.double().mean())
 
 
+def scores_of(evaluation: Evaluation, spec: TrainSpec) -> dict[str, Any]:
+    """Score, accuracy by number of shots and number of questions, for a result."""
+    return {
+        "score": evaluation.mean_shot_accuracy,
+        "accuracy": evaluation.accuracy(spec.evaluate),
+        "questions": len(evaluation.scores),
+    }
+
+
 def asked_questions(task: Task, spec: EvaluateSpec) -> QuestionSet:
     """The questions that ``spec`` names: the first of a fixed random order, hence a sample."""
     questions = task.questions(spec.split)

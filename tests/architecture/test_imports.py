@@ -36,6 +36,7 @@ TRAINER = [
     "run check",
     "controls",
     "train",
+    "training metrics_file",
     "rce grpo",
     "evaluate",
     "checkpoint reference",

@@ -11,7 +11,8 @@ from trainer.checkpoint import POLICY, load_policy
 from trainer.contract import RESULT, STOP, Job, TrainSpec, read_metrics, stage_chain
 from trainer.errors import NotFiniteError
 from trainer.policy import PointerSelector
-from trainer.train import environment_of, train
+from trainer.train import train
+from trainer.training import environment_of
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,313 @@
+"""The chain of stages of one spec: what stands on disk is reused, what is missing is trained.
+
+A generator of epochs, each told once its stage is whole on disk. Knows no trial folder.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainer.checkpoint import (
+    OPTIMIZER,
+    POLICY,
+    Stage,
+    StageStore,
+    load_policy,
+    optimizer_tensors,
+    restore_optimizer,
+)
+from trainer.contract import (
+    Environment,
+    GrpoSpec,
+    Job,
+    RceSpec,
+    StageRef,
+    TrainSpec,
+    rollouts_key,
+    stage_chain,
+)
+from trainer.drift import tensor_drift
+from trainer.errors import StageError
+from trainer.evaluate import Evaluation, LoadPolicy, evaluate_stage, shots_of_stage
+from trainer.grpo import GrpoPhase, grpo_epochs
+from trainer.policy import PointerSelector
+from trainer.rce import rce_epochs, validation_loss
+from trainer.tasks import RecordedRollouts, Task
+
+
+def environment_of(task: Task, device: str) -> Environment:
+    """What else than the spec determines the bits of this process's stages."""
+    return Environment(
+        torch=torch.__version__, device=device, data=task.data_digest, reader=task.reader.digest
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Training:
+    """One spec being trained: the chain of its stages and how far it has come."""
+
+    spec: TrainSpec
+    task: Task
+    environment: Environment
+    store: StageStore
+    chain: tuple[StageRef, ...]
+    load: LoadPolicy
+
+    @property
+    def embeddings(self) -> Tensor:
+        """The task's embeddings on the device that trains. Shape: ``(N, D)``."""
+        return self.task.embeddings.to(self.environment.device)
+
+    def evaluate(self, ref: StageRef) -> Evaluation:
+        """Score a stage of the chain, or read its scores."""
+        return evaluate_stage(
+            self.store, ref.key, self.spec, self.task, self.environment, load=self.load
+        )
+
+    def shots(self, ref: StageRef) -> Tensor:
+        """The shots that a stage of the chain chooses; asks no reader. Shape: ``(Q, S)``."""
+        return shots_of_stage(
+            self.store, ref.key, self.spec, self.task, self.environment, load=self.load
+        )
+
+    def phase_start(self, ref: StageRef) -> StageRef:
+        """The stage from which the phase of ``ref`` begins."""
+        first = next(i for i, r in enumerate(self.chain) if r.phase_index == ref.phase_index)
+        return self.chain[max(first - 1, 0)]
+
+    def read(self, ref: StageRef) -> Stage:
+        """A stage that was whole a moment ago. Raises StageError where it no longer is."""
+        stage = self.store.read(ref.key)
+        if stage is None:
+            raise StageError(f"stage {ref.key} was damaged or removed while in use; run again")
+        return stage
+
+
+def open_training(
+    job: Job, task: Task, *, spec: TrainSpec | None = None, load: LoadPolicy = load_policy
+) -> Training:
+    """Lay out the chain of a job's spec (or of ``spec``, its beginning); writes nothing."""
+    chosen = job.spec if spec is None else spec
+    environment = environment_of(task, job.device)
+    return Training(
+        spec=chosen,
+        task=task,
+        environment=environment,
+        store=StageStore(job.stages),
+        chain=stage_chain(chosen, environment),
+        load=load,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochStatistics:
+    """What one epoch left to tell: numbers that reproduce, and what it took this time."""
+
+    metrics: Mapping[str, Any]  # numbers; None where one is not finite, as JSON has none
+    seconds: float
+    trained: bool  # False: the stage stood on disk
+    reader_calls: int  # asked in this run, training only
+
+
+def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatistics]]:
+    """Yield every epoch of the chain in order, each once its stage is whole on disk."""
+    done = _deepest(training)
+    if done < 0:
+        _write_start(training)
+    epochs: Iterator[EpochStatistics] | None = None
+    for index, ref in enumerate(training.chain[1:], start=1):
+        if index <= done:
+            stage = training.store.read(ref.key)
+            start = training.store.read(training.phase_start(ref).key)
+            if stage is None or start is None:  # what follows stands without it
+                continue
+            yield (
+                ref,
+                EpochStatistics(
+                    metrics=stage.info["metrics"], seconds=0.0, trained=False, reader_calls=0
+                ),
+            )
+            continue
+        if epochs is None or ref.epoch == 1:
+            epochs = _train_phase(training, before=training.chain[index - 1], ref=ref)
+        yield ref, next(epochs)
+
+
+def _deepest(training: Training) -> int:
+    """Index of the deepest stage on disk from which training can go on; -1 for none.
+
+    Besides itself it needs the start of its phase, for drift and KL, and the untrained start where
+    that is the reference.
+    """
+    for index in reversed(range(len(training.chain))):
+        ref = training.chain[index]
+        needed = {ref.key, training.phase_start(ref).key}
+        if _refers_to_run_start(training.spec):
+            needed.add(training.chain[0].key)
+        if all(training.store.read(key) is not None for key in needed):
+            return index
+    return -1
+
+
+def _refers_to_run_start(spec: TrainSpec) -> bool:
+    return any(entry.grpo and entry.grpo.reference == "run_start" for entry in spec.phases)
+
+
+def _write_start(training: Training) -> None:
+    sizes = training.spec.policy
+    policy = PointerSelector(
+        width=training.task.embeddings.shape[1],
+        hidden_dim=sizes.hidden_dim,
+        num_layers=sizes.num_layers,
+        num_heads=sizes.num_heads,
+        variant=sizes.variant,
+    )
+    policy.initialise(training.spec.seed)
+    info = {"phase": "start", "epoch": 0, "num_heads": sizes.num_heads, "metrics": {}}
+    training.store.write(training.chain[0].key, {POLICY: policy.state_dict(), OPTIMIZER: {}}, info)
+
+
+def _train_phase(
+    training: Training, *, before: StageRef, ref: StageRef
+) -> Iterator[EpochStatistics]:
+    """Train the phase of ``ref`` from its epoch on, starting at the stage ``before``."""
+    spec, task, store = training.spec, training.task, training.store
+    settings = spec.phases[ref.phase_index].settings
+    stage = training.read(before)
+    policy = _policy_of(stage, spec, training.environment.device)
+    optimizer = torch.optim.AdamW(
+        policy.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
+    )
+    if before.phase_index == ref.phase_index:
+        restore_optimizer(optimizer, stage.tensors[OPTIMIZER], dict(policy.named_parameters()))
+    recorded = recorded_rollouts(training)
+    start = training.read(training.phase_start(ref))
+    clock, calls = time.monotonic(), task.reader.calls
+    for epoch, statistics in enumerate(
+        _epochs(training, settings, policy, optimizer, recorded["train"], stage=stage, ref=ref),
+        start=ref.epoch,
+    ):
+        current = next(
+            r for r in training.chain if (r.phase_index, r.epoch) == (ref.phase_index, epoch)
+        )
+        loss, gain = validation_loss(
+            policy, recorded["validate"], training.embeddings, settings.reward
+        )
+        weights = {name: tensor.cpu() for name, tensor in policy.state_dict().items()}
+        measured = {
+            **statistics,
+            "validation_loss": loss,
+            "nats_better_than_uniform": gain,
+            **_drift_metrics(start.tensors[POLICY], weights),
+            "training_reader_calls": task.reader.calls - calls,
+        }
+        metrics = {n: v if math.isfinite(v) else None for n, v in sorted(measured.items())}
+        names = {parameter: name for name, parameter in policy.named_parameters()}
+        store.write(
+            current.key,
+            {POLICY: weights, OPTIMIZER: optimizer_tensors(optimizer, names)},
+            {
+                "phase": ref.phase,
+                "epoch": epoch,
+                "parent": training.chain[training.chain.index(current) - 1].key,
+                "num_heads": spec.policy.num_heads,
+                "kl_beta": statistics.get("kl_beta"),
+                "metrics": metrics,
+            },
+        )
+        yield EpochStatistics(
+            metrics=metrics,
+            seconds=time.monotonic() - clock,
+            trained=True,
+            reader_calls=task.reader.calls - calls,
+        )
+        clock, calls = time.monotonic(), task.reader.calls
+
+
+def _epochs(
+    training: Training,
+    settings: RceSpec | GrpoSpec,
+    policy: PointerSelector,
+    optimizer: torch.optim.Optimizer,
+    recorded: RecordedRollouts,
+    *,
+    stage: Stage,
+    ref: StageRef,
+) -> Iterator[dict[str, float]]:
+    """The generator of the phase of ``ref``, entered at its epoch."""
+    seed = training.spec.seed
+    if isinstance(settings, RceSpec):
+        return rce_epochs(
+            policy,
+            optimizer,
+            settings,
+            recorded,
+            training.embeddings,
+            seed=seed,
+            phase_index=ref.phase_index,
+            first_epoch=ref.epoch,
+        )
+    anchor = training.chain[0] if settings.reference == "run_start" else training.phase_start(ref)
+    device = training.environment.device
+    reference = _policy_of(training.read(anchor), training.spec, device).requires_grad_(False)
+    phase = GrpoPhase(
+        settings=settings,
+        task=training.task,
+        embeddings=training.embeddings,
+        recorded=recorded,
+        reference=reference.eval(),
+        shots=training.spec.evaluate.shots,
+        seed=seed,
+        phase_index=ref.phase_index,
+    )
+    kl_beta = settings.kl_beta if ref.epoch == 1 else stage.info["kl_beta"]
+    return grpo_epochs(policy, optimizer, phase, kl_beta=kl_beta, first_epoch=ref.epoch)
+
+
+def _policy_of(stage: Stage, spec: TrainSpec, device: str) -> PointerSelector:
+    weights = copy.deepcopy(dict(stage.tensors[POLICY]))
+    return PointerSelector.from_state_dict(weights, num_heads=spec.policy.num_heads).to(device)
+
+
+def recorded_rollouts(training: Training) -> dict[str, RecordedRollouts]:
+    """The recorded rollouts "train" and "validate", made once a workspace and kept as a stage."""
+    key = rollouts_key(training.spec, training.environment)
+    stage = training.store.read(key)
+    if stage is None:
+        calls = training.task.reader.calls
+        made = {
+            f"{split}.safetensors": _as_tensors(training.task.record_rollouts(split))
+            for split in ("train", "validate")
+        }
+        info = {
+            "phase": "rollouts",
+            "metrics": {"reader_calls": training.task.reader.calls - calls},
+        }
+        training.store.write(key, made, info)
+        stage = training.store.read(key)
+        assert stage is not None, "written a moment ago"
+    device = training.environment.device
+    return {
+        split: RecordedRollouts(
+            **{k: t.to(device) for k, t in stage.tensors[f"{split}.safetensors"].items()}
+        )
+        for split in ("train", "validate")
+    }
+
+
+def _as_tensors(rollouts: RecordedRollouts) -> dict[str, Tensor]:
+    return {name: getattr(rollouts, name) for name in rollouts.__dataclass_fields__}
+
+
+def _drift_metrics(start: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, float]:
+    return {
+        f"drift/{name}/{measure}": value
+        for name, drift in tensor_drift(start, weights).items()
+        for measure, value in drift._asdict().items()
+    }
