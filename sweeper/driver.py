@@ -21,10 +21,11 @@ from sweeper.plan import open_record
 from sweeper.proposals import Search, propose, ready, should_prune
 from sweeper.ranking import baseline_of, params_text, per_cent, ranking
 from sweeper.records import TrialRecord, TrialState
+from sweeper.snapshot import snapshot
 from sweeper.space import complete_values
 from sweeper.study_store import StudyStore
 from sweeper.tracking.keys import phase_groups
-from sweeper.verdict import Verdict, judge
+from sweeper.verdict import Verdict, judge, result_tags
 from sweeper.workspace import StudyFolder, ask_to_stop, prepare_job, read_failure, read_result
 from trainer.contract import Job, TrainSpec, read_metrics
 
@@ -299,7 +300,7 @@ class Driver:
         """Write the verdict to MLflow, then to the study: told last, so that nothing gets lost."""
         complete = verdict.state is TrialState.COMPLETE
         accuracy = result["accuracy"] if complete else {}
-        tags = _result_tags(trial.spec, result) if complete else {}
+        tags = result_tags(trial.spec, result) if complete else {}
         if verdict.failure is not None:
             tags |= {"sweeper.failure": verdict.failure, "sweeper.reason": verdict.reason}
         self._tracking.finish_trial(
@@ -351,34 +352,18 @@ class Driver:
     def _spec(self, record: TrialRecord) -> TrainSpec:
         return spec_for(self._config, complete_values(self._config.space, record.params))
 
-    def _write_state(self, phase: str, **more: Any) -> None:
+    def _write_state(self, state: str, **more: Any) -> None:
         """Write `state.json` and show it."""
-        state = {**self._state(phase), **more}
-        self._folder.write_state(state)
-        self._progress.show(state)
-
-    def _state(self, phase: str) -> dict[str, Any]:
-        records = self.records()
-        counts = {state.value: 0 for state in TrialState}
-        for record in records:
-            counts[record.state.value] += 1
-        counts["running"] = len(self._open)
-        counts["waiting"] = sum(
-            record.state is TrialState.RUNNING and record.number not in self._open
-            for record in records
-        )
-        best = ranking(records, goal=self._config.goal)[:1]
-        return {
-            "study": self._config.name,
-            "state": phase,
+        running = [self._running(trial) for trial in self._open.values()]
+        content = {
+            **snapshot(self._config, self.records(), running, state=state),
             "experiment": self._tracking.experiment_id,
-            "trials": self._config.trials,
             "slots": self._launcher.slots,
-            "counts": counts,
-            "best": None if not best else _best(best[0]),
-            "running": [self._running(trial) for trial in self._open.values()],
             "updated": time.time(),
+            **more,
         }
+        self._folder.write_state(content)
+        self._progress.show(content)
 
     def _running(self, trial: _OpenTrial) -> dict[str, Any]:
         return {
@@ -389,21 +374,3 @@ class Driver:
             "seconds": time.time() - trial.started,
             "params": self._records[trial.number].notes["values"],
         }
-
-
-def _best(record: TrialRecord) -> dict[str, Any]:
-    return {"trial": record.number, "score": record.score, "params": record.notes["values"]}
-
-
-def _result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:
-    """What a complete trial was made of, and how much of it was trained in its own job."""
-    environment = result["environment"]
-    trained, epochs = result["epochs_trained"], spec.phases[-1].settings.trained_epochs
-    origin = "trained" if trained >= epochs else "extended" if trained else "cached"
-    return {
-        "sweeper.origin": origin,
-        "sweeper.stage": result["stage"],
-        "sweeper.data": environment["data"],
-        "sweeper.reader": environment["reader"],
-        "sweeper.torch": environment["torch"],
-    }

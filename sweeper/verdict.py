@@ -6,6 +6,7 @@ from typing import Any
 
 from sweeper.jobs import JobStatus
 from sweeper.records import TrialState
+from trainer.contract import TrainSpec
 
 MACHINE_FAULTS = ("files",)  # failure classes that say nothing about the trial
 RESULT_KEYS = (
@@ -109,3 +110,17 @@ def dead_instrument(liveness: Mapping[str, Any]) -> str | None:
         "Every trial would get the same score. Check that the weights reach the evaluation; "
         "--force runs the study all the same."
     )
+
+
+def result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:
+    """What a complete trial was made of, and how much of it was trained for it, as MLflow tags."""
+    environment = result["environment"]
+    trained, epochs = result["epochs_trained"], spec.phases[-1].settings.trained_epochs
+    origin = "trained" if trained >= epochs else "extended" if trained else "cached"
+    return {
+        "sweeper.origin": origin,
+        "sweeper.stage": result["stage"],
+        "sweeper.data": environment["data"],
+        "sweeper.reader": environment["reader"],
+        "sweeper.torch": environment["torch"],
+    }

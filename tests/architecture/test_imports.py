@@ -19,6 +19,7 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "export reading status plan ui",
     "launchers",
     "study_store tracking workspace provenance",
+    "snapshot",
     "ranking verdict proposals",
     "templates schema wandb",
     "config",

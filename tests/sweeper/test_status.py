@@ -54,7 +54,7 @@ def test_a_driver_at_work_is_running_with_its_trials(folder: StudyFolder) -> Non
     folder.write_state(state_of(folder))
     assert status_text(study_state(folder)) == (
         "kl_lr: 1 complete of 8 trials, 1 running; best: trial 0, 62.5 % (running)\n"
-        "  trial 1: epoch 1 of 3  50.0 %  epochs=3 freeze=backbone lr=0.002"
+        "  trial 1: epoch 1 of 3  50.0 %  lr=0.002 epochs=3 freeze=backbone"
     )
 
 

@@ -1,0 +1,47 @@
+"""The state of a study at one moment, as `state.json` and the live table show it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sweeper.config import StudyConfig
+from sweeper.ranking import ranking
+from sweeper.records import TrialRecord, TrialState
+
+
+def snapshot(
+    config: StudyConfig,
+    records: Sequence[TrialRecord],
+    running: Sequence[Mapping[str, Any]],
+    *,
+    state: str,
+) -> dict[str, Any]:
+    """Count the trials and name the best.
+
+    Args:
+        config: The study.
+        records: All trials.
+        running: Those that hold a slot, each with its number as `trial`.
+        state: "running", "finishing", "finished", "interrupted" or "failed".
+
+    Returns:
+        ``{"study", "state", "trials", "counts", "best", "running"}``; `waiting` counts the trials
+        that were begun and hold no slot.
+    """
+    counts = {kind.value: 0 for kind in TrialState}
+    for record in records:
+        counts[record.state.value] += 1
+    open_trials = counts["running"]
+    counts["running"] = len(running)
+    counts["waiting"] = open_trials - len(running)
+    best = [
+        {"trial": record.number, "score": record.score, "params": record.notes["values"]}
+        for record in ranking(records, goal=config.goal)[:1]
+    ]
+    return {
+        "study": config.name,
+        "state": state,
+        "trials": config.trials,
+        "counts": counts,
+        "best": best[0] if best else None,
+        "running": list(running),
+    }
