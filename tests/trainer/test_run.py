@@ -244,4 +244,4 @@ def test_the_command_shows_the_score_of_a_finished_folder(tmp_path: Path) -> Non
 
 def test_nothing_but_the_known_files_is_left_in_a_folder(tmp_path: Path) -> None:
     run_folder(trial(tmp_path), toy)
-    assert {path.name for path in tmp_path.iterdir()} == {TRIAL, METRICS, RESULT, "stages"}
+    assert {path.name for path in tmp_path.iterdir()} == {TRIAL, METRICS, TRAINED, RESULT, "stages"}
