@@ -16,6 +16,7 @@ from trainer.contract import (
     METRICS,
     RESULT,
     STOP,
+    TRAINED,
     TRIAL,
     Job,
     TaskSpec,
