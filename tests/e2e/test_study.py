@@ -178,6 +178,26 @@ def test_a_dead_instrument_stops_the_study_before_any_trial(study: Path) -> None
     assert mlflow_statuses(study) == {"tiny": "FAILED"}
 
 
+def test_the_real_trainer_that_does_not_load_its_weights_is_caught_before_any_trial(
+    study: Path,
+) -> None:
+    small = STUDY.replace(
+        "trainer:", "trainer:\n  task: {name: easy_vqa, training_queries: 32}"
+    ).replace("parameters:", "  evaluate: {questions: 60, holdout: 60}\nparameters:")
+    study.write_text(small)
+    done = subprocess.run(
+        command(study, slots=1, options=("--trainer=blind_trainer.py",)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "the evaluation does not react to what is trained" in done.stderr
+    assert "cross_attn_layers       0.0 % of selections changed" in done.stderr
+    assert records(study) == []
+
+
 def test_force_goes_on_with_a_dead_instrument_and_says_so(study: Path) -> None:
     done = subprocess.run(
         command(study, options=("--force",)),

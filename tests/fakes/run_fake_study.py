@@ -1,4 +1,7 @@
-"""`sweeper run` with the fake trainer on some CPU slots: STUDY WORKSPACE SLOTS [--force]."""
+"""`sweeper run` with a trainer from this folder on some CPU slots.
+
+run_fake_study.py STUDY WORKSPACE SLOTS [--force] [--trainer=blind_trainer.py]
+"""
 
 import sys
 from pathlib import Path
@@ -12,16 +15,17 @@ from sweeper.launchers.local import LocalLauncher, open_local
 from sweeper.session import run_study
 from sweeper.workspace import StudyFolder, Workspace
 
-FAKE_TRAINER = (sys.executable, str(Path(__file__).with_name("fake_trainer.py")))
-
 
 def main(study: str, workspace: str, slots: str, *options: str) -> int:
+    chosen = [option.partition("=")[2] for option in options if option.startswith("--trainer=")]
+    trainer = Path(__file__).with_name(chosen[0] if chosen else "fake_trainer.py")
+
     def open_launcher(config: StudyConfig, folder: StudyFolder) -> LocalLauncher:
         return open_local(
             devices="cpu",
             slots_per_device=int(slots),
             log_folder=folder.root / "workers",
-            worker_command=FAKE_TRAINER,
+            worker_command=(sys.executable, str(trainer)),
         )
 
     console = Console(width=200)
