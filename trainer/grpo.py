@@ -227,7 +227,7 @@ def _gradients(
         "ratio_mean": ppo.ratio.mean(),
         "clip_fraction": ppo.clip_fraction,
         "advantage_std": advantages.std(),
-        "groups_without_signal": (spread == 0).double().mean(),
+        "groups_without_signal": (spread == 0).double().mean(),  # rank advantages break such ties
         "gradient_norm_ppo": torch.nn.utils.get_total_norm(ppo_gradient),
         "gradient_norm_kl": kl_beta * torch.nn.utils.get_total_norm(kl_gradient),
         "gradient_norm": norm,

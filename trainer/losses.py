@@ -159,6 +159,8 @@ def kl_penalty(
       unbiased for KL(pi_ref || pi) where pi_ref sampled; recorded rollouts come from neither
       policy, so that it is a penalty on their ratios, no more.
     * "k3", for rollouts sampled from pi: mean of exp(-d) - 1 + d, unbiased for KL(pi || pi_ref).
+      Its gradient, taken through the log-probabilities alone as GRPO does, is in expectation that
+      of KL(pi_ref || pi): a pull to the reference all the same.
 
     Args:
         log_probs: of the policy that is trained, in nats. Shape: ``(B, G)``.
