@@ -217,12 +217,13 @@ def logs(study: str, trial: int, follow: bool) -> None:
 def best(study: str) -> None:
     """Print the best trial of STUDY in a line."""
     from sweeper.export import configuration
-    from sweeper.ranking import params_text, per_cent
+    from sweeper.ranking import params_text, score_text
     from sweeper.reading import read_study
 
-    chosen = configuration(*read_study(_find(study)))
-    score = per_cent(chosen.score)
-    click.echo(f"trial {chosen.trial}: {score} %  {params_text(chosen.params)}")
+    config, records = read_study(_find(study))
+    chosen = configuration(config, records)
+    score = score_text(chosen.score, config.goal)
+    click.echo(f"trial {chosen.trial}: {score}  {params_text(chosen.params)}")
 
 
 @cli.command()

@@ -21,11 +21,20 @@ from pydantic import ValidationError
 
 from sweeper.changes import Change, differences
 from sweeper.errors import ConfigError
-from sweeper.problems import config_error
+from sweeper.problems import config_error, dotted
 from sweeper.references import references, substitute
-from sweeper.sections import CONTROLS, Metric, Mlflow, Pruner, Resources, Sampler
+from sweeper.sections import (
+    CONTROLS,
+    METRIC_GOALS,
+    Metric,
+    Mlflow,
+    Pruner,
+    Resources,
+    Sampler,
+    StudyFile,
+)
 from sweeper.space import Parameter, Space, Value, canonical
-from sweeper.study_checks import CheckedStudy, check_study
+from sweeper.study_checks import CheckedStudy, check_study, scored_by
 from sweeper.study_file import Document, parse_document, read_document
 from sweeper.trainer_section import resolved
 from sweeper.validation import refusals
@@ -137,7 +146,7 @@ def changes(old: StudyConfig, new: StudyConfig) -> list[Change]:
 
 
 def spec_for(config: StudyConfig, values: Mapping[str, Value]) -> TrainSpec:
-    """Put a trial's values in place of the references.
+    """Put a trial's values in place of the references; paths begin at the study file's folder.
 
     Args:
         config: The study.
@@ -147,13 +156,15 @@ def spec_for(config: StudyConfig, values: Mapping[str, Value]) -> TrainSpec:
         ConfigError: if these values together make no valid spec.
     """
     try:
-        return TrainSpec.model_validate(substitute(config.trainer, values))
+        spec = TrainSpec.model_validate(substitute(config.trainer, values))
     except ValidationError as error:
         setting = json.dumps(dict(values), ensure_ascii=False)
         problems = [
-            f"{config.path}: {found.text}, with {setting}" for found in refusals(TrainSpec, error)
+            f"{config.path}: {dotted(('trainer', *found.where))}: {found.text}, with {setting}"
+            for found in refusals(TrainSpec, error)
         ]
         raise ConfigError(config.path, problems) from error
+    return spec.below(config.path.absolute().parent)
 
 
 def free_phases(config: StudyConfig) -> tuple[int, ...]:
@@ -188,7 +199,7 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         path=document.path,
         title=file.title,
         description=file.description or _question(document.comment),
-        metric=file.metric,
+        metric=file.metric if "metric" in file.model_fields_set else _metric_of(file),
         baseline=None if file.baseline is None else canonical(space, file.baseline),
         enqueue=tuple(canonical(space, setting) for setting in file.enqueue),
         controls=tuple(control for control in CONTROLS if control in file.controls),
@@ -200,6 +211,12 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         resources=file.resources,
         mlflow=file.mlflow.model_copy(update={"experiment": experiment}),
     )
+
+
+def _metric_of(file: StudyFile) -> Metric:
+    """The metric of a file that names none: what its trainer section scores by."""
+    name = scored_by(file)
+    return Metric(name=name, goal=METRIC_GOALS[name])
 
 
 def _question(comment: Sequence[str]) -> str | None:

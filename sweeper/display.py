@@ -15,7 +15,15 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.ranking import Row, counts_line, params_text, per_cent, table_cells
+from sweeper.ranking import (
+    Row,
+    counts_line,
+    params_text,
+    per_cent,
+    score_number,
+    shots_of,
+    table_cells,
+)
 from sweeper.session import Summary
 
 TOP = 10  # trials in the final table
@@ -114,7 +122,9 @@ def live_table(state: Mapping[str, Any], *, waited: float) -> RenderableType:
         table.add_row(
             str(trial["trial"]),
             f"{trial['epoch']}/{trial['epochs']}",
-            "" if trial["score"] is None else per_cent(trial["score"]),
+            ""
+            if trial["score"] is None
+            else score_number(trial["score"], state.get("goal", "maximize")),
             f"{trial['seconds'] + waited:.0f}",
             _cut(params_text(trial["params"])),
         )
@@ -149,11 +159,13 @@ def _print_ranking(
 ) -> None:
     """Print the most telling form of the ranking that fits; the last one fits by folding."""
     rows = [*controls, *trials]
-    title = f"{study}: accuracy in per cent"
+    loss = rows[0].goal == "minimize"
+    title = f"{study}: validation loss in nats" if loss else f"{study}: accuracy in per cent"
+    short = title if loss else f"{title}, 1-4 by shots"
     forms = [
         _ranking_table(title, *table_cells(rows), controls=len(controls)),
-        _ranking_table(f"{title}, 1-4 by shots", *_short_cells(rows), controls=len(controls)),
-        _ranking_table(f"{title}, 1-4 by shots", *_folded_cells(rows), controls=len(controls)),
+        _ranking_table(short, *_short_cells(rows), controls=len(controls)),
+        _ranking_table(short, *_folded_cells(rows), controls=len(controls)),
     ]
     if not console.is_terminal:
         console = Console(file=console.file, width=max(_width(forms[0], console), 1))
@@ -187,7 +199,7 @@ def _ranking_table(
 def _short_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """The ranking with short names of rows and columns."""
     header, cells = table_cells(rows)
-    shots = list(rows[0].accuracy)
+    shots = shots_of(rows)
     header = ["trial", *header[1 : -1 - len(shots)], *shots, "diff"]
     for line in cells:
         line[0] = line[0].removeprefix("control ").removeprefix("trial ")

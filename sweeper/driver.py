@@ -17,15 +17,15 @@ from sweeper.errors import InstrumentError, SweeperError, TrackingError
 from sweeper.instrument import POLL_SECONDS, OneOffJobs, confirm
 from sweeper.interrupts import Interrupts
 from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
-from sweeper.plan import open_record
+from sweeper.plan import first_spec, open_record
 from sweeper.proposals import Search, propose, ready, should_prune
-from sweeper.ranking import baseline_of, params_text, per_cent, ranking
+from sweeper.ranking import baseline_of, params_text, ranking, score_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.snapshot import snapshot
 from sweeper.space import complete_values
 from sweeper.study_store import StudyStore
 from sweeper.tracking.keys import phase_groups
-from sweeper.verdict import Verdict, judge, result_tags
+from sweeper.verdict import Verdict, another_instrument, judge, result_tags
 from sweeper.workspace import StudyFolder, ask_to_stop, prepare_job, read_failure, read_result
 from trainer.contract import Job, TrainSpec, read_metrics
 
@@ -289,11 +289,14 @@ class Driver:
 
     def _require_same_instrument(self, trial: _OpenTrial, environment: Mapping[str, str]) -> None:
         """Refuse to rank a trial beside controls that were measured with other means."""
-        if environment != self._environment:
+        difference = another_instrument(
+            environment, self._environment, spec=trial.spec, first=first_spec(self._config)
+        )
+        if difference is not None:
             raise InstrumentError(
-                f"trial {trial.number} was measured with {dict(environment)}, the controls with "
-                f"{dict(self._environment)}; their scores cannot be ranked together. Restore what "
-                "changed, or give the study another `name:`"
+                f"trial {trial.number} was measured otherwise than the controls: {difference}; "
+                "their scores cannot be ranked together. Restore what changed, or give the study "
+                "another `name:`"
             )
 
     def _tell(self, trial: _OpenTrial, verdict: Verdict, result: Mapping[str, Any]) -> None:
@@ -333,7 +336,11 @@ class Driver:
 
     def _done_line(self, trial: _OpenTrial, verdict: Verdict) -> str:
         ended = sum(r.state is not TrialState.RUNNING for r in self._records.values())
-        outcome = verdict.state.value if verdict.score is None else f"{per_cent(verdict.score)} %"
+        outcome = (
+            verdict.state.value
+            if verdict.score is None
+            else score_text(verdict.score, self._config.goal)
+        )
         if verdict.failure is not None:
             outcome = f"failed ({verdict.failure}): {verdict.reason};"
         return (

@@ -51,8 +51,11 @@ class PendingJob:
         self._job_id = self._launcher.submit(self._request)
         self._attempts += 1
 
-    def result(self) -> dict[str, Any] | None:
+    def result(self, *, while_waiting: Callable[[], None] = lambda: None) -> dict[str, Any] | None:
         """Wait for the result; None where the driver stops first.
+
+        Args:
+            while_waiting: Called at every look, and once the result is there.
 
         Raises:
             InstrumentError: with the trainer's reason, where the job failed.
@@ -61,6 +64,7 @@ class PendingJob:
             if self._stopping():
                 ask_to_stop(self._folder)
             status = self._launcher.poll([self._job_id], timeout=POLL_SECONDS)[self._job_id]
+            while_waiting()
             if not status.is_terminal or read_result(self._folder) is not None:
                 continue
             if self._stopping():
@@ -74,6 +78,7 @@ class PendingJob:
                     f"see {LOG} there"
                 )
             self.submit()
+        while_waiting()
         return result
 
 
@@ -89,6 +94,18 @@ def start_controls(
     stages = folder.stages_from(folder.controls)
     job = Job(spec=spec, stages=stages, device=device, controls=controls)
     return jobs.start(folder.controls, job)
+
+
+def contract_lines(contract: Mapping[str, Any]) -> list[str]:
+    """A data contract for people, the warnings last."""
+    return [*contract["lines"], *(f"warning: {text}" for text in contract["warnings"])]
+
+
+def contract_markdown(contract: Mapping[str, Any]) -> str:
+    """A data contract as a page: what the data holds as it was printed, then the warnings."""
+    lines = "\n".join(contract["lines"])
+    warnings = "".join(f"- {text}\n" for text in contract["warnings"]) or "None.\n"
+    return f"# Data contract\n\n```\n{lines}\n```\n\n## Warnings\n\n{warnings}"
 
 
 def confirm(

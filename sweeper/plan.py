@@ -12,17 +12,34 @@ from sweeper.proposals import Proposal, Search, lag_for, propose, ready
 from sweeper.ranking import params_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import complete_values, is_finite, size
+from sweeper.verdict import holds_out
 from trainer.contract import (
     PROBE_QUESTIONS,
+    EasyVqaSpec,
     Environment,
+    EvaluateSpec,
     GrpoSpec,
+    StageRef,
     TrainSpec,
+    digest,
     stage_chain,
     start_of_last_phase,
 )
 
 PROBE_GROUPS = 7  # of tensors, at most, with the start itself
-_ANYWHERE = Environment(torch="", device="", data="", reader="")  # only equality of keys matters
+
+
+def _chain(spec: TrainSpec) -> tuple[StageRef, ...]:
+    """The stages of ``spec``, with paths in place of digests: only equality of keys matters."""
+    environment = Environment(
+        torch="",
+        device="",
+        data="",
+        training=digest(spec.task.model_dump(mode="json")),
+        start=spec.start or "",
+        reader="",
+    )
+    return stage_chain(spec, environment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,20 +93,21 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
     """Lay out what a fresh study in ``config`` would train and ask."""
     known = _foreseeable(config, search)
     specs = [spec_for(config, record.notes["values"]) for record in known]
-    chains = [stage_chain(spec, _ANYWHERE)[1:] for spec in specs]
+    chains = [_chain(spec)[1:] for spec in specs]
     unique = {ref.key for chain in chains for ref in chain}
     total = (
         min(config.trials, size(config.space)) if search.sampler_name == "grid" else config.trials
     )
     scale = total / len(known)
-    own = {
-        ref.key for spec in specs for ref in stage_chain(start_of_last_phase(spec), _ANYWHERE)[1:]
-    }
     first = specs[0].evaluate
-    calls = _evaluation_calls(specs[0]) * len(set(config.controls) - {"start"})
-    calls += min(PROBE_QUESTIONS, first.questions) * len(first.shots) * PROBE_GROUPS
-    confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
-    calls += confirmed * first.holdout * len(first.shots) + specs[0].task.recorded_rollouts
+    own = {ref.key for spec in specs for ref in _chain(start_of_last_phase(spec))[1:]}
+    calls = _answers(first) * len(set(config.controls) - {"start"})
+    probed = {"questions": min(PROBE_QUESTIONS, first.questions), "split": "select"}
+    calls += _answers(first.model_copy(update=probed)) * PROBE_GROUPS
+    if holds_out(first):
+        confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
+        calls += confirmed * _answers(first.model_copy(update={"split": "holdout"}))
+    calls += specs[0].task.recorded_rollouts
     epochs = _each_epoch(specs)
     calls += sum(_epoch_calls(*epochs[key]) for key in own)
     trained = sum(_epoch_calls(*place) for key, place in epochs.items() if key not in own)
@@ -133,7 +151,7 @@ def _each_epoch(specs: Sequence[TrainSpec]) -> dict[str, tuple[TrainSpec, int]]:
     """Every stage to train once, by key: a spec that leads through it, and its phase."""
     seen: dict[str, tuple[TrainSpec, int]] = {}
     for spec in specs:
-        for ref in stage_chain(spec, _ANYWHERE)[1:]:
+        for ref in _chain(spec)[1:]:
             seen.setdefault(ref.key, (spec, ref.phase_index))
     return seen
 
@@ -142,13 +160,18 @@ def _epoch_calls(spec: TrainSpec, phase_index: int) -> int:
     """Reader calls of one epoch: its sampled rollouts and its evaluation."""
     settings = spec.phases[phase_index].settings
     sampled = 0
-    if isinstance(settings, GrpoSpec) and settings.rollouts == "sampled":
+    if (
+        isinstance(settings, GrpoSpec)
+        and settings.rollouts == "sampled"
+        and isinstance(spec.task, EasyVqaSpec)
+    ):
         sampled = spec.task.training_queries * settings.group_size * len(spec.evaluate.shots)
-    return sampled + _evaluation_calls(spec)
+    return sampled + _answers(spec.evaluate)
 
 
-def _evaluation_calls(spec: TrainSpec) -> int:
-    return spec.evaluate.asked * len(spec.evaluate.shots)
+def _answers(evaluate: EvaluateSpec) -> int:
+    """Reader calls of one evaluation; what was recorded asks nobody."""
+    return 0 if evaluate.reader == "recorded" else evaluate.answers
 
 
 def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:

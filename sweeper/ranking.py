@@ -20,9 +20,10 @@ class Row:
 
     label: str  # "trial 7", "control random"
     params: Mapping[str, Value]
-    score: float  # fraction
+    score: float  # fraction, or nats where the goal is to minimize
     accuracy: Mapping[str, float]  # by number of shots, fractions
-    difference: float | None  # from the baseline's score, in fractions; None without a baseline
+    difference: float | None  # from the baseline's score, in its unit; None without a baseline
+    goal: str = "maximize"
 
 
 def ranking(records: Sequence[TrialRecord], *, goal: str) -> list[TrialRecord]:
@@ -64,6 +65,7 @@ def rows(
             score=value,
             accuracy=accuracy,
             difference=None if anchor is None else value - anchor,
+            goal=goal,
         )
 
     trials = [
@@ -87,22 +89,27 @@ def _values(record: TrialRecord) -> Mapping[str, Value]:
 
 
 def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of a ranking, ready to be shown: per cent with one decimal."""
+    """Header and cells of a ranking, ready to be shown: per cent with one decimal, or nats."""
     names = sorted({name for row in table for name in row.params}, key=_first_use(table))
-    shots = list(table[0].accuracy) if table else []
+    shots = shots_of(table)
     header = ["", *names, "score", *(f"{s} shot{'s' if s != '1' else ''}" for s in shots)]
     header.append("vs baseline")
     cells = [
         [
             row.label,
             *(shown(row.params[name]) if name in row.params else "" for name in names),
-            per_cent(row.score),
-            *(per_cent(row.accuracy[s]) for s in shots),
-            "" if row.difference is None else f"{100 * row.difference:+.1f}",
+            score_number(row.score, row.goal),
+            *(per_cent(row.accuracy[s]) if s in row.accuracy else "" for s in shots),
+            "" if row.difference is None else _difference(row.difference, row.goal),
         ]
         for row in table
     ]
     return header, cells
+
+
+def shots_of(table: Sequence[Row]) -> list[str]:
+    """The numbers of shots that any row has an accuracy for; none where a loss is the score."""
+    return sorted({shots for row in table for shots in row.accuracy}, key=int)
 
 
 def _first_use(table: Sequence[Row]) -> Any:
@@ -118,6 +125,20 @@ def shown(value: Value) -> str:
 def per_cent(fraction: float) -> str:
     """A fraction as per cent with one decimal."""
     return f"{100 * fraction:.1f}"
+
+
+def score_number(score: float, goal: str) -> str:
+    """A score without its unit: accuracies in per cent, losses, which are minimized, in nats."""
+    return per_cent(score) if goal == "maximize" else f"{score:.4f}"
+
+
+def score_text(score: float, goal: str) -> str:
+    """A score with its unit."""
+    return f"{score_number(score, goal)} {'%' if goal == 'maximize' else 'nats'}"
+
+
+def _difference(difference: float, goal: str) -> str:
+    return f"{100 * difference:+.1f}" if goal == "maximize" else f"{difference:+.4f}"
 
 
 def markdown(table: Sequence[Row]) -> str:
@@ -155,7 +176,10 @@ def counts_line(state: Mapping[str, Any]) -> str:
     counts = state["counts"]
     words = [f"{counts[name]} {name}" for name in ("complete", "failed", "pruned") if counts[name]]
     best = state["best"]
-    tail = "" if best is None else f"; best: trial {best['trial']}, {per_cent(best['score'])} %"
+    tail = ""
+    if best is not None:
+        score = score_text(best["score"], state.get("goal", "maximize"))
+        tail = f"; best: trial {best['trial']}, {score}"
     return (
         f"{state['study']}: {', '.join(words) or '0 complete'} of {state['trials']} trials, "
         f"{counts['running']} running{tail}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sweeper.config import StudyConfig, study_from_json
 from sweeper.errors import UsageError
-from sweeper.ranking import params_text, per_cent
+from sweeper.ranking import params_text, per_cent, score_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, read_failure
@@ -35,12 +35,14 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
         stored = store.attributes().get("study")
         if stored is None:
             raise UsageError(f"study {folder.name!r} has not been started; run it first")
-        return study_from_json(stored, folder.study_file), store.records()
+        source = Path(store.attributes().get("source", folder.root))
+        return study_from_json(stored, source / folder.study_file.name), store.records()
 
 
 def show_trial(folder: StudyFolder, number: int) -> str:
     """All that is known of one trial."""
     record, trial = _record(folder, number), folder.trial(number)
+    goal = read_study(folder)[0].goal
     notes = record.notes
     facts = {
         "parameters": params_text(notes.get("values", record.params)),
@@ -49,14 +51,15 @@ def show_trial(folder: StudyFolder, number: int) -> str:
     }
     if record.score is not None:
         shots = ", ".join(f"{s}: {per_cent(a)}" for s, a in notes.get("accuracy", {}).items())
-        facts["score"] = f"{per_cent(record.score)} % (by shots {shots})"
+        by_shots = f" (by shots {shots})" if shots else ""
+        facts["score"] = score_text(record.score, goal) + by_shots
     facts |= {label: notes[key] for key, label in NOTES.items() if key in notes}
     failure = read_failure(trial)
     if failure is not None and "reason" not in notes:
         facts["last error"] = f"{failure.get('class')}: {failure.get('message')}"
     lines = [f"trial {number} of {folder.name}: {_state_text(record, folder)}"]
     lines += [f"  {label:<14}  {fact}" for label, fact in facts.items()]
-    lines += ["  epochs", *(list(_epoch_lines(trial)) or ["    none yet"])]
+    lines += ["  epochs", *(list(_epoch_lines(trial, goal)) or ["    none yet"])]
     return "\n".join([*lines, f"  files           {trial}"])
 
 
@@ -66,7 +69,7 @@ def _state_text(record: TrialRecord, folder: StudyFolder) -> str:
     return record.state.value
 
 
-def _epoch_lines(trial: Path) -> Iterator[str]:
+def _epoch_lines(trial: Path, goal: str) -> Iterator[str]:
     try:
         epochs = read_metrics(trial)[0]
     except ValueError as error:
@@ -74,7 +77,7 @@ def _epoch_lines(trial: Path) -> Iterator[str]:
         return
     for line in epochs:
         metrics = line["metrics"]
-        score = "not finite" if metrics["score"] is None else f"{per_cent(metrics['score'])} %"
+        score = "not finite" if metrics["score"] is None else score_text(metrics["score"], goal)
         numbers = [
             f"{name} {metrics[name]:.4g}" for name in EPOCH_METRICS if metrics.get(name) is not None
         ]

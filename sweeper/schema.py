@@ -25,12 +25,7 @@ def study_schema() -> dict[str, Any]:
         name: _with_references(_special(name, definition))
         for name, definition in trainer.pop("$defs").items()
     }
-    trainer["properties"]["task"] = {
-        "anyOf": [
-            {"type": "string", "enum": _task_names(definitions)},
-            {"$ref": "#/$defs/TaskSpec"},
-        ]
-    }
+    trainer["properties"]["task"] = _task(trainer["properties"]["task"], definitions)
     properties = study["properties"] | {"trainer": _with_references(trainer)}
     for name, alias in (("method", "sampler: {name: ...}"), ("run_cap", "trials")):
         properties[name]["description"] = f"W&B's word for `{alias}`"
@@ -46,30 +41,37 @@ def study_schema() -> dict[str, Any]:
 
 
 def _special(name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """Add the one form that the spec takes before its types are looked at."""
-    if name != "GrpoSpec":
-        return definition
-    properties = definition["properties"]
-    freeze = {
-        "anyOf": [
-            {"enum": ["backbone", "none", "projections"]},
-            {"type": "string", "pattern": "^head_then_all:[1-9][0-9]*$"},
-            {
-                "type": "object",
-                "properties": {"head_then_all": {"type": "integer", "minimum": 1}},
-                "required": ["head_then_all"],
-                "additionalProperties": False,
-            },
-        ],
-        "default": properties["freeze"]["default"],
-    }
-    return {**definition, "properties": {**properties, "freeze": freeze}}
+    """Add the forms that the spec takes before its types are looked at."""
+    properties = dict(definition["properties"])
+    if name == "GrpoSpec":
+        properties["freeze"] = {
+            "anyOf": [
+                {"enum": ["backbone", "none", "projections"]},
+                {"type": "string", "pattern": "^head_then_all:[1-9][0-9]*$"},
+                {
+                    "type": "object",
+                    "properties": {"head_then_all": {"type": "integer", "minimum": 1}},
+                    "required": ["head_then_all"],
+                    "additionalProperties": False,
+                },
+            ],
+            "default": properties["freeze"]["default"],
+        }
+    elif name == "FilesSpec":  # one file alone is that of the training questions
+        file = {"type": "string", "minLength": 1}
+        properties["embeddings"] = {"anyOf": [file, properties["embeddings"]]}
+    return {**definition, "properties": properties}
 
 
-def _task_names(definitions: dict[str, Any]) -> list[str]:
-    """Return the names that `task:` takes as a text."""
-    name = definitions["TaskSpec"]["properties"]["name"]["anyOf"][0]
-    return list(name.get("enum", [name.get("const")]))
+def _task(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Let a task that needs nothing but its name be written as that name."""
+    tasks = schema["discriminator"]["mapping"]
+    alone = [
+        name
+        for name, place in tasks.items()
+        if set(definitions[place.rpartition("/")[2]].get("required", ())) <= {"name"}
+    ]
+    return {"anyOf": [{"type": "string", "enum": alone}, *schema["oneOf"]]}
 
 
 def _with_references(schema: dict[str, Any]) -> dict[str, Any]:

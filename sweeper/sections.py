@@ -8,15 +8,17 @@ None means "not given".
 import math
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sweeper.space import Value
 from trainer.contract import Control
 
 CONTROLS: tuple[Control, ...] = get_args(Control)
-METRIC_GOALS = {
-    "mean_shot_accuracy": "maximize"
-}  # what the trainer can tell, and which end is good
+MetricName = Literal["mean_shot_accuracy", "validation_loss"]
+METRIC_GOALS: dict[MetricName, Literal["maximize", "minimize"]] = {  # and which end is good
+    "mean_shot_accuracy": "maximize",
+    "validation_loss": "minimize",
+}
 SamplerName = Literal["tpe", "random", "grid", "qmc", "cmaes", "gp"]
 PrunerName = Literal["none", "median", "percentile", "hyperband"]
 SAMPLER_OPTIONS: dict[SamplerName, tuple[str, ...]] = {
@@ -78,6 +80,10 @@ def _devices(value: Any) -> Any:
     return tuple(value)
 
 
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("name"), str)
+
+
 Number = Annotated[int | float, BeforeValidator(_number)]
 ParameterValue = Annotated[
     Value, BeforeValidator(_value, json_schema_input_type=Value | dict[str, int])
@@ -100,8 +106,15 @@ class Section(BaseModel):
 class Metric(Section):
     """What the trials are ranked by."""
 
-    name: Literal["mean_shot_accuracy"] = "mean_shot_accuracy"
-    goal: Literal["maximize", "minimize"] = "maximize"
+    name: MetricName = "mean_shot_accuracy"
+    goal: Literal["maximize", "minimize"] = "maximize"  # the metric's own unless given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _goal_of_the_name(cls, value: Any) -> Any:
+        """Let a loss do without `goal: minimize` beside it."""
+        goal = METRIC_GOALS.get(value["name"]) if _is_named(value) else None
+        return value if goal is None else {"goal": goal, **value}
 
 
 class Sampler(Section):

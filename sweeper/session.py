@@ -5,6 +5,7 @@ of the instrument runs while MLflow is being opened, since both take seconds.
 """
 
 import contextlib
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,17 +17,24 @@ from sweeper.config import StudyConfig, load_study
 from sweeper.driver import Driver, Progress
 from sweeper.errors import InstrumentError, StudyChangedError, TrackingError
 from sweeper.export import best_yaml
-from sweeper.instrument import OneOffJobs, PendingJob, start_controls
+from sweeper.instrument import (
+    OneOffJobs,
+    PendingJob,
+    contract_lines,
+    contract_markdown,
+    start_controls,
+)
 from sweeper.interrupts import Interrupts
 from sweeper.jobs import Launcher
 from sweeper.plan import first_spec, lag_of, search_of
-from sweeper.ranking import Row, markdown, rows, trials_csv
+from sweeper.ranking import Row, markdown, rows, score_text, trials_csv
 from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
 from sweeper.tracking import open_tracking
 from sweeper.tracking.view import StudyView
-from sweeper.verdict import dead_instrument
-from sweeper.workspace import StudyFolder, Workspace
+from sweeper.verdict import dead_instrument, holds_out
+from sweeper.workspace import StudyFolder, Workspace, read_json
+from trainer.contract import DATA
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
@@ -142,7 +150,7 @@ class _Session:
         """Check the instrument, search, confirm; whatever happens, close what was opened."""
         controls: Mapping[str, Any] = {}
         try:
-            instrument = check.result()
+            instrument = check.result(while_waiting=_Telling(self.folder, self.progress))
             if instrument is None:
                 return self.summary({}, {})
             controls = instrument["controls"]
@@ -153,7 +161,9 @@ class _Session:
         except BaseException:
             self.driver.abandon("failed")
             with contextlib.suppress(TrackingError):  # the error in hand is the one to show
-                self.tracking.finish_study(self.parent, status="FAILED")
+                self.tracking.finish_study(
+                    self.parent, status="FAILED", artifacts=self._data_artifacts()
+                )
             raise
 
     def _search(self, jobs: OneOffJobs, instrument: Mapping[str, Any], *, force: bool) -> Summary:
@@ -161,13 +171,17 @@ class _Session:
         controls = instrument["controls"]
         self._track_controls(instrument)
         for name, control in controls.items():
-            self.progress.say(f"control {name:<8} {100 * control['score']:.1f} %")
+            score = score_text(control["score"], self.config.goal)
+            self.progress.say(f"control {name:<8} {score}")
         self.driver.search(instrument["environment"])
         return self.summary(controls, self._confirm(jobs))
 
     def _confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
         """Score the best on the held-out questions; a failure there hides no ranking."""
         if self.interrupts.requested:
+            return {}
+        if not holds_out(first_spec(self.config).evaluate):
+            self.progress.say("nothing is held out: the best is not confirmed on other questions")
             return {}
         try:
             return self.driver.confirm(jobs)
@@ -198,7 +212,7 @@ class _Session:
         )
 
     def _require_alive(self, liveness: Mapping[str, Any], *, force: bool) -> None:
-        reason = dead_instrument(liveness)
+        reason = dead_instrument(liveness, asks=first_spec(self.config).evaluate.judge == "reader")
         if reason is None:
             return
         if not force:
@@ -208,8 +222,10 @@ class _Session:
     def _track_controls(self, instrument: Mapping[str, Any]) -> None:
         """One MLflow run for each control, so that the ranking there shows them too."""
         environment = instrument["environment"]
+        names = {"questions": "data", "training": "training", "start": "start", "reader": "reader"}
         self.tracking.log_datasets(
-            self.parent, {"questions": environment["data"], "reader": environment["reader"]}
+            self.parent,
+            {name: environment[key] for name, key in names.items() if environment.get(key)},
         )
         for name, control in instrument["controls"].items():
             run_id = self.tracking.trial_run(
@@ -231,7 +247,32 @@ class _Session:
             "trials.csv": trials_csv(records, self.config.space.names),
         }
         best = best_yaml(self.config, records)
+        artifacts |= self._data_artifacts()
         return artifacts if best is None else {**artifacts, "best.yaml": best}
+
+    def _data_artifacts(self) -> dict[str, str]:
+        """What the trainer found in the data, for programs and for people."""
+        contract = read_json(self.folder.controls / DATA)
+        if contract is None:
+            return {}
+        text = json.dumps(contract, indent=2, ensure_ascii=False)
+        return {"data.json": text, "data.md": contract_markdown(contract)}
+
+
+class _Telling:
+    """Says what the data holds as soon as the trainer has looked, once."""
+
+    def __init__(self, folder: StudyFolder, progress: Progress) -> None:
+        self._path = folder.controls / DATA
+        self._progress = progress
+        self._told = False
+
+    def __call__(self) -> None:
+        contract = None if self._told else read_json(self._path)
+        if contract is not None:
+            self._told = True
+            for line in contract_lines(contract):
+                self._progress.say(line)
 
 
 def _agree_with_stored_study(config: StudyConfig, store: StudyStore) -> None:
@@ -261,6 +302,7 @@ def _settled_lag(config: StudyConfig, store: StudyStore, slots: int) -> int:
 
 def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, path: Path) -> None:
     store.set_attribute("study", config.to_json())
+    store.set_attribute("source", str(path.absolute().parent))  # where its paths begin
     folder.study_file.write_bytes(path.read_bytes())
 
 
@@ -299,6 +341,7 @@ def _open_study_run(
             question=config.question,
             params=config.space.names,
             minimize=config.goal == "minimize",
+            shots=() if config.metric.name == "validation_loss" else (1, 2, 3, 4),
         )
     )
     return parent

@@ -40,6 +40,7 @@ def snapshot(
     return {
         "study": config.name,
         "state": state,
+        "goal": config.goal,
         "trials": config.trials,
         "counts": counts,
         "best": best[0] if best else None,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeper.errors import SweeperError
-from sweeper.ranking import counts_line, params_text, per_cent
+from sweeper.ranking import counts_line, params_text, score_text
 from sweeper.tracking import experiment_link
 from sweeper.workspace import STATE, StudyFolder, Workspace
 
@@ -52,7 +52,11 @@ def status_text(state: Mapping[str, Any]) -> str:
     """The state for people."""
     lines = [_summary(state)]
     for trial in state["running"]:
-        score = "" if trial["score"] is None else f"  {per_cent(trial['score'])} %"
+        score = (
+            ""
+            if trial["score"] is None
+            else f"  {score_text(trial['score'], state.get('goal', 'maximize'))}"
+        )
         lines.append(
             f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
             f"{params_text(trial['params'])}"

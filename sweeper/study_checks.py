@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from sweeper.parameters import Complaint, build_parameter, log_uniform_hint
 from sweeper.problems import Problem, Where, listed
+from sweeper.references import references
 from sweeper.sections import (
     METRIC_GOALS,
     PRUNER_OPTIONS,
     SAMPLER_OPTIONS,
+    MetricName,
     Pruner,
     Sampler,
     SamplerName,
@@ -187,13 +189,37 @@ def study_name(text: str) -> str:
     return f"{name}_" if name.casefold() in RESERVED else name
 
 
+def scored_by(file: StudyFile) -> MetricName:
+    """The metric that the trainer section scores by."""
+    score = _evaluate(file).get("score")
+    return "validation_loss" if score == "validation_loss" else "mean_shot_accuracy"
+
+
+def _evaluate(file: StudyFile) -> Mapping[str, Any]:
+    section = file.trainer.get("evaluate")
+    return section if isinstance(section, dict) else {}
+
+
 def _own_complaints(file: StudyFile) -> list[Complaint]:
     """Check what the types of a section cannot say."""
     complaints = []
     goal = METRIC_GOALS[file.metric.name]
     if file.metric.goal != goal:
-        text = f"must be {goal}: more {file.metric.name} is better"
+        better = "more" if goal == "maximize" else "less"
+        text = f"must be {goal}: {better} {file.metric.name} is better"
         complaints.append(Complaint(("metric", "goal"), text))
+    complaints += [
+        Complaint(
+            ("trainer", "evaluate", key),
+            "must be written out, without `${...}`: all trials are scored alike",
+        )
+        for key in ("score", "reward")
+        if any(references(_evaluate(file).get(key)))
+    ]
+    scored = scored_by(file)
+    if "metric" in file.model_fields_set and file.metric.name != scored:
+        text = f"must be {scored}: `trainer.evaluate.score` decides what a trial is scored by"
+        complaints.append(Complaint(("metric", "name"), text))
     complaints += [
         Complaint(("controls", index), f"{control} stands here twice")
         for index, control in enumerate(file.controls)

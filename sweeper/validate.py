@@ -10,6 +10,7 @@ from typing import Any
 
 from sweeper.config import load_study
 from sweeper.errors import InstrumentError, LauncherUnavailable
+from sweeper.instrument import contract_lines
 from sweeper.plan import first_spec
 from sweeper.slots import slots_for
 from sweeper.workspace import Workspace
@@ -55,6 +56,8 @@ def validate_study(
         f"data: {facts['training_queries']} training queries, pools of {facts['pool']}, embeddings "
         f"{facts['width']} wide"
     )
+    if contract := report.get("data_contract"):
+        lines += contract_lines(contract)
     return "\n".join([*lines, "nothing was written"])
 
 

@@ -1,12 +1,13 @@
 """Decisions about jobs that ended: what the study is told, whether the instrument works. Pure."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sweeper.jobs import JobStatus
 from sweeper.records import TrialState
-from trainer.contract import TrainSpec
+from trainer.contract import EvaluateSpec, TrainSpec
 
 MACHINE_FAULTS = ("files",)  # failure classes that say nothing about the trial
 RESULT_KEYS = (
@@ -88,20 +89,62 @@ def _judge_result(result: Mapping[str, Any]) -> Verdict:
     missing = [key for key in RESULT_KEYS if key not in result]
     if missing:
         reason = f"result.json lacks {', '.join(missing)}"
-    elif isinstance(score, float) and 0.0 <= score <= 1.0:  # NaN breaks it
+    elif isinstance(score, float) and 0.0 <= score <= _largest(result):  # NaN breaks it
         return Verdict(state=TrialState.COMPLETE, score=score)
     else:
-        reason = f"result.json holds no score in [0, 1], but {score!r}"
+        wanted = "score in [0, 1]" if result["accuracy"] else "finite loss"
+        reason = f"result.json holds no {wanted}, but {score!r}"
     return Verdict(state=TrialState.FAILED, failure="bad_result", reason=reason)
 
 
-def dead_instrument(liveness: Mapping[str, Any]) -> str | None:
-    """Say why the evaluation cannot be trusted, with the numbers; None where it reacts."""
+def _largest(result: Mapping[str, Any]) -> float:
+    """The largest score: a loss, which comes without accuracies, has no bound."""
+    return 1.0 if result["accuracy"] else sys.float_info.max
+
+
+def another_instrument(
+    environment: Mapping[str, str],
+    controls: Mapping[str, str],
+    *,
+    spec: TrainSpec,
+    first: TrainSpec,
+) -> str | None:
+    """Say in what a trial was measured otherwise than the controls; None where it was not.
+
+    A trial may train on other data or begin with another checkpoint, where its spec says so; what
+    scores it must be the same.
+    """
+    free = {"training"} if spec.task != first.task else set()
+    free |= {"start"} if spec.start != first.start else set()
+    names = sorted((environment.keys() | controls.keys()) - free)
+    differing = [name for name in names if environment.get(name) != controls.get(name)]
+    if not differing:
+        return None
+    return ", ".join(
+        f"{name} {environment.get(name)!r} instead of {controls.get(name)!r}" for name in differing
+    )
+
+
+def holds_out(evaluate: EvaluateSpec) -> bool:
+    """Whether there are questions that select nothing and can confirm."""
+    if evaluate.judge == "command":
+        return any("{split}" in argument for argument in evaluate.command or ())
+    return evaluate.judge == "reader" and evaluate.reader is None
+
+
+def dead_instrument(liveness: Mapping[str, Any], *, asks: bool = True) -> str | None:
+    """Say why the evaluation cannot be trusted, with the numbers; None where it reacts.
+
+    Args:
+        liveness: What the trainer's probe found.
+        asks: Whether a reader answers; else scores are compared, of all questions.
+    """
     if liveness["alive"]:
         return None
+    compared = "answers where they did" if asks else "scores"
     rows = "\n".join(
         f"  {entry['group']:<20} {100 * entry['selections_changed']:6.1f} % of selections changed, "
-        f"{100 * entry['answers_changed']:6.1f} % of answers where they did"
+        f"{100 * entry['answers_changed']:6.1f} % of {compared}"
         for entry in liveness["groups"]
     )
     return (
@@ -117,10 +160,10 @@ def result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:
     environment = result["environment"]
     trained, epochs = result["epochs_trained"], spec.phases[-1].settings.trained_epochs
     origin = "trained" if trained >= epochs else "extended" if trained else "cached"
+    told = {name: environment.get(name) for name in ("data", "training", "start", "reader")}
     return {
+        **{f"sweeper.{name}": value for name, value in told.items() if value},
         "sweeper.origin": origin,
         "sweeper.stage": result["stage"],
-        "sweeper.data": environment["data"],
-        "sweeper.reader": environment["reader"],
         "sweeper.torch": environment["torch"],
     }

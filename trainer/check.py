@@ -6,9 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainer.contract import Job, TrainSpec, environment_to_json
+from trainer.data_contract import data_contract
 from trainer.errors import TrainerError
 from trainer.evaluate import evaluate_folder, scores_of
 from trainer.run import prepare_torch, read_trial, spec_problems
+from trainer.start import read_start
 from trainer.tasks import build_task
 from trainer.training import environment_of
 
@@ -24,23 +26,25 @@ def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
         spec = TrainSpec.model_validate(payload)
         job = Job(spec=spec, stages=Path(), device=device)
         prepare_torch(job)
-        task = build_task(spec.task, device=device)
+        task = build_task(spec, device=device)
+        start = read_start(spec, width=task.embeddings.shape[1])
     except ValidationError as error:
         return {"problems": spec_problems(error), "environment": None, "facts": {}}
     except TrainerError as error:
         return {"problems": [str(error)], "environment": None, "facts": {}}
     problems = []
-    pool = task.questions("select").pools.shape[1]
+    pool = int(task.questions("select").pool_sizes.min())
     if max(spec.evaluate.shots) > pool:
         problems.append(f"evaluate.shots: {max(spec.evaluate.shots)} shots from pools of {pool}")
     return {
         "problems": problems,
-        "environment": environment_to_json(environment_of(task, device)),
+        "environment": environment_to_json(environment_of(task, device, start)),
         "facts": {
             "training_queries": len(task.training_queries),
             "pool": pool,
             "width": task.embeddings.shape[1],
         },
+        "data_contract": data_contract(spec, task),
     }
 
 
@@ -55,6 +59,6 @@ def evaluate_finished(stage: Path, trial: Path, *, split: str, questions: int) -
     evaluate = job.spec.evaluate.model_copy(update={"split": split, field: questions})
     spec = job.spec.model_copy(update={"evaluate": evaluate})
     prepare_torch(job)
-    task = build_task(spec.task, device=job.device)
+    task = build_task(spec, device=job.device)
     evaluation = evaluate_folder(stage, spec, task, device=job.device)
     return {**scores_of(evaluation, spec), "split": split}

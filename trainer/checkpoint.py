@@ -84,7 +84,7 @@ class StageStore:
         if not folder.exists():
             return None
         try:
-            return _read_verified(folder)
+            return read_stage(folder)
         except StageError as damage:
             aside = self._free_name(f"{key}.damaged")
             with contextlib.suppress(FileNotFoundError):  # another process was quicker
@@ -126,7 +126,7 @@ def load_policy(folder: Path, *, num_heads: int, device: str) -> PointerSelector
         InputError: where its tensors are not those of a pointer selector; it names them.
     """
     policy = PointerSelector.from_state_dict(
-        _read_verified(folder).tensors[POLICY], num_heads=num_heads
+        read_stage(folder).tensors[POLICY], num_heads=num_heads
     )
     return policy.to(device).eval()
 
@@ -151,8 +151,7 @@ def restore_optimizer(
     for name, value in tensors.items():
         field, _, parameter = name.partition("/")
         target = parameters[parameter]
-        on_device = value if field == "step" else value.to(target.device)
-        optimizer.state[target][field] = on_device.clone()
+        optimizer.state[target][field] = value.to(target.device).clone()  # fused: steps too
 
 
 def _bytes_of(tensors: Mapping[str, Tensor]) -> bytes:
@@ -172,7 +171,12 @@ def _write_synced(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _read_verified(folder: Path) -> Stage:
+def read_stage(folder: Path) -> Stage:
+    """Read the stage in ``folder`` and verify its checksums.
+
+    Raises:
+        StageError: where a file is missing or damaged.
+    """
     try:
         info = json.loads((folder / INFO).read_text())
         tensors = {}

@@ -8,19 +8,37 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from trainer.checkpoint import load_policy
 from trainer.contract import (
+    DATA,
     RESULT,
     STOP,
+    Control,
     Job,
+    TrainSpec,
     environment_to_json,
     start_of_last_phase,
     write_json_atomic,
 )
-from trainer.evaluate import LoadPolicy, control_evaluation, probe_liveness, scores_of
-from trainer.tasks import Task
+from trainer.data_contract import data_contract
+from trainer.encoding import pool_mask
+from trainer.evaluate import (
+    CHUNK,
+    Evaluation,
+    LoadPolicy,
+    answered,
+    asked_questions,
+    by_loss,
+    scores_of,
+)
+from trainer.probe import probe_liveness
+from trainer.tasks import QuestionSet, Task
 from trainer.train import Outcome
 from trainer.training import open_training, trained_stages
+from trainer.validation import uniform_losses
 
 
 def score_controls(
@@ -28,20 +46,23 @@ def score_controls(
 ) -> Outcome:
     """Write `result.json` with a score for each control and the probe's numbers."""
     training = open_training(job, task, spec=start_of_last_phase(job.spec), load=load)
+    write_json_atomic(folder / DATA, data_contract(job.spec, task))
     asked_before, trained = task.reader.calls, 0
     for _, statistics in trained_stages(training):
         trained += statistics.trained
         if (folder / STOP).exists():
             return "stopped"
     start = training.chain[-1]
-    controls = {
-        control: scores_of(
-            training.evaluate(start)
-            if control == "start"
-            else control_evaluation(control, training.spec, task),
-            training.spec,
-        )
+    evaluated = {
+        control: training.evaluate(start)
+        if control == "start"
+        else control_evaluation(control, training.spec, task)
         for control in job.controls or ()
+    }
+    controls = {
+        control: scores_of(evaluation, training.spec)
+        for control, evaluation in evaluated.items()
+        if evaluation is not None
     }
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         liveness = probe_liveness(
@@ -66,3 +87,49 @@ def score_controls(
         },
     )
     return "completed"
+
+
+def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluation | None:
+    """Score a policy that nobody trained: "random" or "nearest" ("start" is a stage).
+
+    "nearest" takes the candidates whose embeddings are closest to the query's and puts the closest
+    next to the query, where a reader heeds it most; that makes it the strongest simple rival.
+
+    Returns:
+        None where the judge cannot score such a policy: a command wants a checkpoint, and a loss
+        the probabilities of a policy, which only "random" has.
+    """
+    judge = spec.evaluate.judge
+    questions = asked_questions(task, spec.evaluate)
+    if judge == "command" or (judge == "validation_loss" and control != "random"):
+        return None
+    steps = max(spec.evaluate.shots)
+    keys = _control_keys(control, questions, task)
+    absent = pool_mask(questions.pool_sizes, questions.pools.shape[1])
+    if absent is not None:
+        keys = keys.masked_fill(~absent, -torch.inf)
+    order = keys.argsort(dim=1, descending=True, stable=True)[:, :steps]
+    shots = questions.pools.gather(1, order)
+    if judge == "validation_loss":
+        losses = uniform_losses(task.record_rollouts("validate")).float()
+        return by_loss(shots, losses[: spec.evaluate.asked])
+    scores = [
+        task.reader.answer(
+            questions.queries, shots[:, :s].flip(1) if control == "nearest" else shots[:, :s]
+        ).score
+        for s in spec.evaluate.shots
+    ]
+    return answered(shots, torch.stack(scores, dim=1))
+
+
+def _control_keys(control: Control, questions: QuestionSet, task: Task) -> Tensor:
+    """By what a control orders the candidates, highest first. Shape: ``(Q, K)``."""
+    if control == "random":
+        return torch.rand(questions.pools.shape, generator=torch.Generator().manual_seed(0))
+    keys = [
+        torch.einsum("qd,qkd->qk", task.embeddings[queries], task.embeddings[pools])
+        for queries, pools in zip(
+            torch.split(questions.queries, CHUNK), torch.split(questions.pools, CHUNK), strict=True
+        )
+    ]
+    return torch.cat(keys)

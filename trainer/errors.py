@@ -4,6 +4,7 @@ TrainerError               failure class "error"
   InputError               "input": data, checkpoint or reader cannot be used
   NotFiniteError           "not_finite": the loss left the finite numbers
   StageError               "stage": a stage on disk is damaged
+  JudgeError               "judge": the command that scores failed, or its answer is unusable
 """
 
 
@@ -29,3 +30,9 @@ class StageError(TrainerError):
     """A stage on disk is damaged or incomplete."""
 
     failure_class = "stage"
+
+
+class JudgeError(TrainerError):
+    """The command that scores failed, or what it answered cannot be used."""
+
+    failure_class = "judge"

@@ -34,6 +34,11 @@ def trained_names(freeze: str, names: Iterable[str], *, epoch: int) -> frozenset
     return frozenset(name for name in names if _group(name) in trained_groups)
 
 
+def projections_are_frozen(freeze: str, *, epoch: int) -> bool:
+    """Whether the outputs of all three projections stay what they are in ``epoch``."""
+    return not _trained_groups(freeze, epoch) & PROJECTIONS
+
+
 def apply_freeze(policy: nn.Module, freeze: str, *, epoch: int) -> list[nn.Parameter]:
     """Let gradients flow to the trained tensors only, and return these in the policy's order.
 

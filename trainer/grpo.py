@@ -8,7 +8,8 @@ KL alike, so the KL is the lab's estimator). Sampled rollouts use Schulman's k3 
 Pools are drawn anew at every visit: with fixed pools the policy learns the pools (measured on
 easy_vqa: 70 % in training, 57 % in evaluation).
 
-Shape legend: B queries, G rollouts of a group, K candidates, S shots.
+Shape legend: B queries of a step, G rollouts of a group, K candidates, S shots, N rollouts of all
+queries.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,21 +20,19 @@ import torch
 from torch import Tensor
 
 from trainer.contract import GrpoSpec
+from trainer.encoding import Rows
 from trainer.errors import NotFiniteError
-from trainer.freeze import apply_freeze
-from trainer.losses import (
-    adapt_kl_beta,
-    group_relative_advantages,
-    kl_penalty,
-    ppo_terms,
-    rank_advantages,
-    top_rollouts,
-)
+from trainer.freeze import apply_freeze, projections_are_frozen
+from trainer.groups import batch_of
+from trainer.losses import adapt_kl_beta, kl_penalty, mean, ppo_terms
 from trainer.policy import PointerSelector, rollout_log_probs, step_entropy
-from trainer.rce import reward_of
+from trainer.recorded import advantages_of, for_grpo
 from trainer.seeds import EpochGenerators, epoch_generators
 from trainer.tally import Tally
-from trainer.tasks import RecordedRollouts, Task
+from trainer.tasks import QuestionSet, RecordedRollouts, Task
+
+PARTS_EVERY = 16  # steps between two at which what is dear is measured: a second backward pass
+REPLAYED_AT_ONCE = 256  # queries that the reference policy sees at once: bounds memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +41,39 @@ class GrpoPhase:
 
     settings: GrpoSpec
     task: Task
-    embeddings: Tensor  # the task's, on the policy's device. Shape: (N, D)
+    embeddings: Tensor  # the task's, on the policy's device. Shape: (M, D)
     recorded: RecordedRollouts | None  # needed for `rollouts: recorded`
     reference: PointerSelector  # frozen anchor of the KL
     shots: Sequence[int]  # numbers of shots whose scores make up a sampled rollout's reward
     seed: int
     phase_index: int
+    bf16: bool = False
 
 
 class _Batch(NamedTuple):
     """Rollouts of one step, with all that does not depend on the weights being trained."""
 
-    queries: Tensor  # embeddings. Shape: (B, D)
-    candidates: Tensor  # embeddings. Shape: (B, K, D)
+    questions: QuestionSet
     pointers: Tensor  # local. Shape: (B, G, S)
     rewards: Tensor  # Shape: (B, G)
+    advantages: Tensor  # 0 at padding. Shape: (B, G)
     old_log_probs: Tensor  # Shape: (B, G)
     reference_log_probs: Tensor  # Shape: (B, G)
+    present: Tensor  # False at padding. Shape: (B, G), bool
+
+    @property
+    def shares(self) -> Tensor:
+        """Share of each rollout in a mean over queries of means over groups. Shape: ``(B, G)``."""
+        return self.present / (self.present.sum(dim=1, keepdim=True) * len(self.present))
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Means over the groups of what the weights do not change."""
+        first = self.rewards[:, :1]  # padding repeats it
+        return {
+            "advantage_std": _group_std(self.advantages, self.present).mean(),
+            "groups_without_signal": (self.rewards == first).all(dim=1).double().mean(),
+            "reward": mean(self.rewards, self.shares),
+        }
 
 
 def grpo_epochs(
@@ -86,21 +101,32 @@ def grpo_epochs(
         Shao et al. 2024, DeepSeekMath (arXiv:2402.03300), section 4.1; the floor under the
         standard deviation, the clamp and the adaptation of kl_beta are the lab's.
     """
-    settings = phase.settings
-    queries = _training_queries(phase)
+    settings, device = phase.settings, phase.embeddings.device
+    anchor = _anchor_log_probs(phase)
+    rows = Rows(phase.embeddings)
     for epoch in range(first_epoch, settings.epochs + 1):
-        generators = epoch_generators(
-            phase.seed, phase.phase_index, epoch, device=phase.embeddings.device
-        )
+        generators = epoch_generators(phase.seed, phase.phase_index, epoch, device=device)
         parameters = apply_freeze(policy, settings.freeze, epoch=epoch)
-        policy.set_dropout(projection=settings.dropout, attention=settings.attention_dropout)
+        policy.train().set_dropout(
+            projection=settings.dropout, attention=settings.attention_dropout
+        )
+        if not projections_are_frozen(settings.freeze, epoch=epoch):
+            rows = Rows(phase.embeddings)
+        elif rows.projected is None:
+            rows = Rows(phase.embeddings, policy.project(phase.embeddings))
         tally = Tally()
-        order = torch.randperm(len(queries), generator=generators.data)
-        for step, chosen in enumerate(torch.split(order, settings.batch_size)):
-            policy.eval()
-            batch = _make_batch(policy, phase, queries[chosen], epoch, generators)
-            policy.train()
-            values = _gradients(policy, parameters, batch, settings, kl_beta)
+        order = torch.randperm(_queries(phase), generator=generators.data)
+        batches = (
+            _sampled(policy, phase, rows, order, generators, tally)
+            if anchor is None
+            else _replayed(phase, anchor, order, epoch, tally)
+        )
+        for step, batch in enumerate(batches):
+            queries = len(batch.present)
+            apart = step % PARTS_EVERY == 0
+            values, parts = _gradients(
+                policy, parameters, batch, phase, rows, kl_beta=kl_beta, apart=apart
+            )
             if not torch.isfinite(values["loss"] + values["gradient_norm"]):
                 raise NotFiniteError(
                     f"grpo epoch {epoch}, step {step + 1}: the loss is {values['loss'].item()}, "
@@ -108,129 +134,200 @@ def grpo_epochs(
                     f"({settings.lr:g}) or raise `kl_beta` ({kl_beta:g})"
                 )
             optimizer.step()
-            tally.add(len(chosen), kl_beta_mean=kl_beta, **values)
+            tally.add(queries, kl_beta_mean=kl_beta, **values)
+            tally.add(queries, **parts)
             if settings.adaptive_kl:
                 kl_beta = adapt_kl_beta(kl_beta, values["kl"].item())
         yield {**tally.means(), "kl_beta": kl_beta}
 
 
-def _training_queries(phase: GrpoPhase) -> Tensor:
-    """Global ids (sampled) or rows of the recorded rollouts, on the CPU."""
+def _queries(phase: GrpoPhase) -> int:
     if phase.settings.rollouts == "sampled":
-        return phase.task.training_queries
+        return len(phase.task.training_queries)
+    return len(_recorded(phase).queries)
+
+
+def _recorded(phase: GrpoPhase) -> RecordedRollouts:
     assert phase.recorded is not None, "recorded rollouts are made before the phase"
-    return torch.arange(len(phase.recorded.queries))
+    return phase.recorded
+
+
+def _sampled(
+    policy: PointerSelector,
+    phase: GrpoPhase,
+    rows: Rows,
+    order: Tensor,
+    generators: EpochGenerators,
+    tally: Tally,
+) -> Iterator[_Batch]:
+    for chosen in torch.split(order, phase.settings.batch_size):
+        batch = _sample(policy, phase, rows, chosen, generators)
+        tally.add(len(chosen), **batch.statistics())
+        yield batch
 
 
 @torch.no_grad()
-def _make_batch(
+def _sample(
     policy: PointerSelector,
     phase: GrpoPhase,
+    rows: Rows,
     chosen: Tensor,
-    epoch: int,
     generators: EpochGenerators,
-) -> _Batch:
-    if phase.settings.rollouts == "sampled":
-        return _sample(policy, phase, chosen, generators)
-    assert phase.recorded is not None, "recorded rollouts are made before the phase"
-    return _replay(phase, phase.recorded, chosen.to(phase.embeddings.device), epoch)
-
-
-def _sample(
-    policy: PointerSelector, phase: GrpoPhase, chosen: Tensor, generators: EpochGenerators
 ) -> _Batch:
     """Let the current policy choose a group of shots for each query; the reader rewards them.
 
     A rollout's reward is the mean score of its prefixes, as the evaluation counts them.
     """
-    embeddings, group = phase.embeddings, phase.settings.group_size
-    pools = phase.task.draw_pools(chosen, generators.data).to(embeddings.device)
-    chosen = chosen.to(embeddings.device)
-    queries, candidates = embeddings[chosen], embeddings[pools]
-    roll_out = policy.roll_out(
-        policy.encode(queries, candidates),
+    device, group = phase.embeddings.device, phase.settings.group_size
+    queries = phase.task.training_queries[chosen]
+    pools = phase.task.draw_pools(queries, generators.data)
+    questions = QuestionSet(
+        queries=queries, pools=pools, pool_sizes=torch.full((len(pools),), pools.shape[1])
+    ).to(device)
+    roll_out = policy.eval().roll_out(
+        rows.encode(policy, questions),
         steps=max(phase.shots),
         rollouts=group,
         generator=generators.rollouts,
     )
-    shots = pools[:, None].expand(-1, group, -1).gather(2, roll_out.pointers).flatten(0, 1)
-    asked = chosen.repeat_interleave(group)
-    scores = [phase.task.reader.answer(asked, shots[:, :s]).score for s in phase.shots]
+    policy.train()
+    shots = questions.pools[:, None].expand(-1, group, -1).gather(2, roll_out.pointers)
+    asked = questions.queries.repeat_interleave(group)
+    scores = [
+        phase.task.reader.answer(asked, shots.flatten(0, 1)[:, :s]).score for s in phase.shots
+    ]
+    rewards = torch.stack(scores).mean(dim=0).view(len(chosen), group)
     reference = phase.reference.step_logits(
-        phase.reference.encode(queries, candidates), roll_out.pointers
+        Rows(phase.embeddings).encode(phase.reference, questions), roll_out.pointers
     )
     return _Batch(
-        queries,
-        candidates,
+        questions,
         roll_out.pointers,
-        torch.stack(scores).mean(dim=0).view(len(chosen), group),
+        rewards,
+        advantages_of(rewards, phase.settings),
         roll_out.log_probs,
         rollout_log_probs(reference, roll_out.pointers),
+        torch.ones_like(rewards, dtype=torch.bool),
     )
 
 
-def _replay(phase: GrpoPhase, recorded: RecordedRollouts, rows: Tensor, epoch: int) -> _Batch:
-    """Take the recorded rollouts of some queries, in the first epochs only the best of each."""
-    embeddings = phase.embeddings
-    rewards, pointers = reward_of(recorded, phase.settings.reward)[rows], recorded.pointers[rows]
-    if phase.settings.curriculum:
-        stages = phase.settings.curriculum
-        best = top_rollouts(rewards, min(stages[min(epoch, len(stages)) - 1], rewards.shape[1]))
-        rewards = rewards.gather(1, best)
-        pointers = pointers.gather(1, best[:, :, None].expand(-1, -1, pointers.shape[2]))
-    queries, candidates = embeddings[recorded.queries[rows]], embeddings[recorded.pools[rows]]
-    logits = phase.reference.step_logits(phase.reference.encode(queries, candidates), pointers)
-    anchor = rollout_log_probs(logits, pointers)
-    return _Batch(queries, candidates, pointers, rewards, anchor, anchor)
+def _replayed(
+    phase: GrpoPhase, anchor: Tensor, order: Tensor, epoch: int, tally: Tally
+) -> Iterator[_Batch]:
+    """The recorded rollouts batch by batch, in the first epochs only the best of each query.
+
+    All batches are laid out at once: a step takes slices, which cost a fraction of look-ups.
+    """
+    recorded = _recorded(phase)
+    rollouts, rewards, advantages, kept = for_grpo(recorded, phase.settings, epoch=epoch)
+    order = order.to(rewards.device)
+    members, present = batch_of(rollouts.offsets, order)
+    reference = anchor[kept][members]
+    everyone = _Batch(
+        rollouts.questions[order],
+        rollouts.pointers[members],
+        rewards[members],
+        torch.where(present, advantages[members], 0.0),
+        reference,
+        reference,
+        present,
+    )
+    tally.add(len(order), **everyone.statistics())
+    for part in torch.split(torch.arange(len(order)), phase.settings.batch_size):
+        step = slice(int(part[0]), int(part[-1]) + 1)
+        widest = int(present[step].sum(dim=1).max())
+        questions, *tensors = everyone
+        yield _Batch(questions[step], *(tensor[step, :widest] for tensor in tensors))
+
+
+@torch.no_grad()
+def _anchor_log_probs(phase: GrpoPhase) -> Tensor | None:
+    """Log-probability of every recorded rollout by the reference; None where they are sampled."""
+    if phase.settings.rollouts == "sampled":
+        return None
+    recorded, rows = _recorded(phase), Rows(phase.embeddings)
+    if len(phase.embeddings) < recorded.pools.numel():  # less to project than to look up
+        rows = Rows(phase.embeddings, phase.reference.project(phase.embeddings))
+    log_probs = torch.empty(len(recorded.pointers), device=phase.embeddings.device)
+    everyone = torch.arange(len(recorded.queries), device=log_probs.device)
+    for chosen in torch.split(everyone, REPLAYED_AT_ONCE):
+        members = batch_of(recorded.offsets, chosen).members
+        pointers = recorded.pointers[members]
+        encoded = rows.encode(phase.reference, recorded.questions[chosen])
+        logits = phase.reference.step_logits(encoded, pointers)
+        log_probs[members] = rollout_log_probs(logits, pointers)  # padding repeats: equal values
+    return log_probs
 
 
 def _gradients(
     policy: PointerSelector,
     parameters: Sequence[torch.nn.Parameter],
     batch: _Batch,
-    settings: GrpoSpec,
+    phase: GrpoPhase,
+    rows: Rows,
+    *,
     kl_beta: float,
-) -> dict[str, Tensor]:
+    apart: bool,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Set every trained tensor's gradient, clipped; return the step's statistics.
 
-    The gradients of the PPO term and of the KL term are taken apart, so that each can be seen.
+    With ``apart`` the gradient of the KL term is taken once more by itself, so that the norms of
+    both terms can be told; it costs a second backward pass and changes nothing.
     """
-    if settings.advantage == "rank":
-        advantages = rank_advantages(batch.rewards)
-    else:
-        advantages = group_relative_advantages(
-            batch.rewards, min_std=settings.advantage_min_std, clamp=settings.advantage_clamp
-        )
-    logits = policy.step_logits(policy.encode(batch.queries, batch.candidates), batch.pointers)
-    log_probs = rollout_log_probs(logits, batch.pointers)
-    ppo = ppo_terms(log_probs, batch.old_log_probs, advantages, clip_epsilon=settings.clip_epsilon)
+    settings = phase.settings
+    with torch.autocast(phase.embeddings.device.type, torch.bfloat16, enabled=phase.bf16):
+        logits = policy.step_logits(rows.encode(policy, batch.questions), batch.pointers)
+    log_probs, shares = rollout_log_probs(logits, batch.pointers), batch.shares
+    ppo = ppo_terms(
+        log_probs,
+        batch.old_log_probs,
+        batch.advantages,
+        clip_epsilon=settings.clip_epsilon,
+        shares=shares,
+    )
     kl = kl_penalty(
         log_probs,
         batch.reference_log_probs,
         estimator="k3" if settings.rollouts == "sampled" else "lab",
+        shares=shares,
     )
+    loss = ppo.loss + kl_beta * kl
+    parts: dict[str, Tensor] = {}
+    of_kl = _gradient(kl, parameters, keep=True) if apart else None
+    of_loss = _gradient(loss, parameters)
+    if of_kl is not None:
+        of_ppo = [both - kl_beta * one for both, one in zip(of_loss, of_kl, strict=True)]
+        parts = {
+            "gradient_norm_ppo": torch.nn.utils.get_total_norm(of_ppo),
+            "gradient_norm_kl": kl_beta * torch.nn.utils.get_total_norm(of_kl),
+            "entropy": mean(step_entropy(logits.detach()).mean(dim=2), shares),
+        }
+    for parameter, gradient in zip(parameters, of_loss, strict=True):
+        parameter.grad = gradient
+    norm = torch.nn.utils.get_total_norm(of_loss)
+    torch.nn.utils.clip_grads_with_norm_(parameters, settings.max_grad_norm, norm)
+    with torch.no_grad():
+        values = {
+            "loss": loss,
+            "ppo_loss": ppo.loss,
+            "kl_loss": kl_beta * kl,
+            "kl": kl,
+            "ratio_mean": mean(ppo.ratio, shares),
+            "clip_fraction": ppo.clip_fraction,
+            "gradient_norm": norm,
+        }
+    return values, parts
+
+
+def _gradient(
+    term: Tensor, parameters: Sequence[torch.nn.Parameter], *, keep: bool = False
+) -> tuple[Tensor, ...]:
     # a gate is not used where one shot is chosen: its gradient is zero, not missing
-    ppo_gradient = torch.autograd.grad(
-        ppo.loss, parameters, retain_graph=True, materialize_grads=True
-    )
-    kl_gradient = torch.autograd.grad(kl, parameters, materialize_grads=True)
-    policy.zero_grad(set_to_none=True)
-    for parameter, of_ppo, of_kl in zip(parameters, ppo_gradient, kl_gradient, strict=True):
-        parameter.grad = of_ppo + kl_beta * of_kl
-    norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
-    spread = batch.rewards.amax(dim=1) - batch.rewards.amin(dim=1)
-    return {
-        "loss": ppo.loss + kl_beta * kl,
-        "ppo_loss": ppo.loss,
-        "kl_loss": kl_beta * kl,
-        "kl": kl,
-        "ratio_mean": ppo.ratio.mean(),
-        "clip_fraction": ppo.clip_fraction,
-        "advantage_std": advantages.std(),
-        "groups_without_signal": (spread == 0).double().mean(),  # rank advantages break such ties
-        "gradient_norm_ppo": torch.nn.utils.get_total_norm(ppo_gradient),
-        "gradient_norm_kl": kl_beta * torch.nn.utils.get_total_norm(kl_gradient),
-        "gradient_norm": norm,
-        "entropy": step_entropy(logits).mean(),
-        "reward": batch.rewards.mean(),
-    }
+    return torch.autograd.grad(term, parameters, retain_graph=keep, materialize_grads=True)
+
+
+def _group_std(values: Tensor, present: Tensor) -> Tensor:
+    """Unbiased standard deviation within each group; ``values`` are 0 at padding. ``(B,)``."""
+    sizes = present.sum(dim=1)
+    deviations = torch.where(present, values - (values.sum(dim=1) / sizes)[:, None], 0.0)
+    return (deviations.square().sum(dim=1) / (sizes - 1)).sqrt()

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from trainer.contract.spec import Normalisation
+from trainer.contract.phases import Normalisation
 
 Z_SCORE_CLAMP = 3.0  # of `z_score_clamp`; the lab's
 EQUAL_REWARDS_STD = 1e-12  # up to here rewards are left as they are; the lab's
@@ -116,7 +116,8 @@ def rce_loss(log_probs: Tensor, rewards: Tensor, *, temperature: float) -> Tenso
 
     Args:
         log_probs: of whole rollouts, in nats. Shape: ``(B, R)``.
-        rewards: raw or normalised. Shape: ``(B, R)``.
+        rewards: raw or normalised; minus infinity where a query has fewer rollouts than R. Shape:
+            ``(B, R)``.
         temperature: in the units of ``rewards``, > 0; the lower, the more the best rollout counts.
 
     Returns:
@@ -127,7 +128,12 @@ def rce_loss(log_probs: Tensor, rewards: Tensor, *, temperature: float) -> Tenso
 
 
 def ppo_terms(
-    log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *, clip_epsilon: float
+    log_probs: Tensor,
+    old_log_probs: Tensor,
+    advantages: Tensor,
+    *,
+    clip_epsilon: float,
+    shares: Tensor | None = None,
 ) -> PpoTerms:
     """Clipped surrogate: -mean min(rho * A, clip(rho, 1 - eps, 1 + eps) * A), rho = pi / pi_old.
 
@@ -137,19 +143,24 @@ def ppo_terms(
             Shape: ``(B, G)``.
         advantages: Shape: ``(B, G)``.
         clip_epsilon: half-width of the trust region of the ratio, in (0, 1).
+        shares: of each rollout in the mean, summing to 1; None: equal ones. Shape: ``(B, G)``.
 
     References:
         Schulman et al. 2017, Proximal Policy Optimization (arXiv:1707.06347), equation 7.
     """
     ratio = (log_probs - old_log_probs).exp()
     clipped = ratio.clamp(1.0 - clip_epsilon, 1.0 + clip_epsilon)
-    loss = -torch.minimum(ratio * advantages, clipped * advantages).mean()
+    loss = -mean(torch.minimum(ratio * advantages, clipped * advantages), shares)
     outside = (ratio.detach() - 1.0).abs() > clip_epsilon
-    return PpoTerms(loss, ratio, outside.to(ratio.dtype).mean())
+    return PpoTerms(loss, ratio, mean(outside.to(ratio.dtype), shares))
 
 
 def kl_penalty(
-    log_probs: Tensor, reference_log_probs: Tensor, *, estimator: Literal["lab", "k3"]
+    log_probs: Tensor,
+    reference_log_probs: Tensor,
+    *,
+    estimator: Literal["lab", "k3"],
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Estimate how far the policy has moved from the reference policy; 0 where they agree.
 
@@ -166,6 +177,7 @@ def kl_penalty(
         log_probs: of the policy that is trained, in nats. Shape: ``(B, G)``.
         reference_log_probs: in nats. Shape: ``(B, G)``.
         estimator: "lab" or "k3".
+        shares: as for ``ppo_terms``.
 
     Returns:
         Nats, at least 0; a scalar.
@@ -180,7 +192,12 @@ def kl_penalty(
         raise ValueError(f"`estimator` must be lab or k3, but got {estimator!r}")
     difference = log_probs - reference_log_probs
     exponent = difference if estimator == "lab" else -difference
-    return (exponent.exp() - 1.0 - exponent).mean()
+    return mean(exponent.exp() - 1.0 - exponent, shares)
+
+
+def mean(values: Tensor, shares: Tensor | None) -> Tensor:
+    """The mean of ``values``, each with its share of it; None: equal shares."""
+    return values.mean() if shares is None else (values * shares).sum()
 
 
 def temperature_at(step: int, total: int, start: float, end: float) -> float:

@@ -19,14 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.attention import attend
 from trainer.errors import InputError, NotFiniteError
+from trainer.policy_tensors import check_sizes, hidden_width, initial_value, misfits, tensor_group
 
 Variant = Literal["static", "gated"]
 
 TEMPERATURE = 0.1  # of the cosine: logits lie in [-10, 10]
 MASKED_LOGIT = -100.0  # of a candidate that was chosen before; finite, as in the lab's code
-PROJECTION_NOISE = 0.01  # about the identity, from which query_proj and cand_proj start
-GATE_GAIN = 0.1  # the gate starts half open, hardly depending on its input: there it learns fastest
+ABSENT_LOGIT = -1e9  # where a pool is shorter than the longest; finite, so that 0 * it is 0
+PROJECTED_ROWS = 65536  # projected at once: bounds memory
 
 
 class Encoded(NamedTuple):
@@ -34,6 +36,16 @@ class Encoded(NamedTuple):
 
     queries: Tensor  # of unit length. Shape: (B, H)
     candidates: Tensor  # of unit length. Shape: (B, K, H)
+    mask: Tensor | None = None  # True where there is a candidate; None: everywhere. Shape: (B, K)
+
+
+class Projected(NamedTuple):
+    """What frozen projections make of every row of the embedding matrix."""
+
+    hidden: Tensor  # by input_proj. Shape: (N, H)
+    candidates: Tensor | None
+    """By cand_proj after it, of unit length unless dropout comes before that; None where it comes
+    before cand_proj. Shape: (N, H)"""
 
 
 class RollOut(NamedTuple):
@@ -72,7 +84,7 @@ class PointerSelector(nn.Module):
             ValueError: where a size is not positive or the heads do not divide ``hidden_dim``.
         """
         super().__init__()
-        _check_sizes(width, hidden_dim, num_layers, num_heads)
+        check_sizes(width, hidden_dim, num_layers, num_heads)
         self.width = width
         self.variant = variant
         self.projection_dropout = 0.0
@@ -111,22 +123,22 @@ class PointerSelector(nn.Module):
             ValueError: where ``num_heads`` does not divide H.
         """
         shapes = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
-        hidden_dim = _hidden_dim(shapes)
-        projection = shapes.get("input_proj.weight", (hidden_dim, hidden_dim))
+        hidden = hidden_width(shapes)
+        projection = shapes.get("input_proj.weight", (hidden, hidden))
         groups = {tensor_group(name) for name in shapes}
         layers = {name.split(".")[1] for name in shapes if name.startswith("cross_attn_layers.")}
         policy = cls(
-            width=projection[-1] if projection else hidden_dim,
-            hidden_dim=hidden_dim,
+            width=projection[-1] if projection else hidden,
+            hidden_dim=hidden,
             num_layers=max(1, len(layers)),
             num_heads=num_heads,
             variant="gated" if "query_update_gate" in groups else "static",
         )
-        problems = _misfits(state_dict, policy.state_dict())
+        problems = misfits(state_dict, policy.state_dict())
         if problems:
             raise InputError(
                 f"these are not the tensors of a {policy.variant} pointer selector with"
-                f" H = {hidden_dim}: " + "; ".join(problems)
+                f" H = {hidden}: " + "; ".join(problems)
             )
         policy.load_state_dict(dict(state_dict), strict=True)
         return policy
@@ -140,7 +152,7 @@ class PointerSelector(nn.Module):
         """
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
-            parameter.copy_(_initial_value(name, parameter.shape, generator))
+            parameter.copy_(initial_value(name, parameter.shape, generator))
 
     def set_dropout(self, *, projection: float, attention: float) -> None:
         """Set the dropout of training mode, drawn from torch's global generator.
@@ -160,12 +172,15 @@ class PointerSelector(nn.Module):
             assert isinstance(layer, nn.MultiheadAttention)
             layer.dropout = attention
 
-    def encode(self, queries: Tensor, candidates: Tensor) -> Encoded:
+    def encode(self, queries: Tensor, candidates: Tensor, *, mask: Tensor | None = None) -> Encoded:
         """Encode each query and its pool, once for all of its rollouts.
 
         Args:
             queries: Embeddings. Shape: ``(B, D)``.
             candidates: Embeddings. Shape: ``(B, K, D)``.
+            mask: True where a pool has a candidate, False where it is shorter than the longest
+                (then those embeddings do not matter); None where all pools are full. Shape:
+                ``(B, K)``, bool.
 
         Raises:
             ValueError: where the shapes do not fit each other or this policy's D.
@@ -182,15 +197,62 @@ class PointerSelector(nn.Module):
                 f"needs queries (B, {self.width}) and candidates (B, K, {self.width}), but got"
                 f" {tuple(queries.shape)} and {tuple(candidates.shape)}"
             )
-        query = self.input_proj(queries).unsqueeze(1)
         pool = self.input_proj(candidates)
-        for attention, norm in zip(self.cross_attn_layers, self.attn_norms, strict=True):
-            attended, _ = attention(query, pool, pool, need_weights=False)
-            query = norm(query + attended)
-        return Encoded(
-            queries=self._project(self.query_proj, query.squeeze(1)),
-            candidates=self._project(self.cand_proj, pool),
+        return self._encode(self.input_proj(queries), pool, None, mask)
+
+    @torch.no_grad()
+    def project(self, embeddings: Tensor) -> Projected:
+        """Compute what the projections make of every row, for as long as they are frozen.
+
+        Args:
+            embeddings: Shape: ``(N, D)``.
+        """
+        hidden = torch.cat(
+            [self.input_proj(part) for part in torch.split(embeddings, PROJECTED_ROWS)]
         )
+        if self.variant == "gated":  # its dropout comes before the projection
+            return Projected(hidden, None)
+        candidates = torch.cat(
+            [self.cand_proj(part) for part in torch.split(hidden, PROJECTED_ROWS)]
+        )
+        if self.projection_dropout == 0.0:
+            candidates = F.normalize(candidates, dim=-1)
+        return Projected(hidden, candidates)
+
+    def encode_projected(
+        self, projected: Projected, queries: Tensor, pools: Tensor, *, mask: Tensor | None = None
+    ) -> Encoded:
+        """As ``encode``, from rows of which the projections were computed before.
+
+        Args:
+            projected: of all rows, by these very projections.
+            queries: Global ids. Shape: ``(B,)``.
+            pools: Global ids. Shape: ``(B, K)``.
+            mask: as for ``encode``.
+        """
+        candidates = None if projected.candidates is None else projected.candidates[pools]
+        return self._encode(projected.hidden[queries], projected.hidden[pools], candidates, mask)
+
+    def _encode(
+        self, query: Tensor, pool: Tensor, candidates: Tensor | None, mask: Tensor | None
+    ) -> Encoded:
+        """From hidden queries (B, H) and pools (B, K, H); ``candidates``: `cand_proj` of these."""
+        for attention, norm in zip(self.cross_attn_layers, self.attn_norms, strict=True):
+            assert isinstance(attention, nn.MultiheadAttention)
+            dropout = attention.dropout if self.training else 0.0
+            query = norm(query + attend(attention, query, pool, mask=mask, dropout=dropout))
+        return Encoded(
+            queries=self._normalise(self.query_proj, query),
+            candidates=self._candidates(pool, candidates),
+            mask=mask,
+        )
+
+    def _candidates(self, pool: Tensor, projected: Tensor | None) -> Tensor:
+        if projected is None:
+            return self._normalise(self.cand_proj, pool)
+        if self.projection_dropout == 0.0:
+            return projected
+        return F.normalize(self._drop(projected), dim=-1)
 
     def step_logits(self, encoded: Encoded, pointers: Tensor) -> Tensor:
         """Logits of every step, given that the shots before it were those of ``pointers``.
@@ -244,7 +306,7 @@ class PointerSelector(nn.Module):
         pointers, logits = self._decode(encoded, steps=steps, rollouts=rollouts, choose=choose)
         return RollOut(pointers, rollout_log_probs(logits, pointers))
 
-    def _project(self, projection: nn.Linear, hidden: Tensor) -> Tensor:
+    def _normalise(self, projection: nn.Linear, hidden: Tensor) -> Tensor:
         if self.variant == "gated":
             return F.normalize(projection(self._drop(hidden)), dim=-1)
         return F.normalize(self._drop(projection(hidden)), dim=-1)
@@ -259,15 +321,19 @@ class PointerSelector(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Walk through the steps: pointers (B, G, S) and logits (B, G, S, K)."""
         batch, pool, _ = encoded.candidates.shape
-        if not 1 <= steps <= pool:
-            raise ValueError(f"cannot choose {steps} shots from a pool of {pool} candidates")
+        smallest = pool if encoded.mask is None else int(encoded.mask.sum(dim=1).min())
+        if not 1 <= steps <= smallest:
+            raise ValueError(f"cannot choose {steps} shots from a pool of {smallest} candidates")
         positions = torch.arange(pool, device=encoded.candidates.device)
         taken = torch.zeros(batch, rollouts, pool, dtype=torch.bool, device=positions.device)
         query = encoded.queries.unsqueeze(1)  # (B, 1, H) for as long as rollouts share it
         all_pointers, all_logits = [], []
+        logits = self._logits(query, encoded).expand(-1, rollouts, -1)
         for step in range(steps):
-            cosine = query @ encoded.candidates.transpose(1, 2)
-            logits = torch.where(taken, MASKED_LOGIT, cosine / TEMPERATURE)
+            if step > 0:
+                if self.query_update_gate is not None:
+                    logits = self._logits(query, encoded)
+                logits = logits.masked_fill(taken, MASKED_LOGIT)
             pointers = choose(step, logits, taken)
             all_pointers.append(pointers)
             all_logits.append(logits)
@@ -276,6 +342,13 @@ class PointerSelector(nn.Module):
                 taken = taken | chosen
                 query = self._update(query, chosen, encoded.candidates)
         return torch.stack(all_pointers, dim=2), torch.stack(all_logits, dim=2)
+
+    def _logits(self, query: Tensor, encoded: Encoded) -> Tensor:
+        """Logits of every candidate as if none was chosen: (B, G, H) to (B, G, K)."""
+        logits = query @ encoded.candidates.transpose(1, 2) / TEMPERATURE
+        if encoded.mask is None:
+            return logits
+        return logits.masked_fill(~encoded.mask.unsqueeze(1), ABSENT_LOGIT)
 
     def _update(self, query: Tensor, chosen: Tensor, candidates: Tensor) -> Tensor:
         """Mix the chosen candidate, of ``chosen`` (B, G, K), into the query: (B, G, H)."""
@@ -315,63 +388,6 @@ def step_entropy(logits: Tensor) -> Tensor:
     return -(log_probs.exp() * log_probs).sum(dim=3)
 
 
-def tensor_group(name: str) -> str:
-    """Group of a tensor: `cross_attn_layers.0.in_proj_bias` belongs to `cross_attn_layers`."""
-    return name.partition(".")[0]
-
-
-def _check_sizes(width: int, hidden_dim: int, num_layers: int, num_heads: int) -> None:
-    sizes = (width, hidden_dim, num_layers, num_heads)
-    names = ("width", "hidden_dim", "num_layers", "num_heads")
-    problems = [
-        f"`{name}` must be >= 1, but got {size}"
-        for name, size in zip(names, sizes, strict=True)
-        if size < 1
-    ]
-    if not problems and hidden_dim % num_heads:
-        problems = [f"`num_heads` {num_heads} must divide `hidden_dim` {hidden_dim}"]
-    if problems:
-        raise ValueError("; ".join(problems))
-
-
-def _initial_value(name: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
-    group = tensor_group(name)
-    if group in ("query_proj", "cand_proj"):
-        return torch.eye(shape[0]) + PROJECTION_NOISE * torch.randn(shape, generator=generator)
-    if name.endswith("bias"):
-        return torch.zeros(shape)
-    if group == "attn_norms":
-        return torch.ones(shape)
-    gain = GATE_GAIN if group == "query_update_gate" else 1.0
-    return nn.init.xavier_uniform_(torch.empty(shape), gain=gain, generator=generator)
-
-
 def _draw(logits: Tensor, generator: torch.Generator) -> Tensor:
     weights = logits.softmax(dim=2).flatten(0, 1)
     return torch.multinomial(weights, 1, generator=generator).view(logits.shape[:2])
-
-
-def _hidden_dim(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    shape = shapes.get("query_proj.weight", shapes.get("cand_proj.weight", ()))
-    if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
-        found = ", ".join(f"{name} {size}" for name, size in shapes.items()) or "none"
-        raise InputError(
-            "these are not the tensors of a pointer selector: needs query_proj.weight of shape"
-            f" (H, H), but found: {found}"
-        )
-    return shape[0]
-
-
-def _misfits(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
-    """What keeps ``given`` from being loaded as ``expected``, tensor by tensor."""
-    problems = [f"{name} is missing" for name in expected if name not in given]
-    for name, tensor in given.items():
-        if name not in expected:
-            problems.append(f"{name} is not known")
-        elif tensor.shape != expected[name].shape:
-            problems.append(
-                f"{name} has shape {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
-            )
-        elif not tensor.is_floating_point() or not tensor.isfinite().all():
-            problems.append(f"{name} holds values that are not finite numbers ({tensor.dtype})")
-    return problems

@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from trainer.contract.spec import RewardMode
+from trainer.contract.phases import RewardMode
 from trainer.errors import InputError
 from trainer.policy import MASKED_LOGIT, TEMPERATURE
 

@@ -14,7 +14,7 @@ from trainer.contract import (
     RESULT,
     TRIAL,
     Job,
-    TaskSpec,
+    TrainSpec,
     read_job,
     write_json_atomic,
 )
@@ -24,7 +24,7 @@ from trainer.tasks import Task, build_task
 from trainer.train import train
 
 Status = Literal["completed", "failed", "stopped"]
-LoadTask = Callable[[TaskSpec, str], Task]
+LoadTask = Callable[[TrainSpec, str], Task]
 DEVICES = ("cpu", "cuda")
 
 
@@ -32,11 +32,12 @@ class TaskCache:
     """Tasks that this process has loaded: a warm worker pays for each once."""
 
     def __init__(self) -> None:
-        self._tasks: dict[tuple[str, str], Task] = {}
+        self._tasks: dict[tuple[str, ...], Task] = {}
 
-    def __call__(self, spec: TaskSpec, device: str) -> Task:
-        """The task of ``spec`` with its tensors on ``device``."""
-        key = (spec.model_dump_json(), device)
+    def __call__(self, spec: TrainSpec, device: str) -> Task:
+        """The task of ``spec`` with its reader on ``device``."""
+        evaluate = spec.evaluate
+        key = (spec.task.model_dump_json(), evaluate.judge, str(evaluate.shots), device)
         if key not in self._tasks:
             self._tasks[key] = build_task(spec, device=device)
         return self._tasks[key]
@@ -64,7 +65,7 @@ def run_folder(
         (folder / FAILURE).unlink(missing_ok=True)
         job = read_trial(folder)
         prepare_torch(job)
-        task = load_task(job.spec.task, job.device)
+        task = load_task(job.spec, job.device)
         if job.controls is not None:
             return score_controls(job, folder, task)
         return train(job, folder, task, on_epoch=on_epoch)

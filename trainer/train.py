@@ -92,10 +92,12 @@ def _line(
     asked = training.task.reader.calls - calls
     spec = training.spec.evaluate
     metrics = dict(statistics.metrics)
-    evaluated = spec.asked * len(spec.shots)
+    evaluated = evaluation.scores.numel() if spec.judge == "reader" else 0
     metrics |= {f"accuracy/shot_{s}": v for s, v in evaluation.accuracy(spec).items()}
+    if spec.reader == "recorded":
+        metrics["recorded_share"] = evaluation.known
     metrics |= {
-        "score": evaluation.mean_shot_accuracy,
+        "score": evaluation.score,
         "moved_queries": float((evaluation.shots != start).any(dim=1).double().mean()),
         "reader_calls": metrics.pop("training_reader_calls") + evaluated,
     }

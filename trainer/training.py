@@ -33,18 +33,30 @@ from trainer.contract import (
     stage_chain,
 )
 from trainer.drift import tensor_drift
+from trainer.encoding import Rows
 from trainer.errors import StageError
 from trainer.evaluate import Evaluation, LoadPolicy, evaluate_stage, shots_of_stage
 from trainer.grpo import GrpoPhase, grpo_epochs
+from trainer.lab_checkpoint import Checkpoint
 from trainer.policy import PointerSelector
-from trainer.rce import rce_epochs, validation_loss
+from trainer.rce import rce_epochs
+from trainer.recorded import reward_of
+from trainer.start import DEFAULT_HIDDEN_DIM, read_start
 from trainer.tasks import RecordedRollouts, Task
+from trainer.validation import uniform_losses, validation_losses
+
+ROLLOUT_SPLITS = ("train", "validate")
 
 
-def environment_of(task: Task, device: str) -> Environment:
+def environment_of(task: Task, device: str, start: Checkpoint | None = None) -> Environment:
     """What else than the spec determines the bits of this process's stages."""
     return Environment(
-        torch=torch.__version__, device=device, data=task.data_digest, reader=task.reader.digest
+        torch=torch.__version__,
+        device=device,
+        data=task.data_digest,
+        training=task.training_digest,
+        start=start.digest if start else "",
+        reader=task.reader.digest,
     )
 
 
@@ -56,6 +68,7 @@ class Training:
     task: Task
     environment: Environment
     store: StageStore
+    start: Checkpoint | None  # that training begins with; None: weights drawn from the seed
     chain: tuple[StageRef, ...]
     load: LoadPolicy
 
@@ -94,12 +107,14 @@ def open_training(
 ) -> Training:
     """Lay out the chain of a job's spec (or of ``spec``, its beginning); writes nothing."""
     chosen = job.spec if spec is None else spec
-    environment = environment_of(task, job.device)
+    start = read_start(chosen, width=task.embeddings.shape[1])
+    environment = environment_of(task, job.device, start)
     return Training(
         spec=chosen,
         task=task,
         environment=environment,
         store=StageStore(job.stages),
+        start=start,
         chain=stage_chain(chosen, environment),
         load=load,
     )
@@ -160,17 +175,23 @@ def _refers_to_run_start(spec: TrainSpec) -> bool:
 
 
 def _write_start(training: Training) -> None:
+    weights = training.start.weights if training.start else _drawn_weights(training)
+    heads = training.spec.policy.num_heads
+    info = {"phase": "start", "epoch": 0, "num_heads": heads, "metrics": {}}
+    training.store.write(training.chain[0].key, {POLICY: weights, OPTIMIZER: {}}, info)
+
+
+def _drawn_weights(training: Training) -> Mapping[str, Tensor]:
     sizes = training.spec.policy
     policy = PointerSelector(
         width=training.task.embeddings.shape[1],
-        hidden_dim=sizes.hidden_dim,
-        num_layers=sizes.num_layers,
+        hidden_dim=sizes.hidden_dim or DEFAULT_HIDDEN_DIM,
+        num_layers=sizes.num_layers or 1,
         num_heads=sizes.num_heads,
-        variant=sizes.variant,
+        variant=sizes.variant or "static",
     )
     policy.initialise(training.spec.seed)
-    info = {"phase": "start", "epoch": 0, "num_heads": sizes.num_heads, "metrics": {}}
-    training.store.write(training.chain[0].key, {POLICY: policy.state_dict(), OPTIMIZER: {}}, info)
+    return policy.state_dict()
 
 
 def _train_phase(
@@ -182,11 +203,13 @@ def _train_phase(
     stage = training.read(before)
     policy = _policy_of(stage, spec, training.environment.device)
     optimizer = torch.optim.AdamW(
-        policy.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
+        policy.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
     )
     if before.phase_index == ref.phase_index:
         restore_optimizer(optimizer, stage.tensors[OPTIMIZER], dict(policy.named_parameters()))
     recorded = recorded_rollouts(training)
+    validation_rewards = reward_of(recorded["validate"], settings)
+    rows = Rows(training.embeddings)
     start = training.read(training.phase_start(ref))
     clock, calls = time.monotonic(), task.reader.calls
     for epoch, statistics in enumerate(
@@ -196,14 +219,13 @@ def _train_phase(
         current = next(
             r for r in training.chain if (r.phase_index, r.epoch) == (ref.phase_index, epoch)
         )
-        loss, gain = validation_loss(
-            policy, recorded["validate"], training.embeddings, settings.reward
-        )
+        losses = validation_losses(policy, recorded["validate"], rows, validation_rewards)
+        gain = uniform_losses(recorded["validate"]) - losses
         weights = {name: tensor.cpu() for name, tensor in policy.state_dict().items()}
         measured = {
             **statistics,
-            "validation_loss": loss,
-            "nats_better_than_uniform": gain,
+            "validation_loss": float(losses.double().mean()),
+            "nats_better_than_uniform": float(gain.mean()),
             **_drift_metrics(start.tensors[POLICY], weights),
             "training_reader_calls": task.reader.calls - calls,
         }
@@ -252,6 +274,7 @@ def _epochs(
             seed=seed,
             phase_index=ref.phase_index,
             first_epoch=ref.epoch,
+            bf16=training.spec.bf16,
         )
     anchor = training.chain[0] if settings.reference == "run_start" else training.phase_start(ref)
     device = training.environment.device
@@ -265,6 +288,7 @@ def _epochs(
         shots=training.spec.evaluate.shots,
         seed=seed,
         phase_index=ref.phase_index,
+        bf16=training.spec.bf16,
     )
     kl_beta = settings.kl_beta if ref.epoch == 1 else stage.info["kl_beta"]
     return grpo_epochs(policy, optimizer, phase, kl_beta=kl_beta, first_epoch=ref.epoch)
@@ -276,14 +300,24 @@ def _policy_of(stage: Stage, spec: TrainSpec, device: str) -> PointerSelector:
 
 
 def recorded_rollouts(training: Training) -> dict[str, RecordedRollouts]:
-    """The recorded rollouts "train" and "validate", made once a workspace and kept as a stage."""
+    """The recorded rollouts "train" and "validate": read from a file, or asked for once a workspace
+    and kept as a stage.
+    """
+    if training.task.rollouts_are_files:
+        found = {split: training.task.record_rollouts(split) for split in ROLLOUT_SPLITS}
+    else:
+        found = _asked_rollouts(training)
+    return {split: rollouts.to(training.environment.device) for split, rollouts in found.items()}
+
+
+def _asked_rollouts(training: Training) -> dict[str, RecordedRollouts]:
     key = rollouts_key(training.spec, training.environment)
     stage = training.store.read(key)
     if stage is None:
         calls = training.task.reader.calls
         made = {
-            f"{split}.safetensors": _as_tensors(training.task.record_rollouts(split))
-            for split in ("train", "validate")
+            f"{split}.safetensors": training.task.record_rollouts(split).tensors()
+            for split in ROLLOUT_SPLITS
         }
         info = {
             "phase": "rollouts",
@@ -292,17 +326,9 @@ def recorded_rollouts(training: Training) -> dict[str, RecordedRollouts]:
         training.store.write(key, made, info)
         stage = training.store.read(key)
         assert stage is not None, "written a moment ago"
-    device = training.environment.device
     return {
-        split: RecordedRollouts(
-            **{k: t.to(device) for k, t in stage.tensors[f"{split}.safetensors"].items()}
-        )
-        for split in ("train", "validate")
+        split: RecordedRollouts(**stage.tensors[f"{split}.safetensors"]) for split in ROLLOUT_SPLITS
     }
-
-
-def _as_tensors(rollouts: RecordedRollouts) -> dict[str, Tensor]:
-    return {name: getattr(rollouts, name) for name in rollouts.__dataclass_fields__}
 
 
 def _drift_metrics(start: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, float]:

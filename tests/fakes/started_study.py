@@ -57,15 +57,23 @@ def unfinished(number: int, state: TrialState = TrialState.RUNNING, **notes: Any
     return TrialRecord(number=number, params=values, state=state, notes=known)
 
 
-def start_study(root: Path, *records: TrialRecord, name: str = "kl_lr") -> StudyFolder:
-    """Write the study ``name`` with these trials into the workspace ``root``."""
+def start_study(
+    root: Path, *records: TrialRecord, name: str = "kl_lr", loss: bool = False
+) -> StudyFolder:
+    """Write the study ``name`` with these trials into the workspace ``root``.
+
+    With ``loss`` its score is the validation loss.
+    """
     workspace = Workspace(root)
     workspace.prepare()
     folder = workspace.study(name)
     folder.root.mkdir()
-    folder.study_file.write_text(TEXT.format(name=json.dumps(name, ensure_ascii=False)))
+    text = TEXT.format(name=json.dumps(name, ensure_ascii=False))
+    if loss:
+        text = text.replace("trainer:\n", "trainer:\n  evaluate: {score: validation_loss}\n")
+    folder.study_file.write_text(text)
     config = parse_study(folder.study_file.read_text(), folder.study_file)
-    with StudyStore.open(folder.database, name=name, goal="maximize", space=config.space) as store:
+    with StudyStore.open(folder.database, name=name, goal=config.goal, space=config.space) as store:
         store.set_attribute("study", config.to_json())
         for record in records:
             store.add(record)
@@ -80,6 +88,7 @@ def state_of(folder: StudyFolder, **changes: Any) -> dict[str, Any]:
     return {
         "study": folder.name,
         "state": "running",
+        "goal": "maximize",
         "experiment": "1",
         "trials": 8,
         "slots": 2,

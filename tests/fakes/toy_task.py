@@ -30,6 +30,8 @@ class ToyTask:
     """Rows cluster by kind, so that a policy can learn which candidates to choose."""
 
     data_digest = "toy-data"
+    training_digest = "toy-training"
+    rollouts_are_files = False
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -39,12 +41,14 @@ class ToyTask:
         self.embeddings = torch.nn.functional.normalize(centres[self.kinds] + 0.8 * noise, dim=1)
         self.training_queries = torch.arange(32)
         self.reader = ToyReader(self.kinds)
+        self.facts: dict[str, object] = {}
 
     def questions(self, split: str) -> QuestionSet:
         begin = {"select": 32, "holdout": 64}[split]
         queries = torch.arange(begin, begin + 32)
         generator = torch.Generator().manual_seed(begin)
-        return QuestionSet(queries=queries, pools=self.draw_pools(queries, generator))
+        pools = self.draw_pools(queries, generator)
+        return QuestionSet(queries=queries, pools=pools, pool_sizes=torch.full((32,), POOL))
 
     def draw_pools(self, queries: Tensor, generator: torch.Generator) -> Tensor:
         weights = torch.rand(len(queries), ROWS, generator=generator)
@@ -58,12 +62,14 @@ class ToyTask:
         pointers = torch.rand(len(queries), 6, POOL, generator=generator).argsort(dim=2)[:, :, :2]
         shots = pools[:, None].expand(-1, 6, -1).gather(2, pointers)
         answers = self.reader.answer(queries.repeat_interleave(6), shots.flatten(0, 1))
-        score = answers.score.view(-1, 6)
         return RecordedRollouts(
             queries=queries,
             pools=pools,
-            pointers=pointers,
-            hard=score,
-            soft=score,
-            gt_prob=answers.gt_prob.view(-1, 6),
+            pool_sizes=torch.full((len(queries),), POOL),
+            offsets=torch.arange(len(queries) + 1) * 6,
+            pointers=pointers.flatten(0, 1),
+            hard=answers.score,
+            soft=answers.score,
+            gt_prob=answers.gt_prob,
+            rel=torch.zeros_like(answers.score),
         )

@@ -17,7 +17,9 @@ from sweeper.config import (
     study_from_json,
 )
 from sweeper.errors import ConfigError
+from sweeper.sections import Metric
 from sweeper.space import Parameter, complete_values
+from trainer.contract import FilesSpec
 
 PATH = Path("study.yaml")
 
@@ -129,7 +131,9 @@ def test_values_that_only_together_are_wrong_are_a_config_error_that_names_them(
     text = small(parameters="  heads: {values: [1, 3]}\n  width: {values: [48, 32]}")
     policy = '  policy: {num_heads: "${heads}", hidden_dim: "${width}"}'
     config = parse(text.replace("trainer:", f"trainer:\n{policy}"))
-    with pytest.raises(ConfigError, match=r'hidden_dim 32 .* num_heads 3, with .*"width": 32'):
+    with pytest.raises(
+        ConfigError, match=r'trainer.policy: hidden_dim 32 .* num_heads 3, with .*"width": 32'
+    ):
         spec_for(config, {"lr": 1e-3, "heads": 3, "width": 32})
 
 
@@ -239,9 +243,9 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         load_study(path)
     found = [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
     allowed = (
-        "lr, weight_decay, max_grad_norm, batch_size, dropout, attention_dropout, reward, epochs, "
-        "kl_beta, adaptive_kl, clip_epsilon, rollouts, group_size, reference, freeze, advantage, "
-        "advantage_min_std, advantage_clamp, curriculum"
+        "lr, weight_decay, max_grad_norm, batch_size, dropout, attention_dropout, reward, "
+        "reward_weights, epochs, kl_beta, adaptive_kl, clip_epsilon, rollouts, group_size, "
+        "reference, freeze, advantage, advantage_min_std, advantage_clamp, curriculum"
     )
     assert found == [
         "1:7: name: must be letters, digits, spaces and `_ - .`, begin with a letter, digit or `_` "
@@ -294,7 +298,14 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         ("resources: {devices: [0, 0]}", "8:22: resources.devices: must name each device once"),
         ("resources: {devices: [-1]}", "8:22: resources.devices: must list device numbers"),
         ("metric: {goal: minimize}", "8:16: metric.goal: must be maximize: more mean_shot"),
-        ("metric: {name: loss}", "8:16: metric.name: must be mean_shot_accuracy, but got 'loss'"),
+        (
+            "metric: {name: loss}",
+            "8:16: metric.name: must be one of mean_shot_accuracy, validation",
+        ),
+        (
+            "metric: {name: validation_loss}",
+            "8:16: metric.name: must be mean_shot_accuracy: `trainer.evaluate.score` decides",
+        ),
         ("early_terminate: {type: x}", "8:1: early_terminate: not a key of this file; write `prun"),
         ("command: [a]", "8:1: command: not a key of this file; only the built-in trainer is run"),
         ("baseline: {lr: 1}", "8:16: baseline.lr: must be a number from 1e-05 to 0.01, but got 1"),
@@ -358,6 +369,139 @@ def test_a_value_that_yaml_cannot_give_is_told_once() -> None:
     assert only_problem(small(rest="trials: 99999999999999999999")) == (
         "study.yaml:8:9: trials: whole numbers end at 9223372036854775807"
     )
+
+
+# ---- the lab's own files
+
+FILES = """\
+name: files
+trainer:
+  task:
+    name: files
+    rollouts: data/rl.json
+    embeddings: {{train: "${{embeddings}}"}}
+  start: /weights/rce.pt
+  phases: [{{grpo: {{lr: "${{lr}}"}}}}]
+  evaluate: {{{evaluate}}}
+parameters:
+  lr: {{min: 1e-5, max: 1e-2, log: true}}
+  embeddings: {{values: [a.npy, /b.npy]}}
+{rest}
+"""
+
+
+def files(evaluate: str = "score: validation_loss", rest: str = "") -> str:
+    return FILES.format(evaluate=evaluate, rest=rest)
+
+
+def test_paths_begin_at_the_folder_of_the_study_file() -> None:
+    config = parse_study(files(), Path("studies/files.yaml"))
+    spec = spec_for(config, {"lr": 1e-3, "embeddings": "a.npy"})
+    below = Path("studies").absolute()
+    assert isinstance(spec.task, FilesSpec)
+    assert spec.task.rollouts == str(below / "data/rl.json")
+    assert spec.task.embeddings.train == str(below / "a.npy")
+    assert spec.start == "/weights/rce.pt"
+    other = spec_for(config, {"lr": 1e-3, "embeddings": "/b.npy"})
+    assert isinstance(other.task, FilesSpec)
+    assert other.task.embeddings.train == "/b.npy"
+
+
+def test_the_folder_of_the_study_file_is_no_part_of_the_study() -> None:
+    here, there = (parse_study(files(), Path(f"{name}/files.yaml")) for name in ("a", "b"))
+    assert here.to_json() == there.to_json()
+    assert here.to_json()["trainer"]["task"]["rollouts"] == "data/rl.json"
+
+
+def test_the_metric_follows_what_a_trial_is_scored_by() -> None:
+    assert parse(files()).metric == Metric(name="validation_loss", goal="minimize")
+    assert parse(files("reader: recorded")).metric == Metric()
+    assert parse(files(rest="metric: {name: validation_loss}")).goal == "minimize"
+    assert study_from_json(parse(files()).to_json()) == parse(files())
+
+
+def test_a_loss_is_never_maximized() -> None:
+    problem = only_problem(files(rest="metric: {name: validation_loss, goal: maximize}"))
+    assert problem.endswith("metric.goal: must be minimize: less validation_loss is better")
+
+
+def test_a_metric_that_is_not_what_a_trial_is_scored_by_is_told() -> None:
+    problem = only_problem(files(rest="metric: {name: mean_shot_accuracy}"))
+    assert problem == (
+        "study.yaml:13:16: metric.name: must be validation_loss: `trainer.evaluate.score` decides "
+        "what a trial is scored by"
+    )
+
+
+@pytest.mark.parametrize("key", ["score", "reward"])
+def test_what_scores_the_trials_is_no_parameter(key: str) -> None:
+    values = {"score": "[accuracy, validation_loss]", "reward": "[hard_only, soft_only]"}[key]
+    text = small(parameters=f"  how: {{values: {values}}}")
+    text = text.replace("trainer:", f'trainer:\n  evaluate: {{{key}: "${{how}}"}}')
+    assert only_problem(text).endswith(
+        f"trainer.evaluate.{key}: must be written out, without `${{...}}`: all trials are scored "
+        "alike"
+    )
+
+
+def test_task_files_alone_lacks_its_files() -> None:
+    text = small().replace("trainer:", "trainer:\n  task: files")
+    assert problems(text) == [
+        "study.yaml:3:9: trainer.task.rollouts: is missing",
+        "study.yaml:3:9: trainer.task.embeddings: is missing",
+    ]
+
+
+@pytest.mark.parametrize("task", ["filez", "{name: filez, rollouts: a}"])
+def test_an_unknown_task_gets_the_near_one(task: str) -> None:
+    text = small().replace("trainer:", f"trainer:\n  task: {task}")
+    assert only_problem(text).endswith(
+        "trainer.task.name: must be one of easy_vqa, files, but got 'filez'; did you mean 'files'?"
+    )
+
+
+def test_a_wrong_key_of_the_files_is_told_at_its_place() -> None:
+    text = files().replace("rollouts:", "rolouts:")
+    [first, second] = problems(text)
+    assert first == "study.yaml:3:3: trainer.task.rollouts: is missing"
+    assert second.startswith("study.yaml:5:5: trainer.task.rolouts: unknown key; allowed: name, ")
+
+
+def test_a_value_of_the_files_is_told_where_the_parameter_has_it() -> None:
+    text = files().replace("    rollouts:", '    split: "${split}"\n    rollouts:')
+    text = text.replace("parameters:", "parameters:\n  split: {values: [0.5, 1.5]}")
+    assert only_problem(text).endswith(
+        "parameters.split.values[1]: 1.5 does not fit trainer.task.split: must be < 1"
+    )
+
+
+def test_what_sections_of_the_trainer_say_of_each_other_is_told_at_the_section() -> None:
+    text = files("questions: 100").replace('lr: "${lr}"', 'lr: "${lr}", rollouts: sampled')
+    phase, evaluate = problems(text)
+    assert phase.startswith("study.yaml:8:")
+    assert "trainer.phases[0]" in phase
+    assert "sampled rollouts need a reader" in phase
+    assert evaluate == (
+        "study.yaml:9:3: trainer.evaluate: task files brings no reader; say who scores: "
+        "`score: validation_loss`, `reader: recorded` or `command: [...]`"
+    )
+
+
+def test_a_section_that_is_not_there_is_told_at_the_trainer() -> None:
+    text = files().replace("  evaluate: {score: validation_loss}\n", "")
+    assert only_problem(text).startswith(
+        "study.yaml:2:1: trainer.evaluate: task files brings no reader"
+    )
+
+
+def test_too_many_questions_are_told_at_the_value_of_the_parameter() -> None:
+    text = small(parameters="  n: {values: [100, 900]}")
+    text = text.replace("trainer:", 'trainer:\n  evaluate: {questions: "${n}", holdout: 900}')
+    assert problems(text) == [
+        "study.yaml:3:42: trainer.evaluate.holdout: easy_vqa has 800 questions, but got 900",
+        "study.yaml:8:21: parameters.n.values[1]: 900 does not fit trainer.evaluate.questions: "
+        "easy_vqa has 800 questions, but got 900",
+    ]
 
 
 lines = st.sampled_from([*KL_LR.splitlines(), "a: &x 1", "b: *x", "- 1", "when: {lr: 1}"])

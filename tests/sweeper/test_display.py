@@ -134,6 +134,37 @@ def test_the_export_command_can_be_pasted_for_any_name() -> None:
     assert lines[-1] == "export:  sweeper export 'größe 2'"
 
 
+LOSSES = """
+kl_lr: validation loss in nats
+                       lr epochs freeze  score vs baseline
+control random                          5.2500     +0.2500
+control start                           5.1000     +0.1000
+
+trial 1             0.001      2   none 4.8000     -0.2000
+trial 0 (baseline) 0.0001      2   none 5.0000     +0.0000
+2 complete""".splitlines()
+
+
+@pytest.mark.parametrize("width", [70, 140])
+def test_losses_stand_in_nats_the_lowest_first_and_without_shots(width: int) -> None:
+    trials = [
+        replace(trial, notes={**trial.notes, "accuracy": {}})
+        for trial in (complete(0, 5.0, lr=1e-4), complete(1, 4.8))
+    ]
+    controls = {
+        name: {"score": score, "accuracy": {}} for name, score in (("random", 5.25), ("start", 5.1))
+    }
+    table = rows(trials, controls, goal="minimize")
+    lines = shown(replace(summary(*trials), table=table), width)
+    assert lines[: len(LOSSES)] == LOSSES
+
+
+def test_the_live_table_shows_a_loss_in_nats(state: dict[str, Any]) -> None:
+    lines = live_lines({**state, "goal": "minimize"}, 80)
+    assert lines[0].endswith("best: trial 0, 0.6250 nats")
+    assert lines[2] == "    1    1/3  0.5000        2  lr=0.002 epochs=3 freeze=backbone"
+
+
 def live_lines(state: dict[str, Any], width: int, *, waited: float = 0.0) -> list[str]:
     target = console(width)
     target.print(live_table(state, waited=waited))

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from sweeper.config import parse_study
 from sweeper.plan import plan_study, plan_text, search_of
 
@@ -48,3 +50,46 @@ def test_the_text_says_hours_for_a_price_of_a_call() -> None:
     assert f"reader time at 1.3 s a call: {hours:.1f} hours" in text
     assert "epochs to train: 11 (42 if every trial trained alone)" in text
     assert "  trial 0 (sampled): " in text
+
+
+FILES = """
+name: files
+trainer:
+  task: {name: files, rollouts: "${data}", embeddings: e.npy}
+  start: "${start}"
+  phases:
+    - rce:  {epochs: 5}
+    - grpo: {epochs: 2}
+  evaluate: {score: validation_loss}
+parameters:
+  data: {values: [a.json, b.json]}
+  start: {values: [a.pt, b.pt]}
+sampler: {name: grid}
+trials: 10
+"""
+
+
+def test_other_data_or_another_start_checkpoint_share_no_stage() -> None:
+    config = parse_study(FILES, Path("files.yaml"))
+    planned = plan_study(config, search_of(config, lag=8))
+    assert planned.epochs == planned.epochs_alone == 2 * 2 * (5 + 2)
+    one = FILES.replace('"${start}"', "a.pt")
+    one = one.replace("  start: {values: [a.pt, b.pt]}\n", "")
+    config = parse_study(one, Path("files.yaml"))
+    assert plan_study(config, search_of(config, lag=8)).epochs == 2 * (5 + 2)
+
+
+@pytest.mark.parametrize(
+    "evaluate", ["{score: validation_loss}", "{reader: recorded}", '{command: ["{checkpoint}"]}']
+)
+def test_a_judge_that_is_no_reader_costs_no_calls(evaluate: str) -> None:
+    text = FILES.replace("{score: validation_loss}", evaluate)
+    config = parse_study(text, Path("files.yaml"))
+    assert plan_study(config, search_of(config, lag=8)).reader_calls == 0
+
+
+def test_a_loss_costs_the_calls_that_record_and_sample_all_the_same() -> None:
+    text = GRID.replace("{questions: 100, holdout: 200}", "{score: validation_loss}")
+    config = parse_study(text, Path("grid.yaml"))
+    planned = plan_study(config, search_of(config, lag=8))
+    assert planned.reader_calls == 6 * 1600 * 8 * 4 + 16 * (1600 + 400)

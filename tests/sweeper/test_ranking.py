@@ -1,4 +1,8 @@
-from sweeper.ranking import markdown, params_text, ranking, rows, trials_csv
+from dataclasses import replace
+
+import pytest
+
+from sweeper.ranking import counts_line, markdown, params_text, ranking, rows, trials_csv
 from sweeper.records import TrialRecord, TrialState
 
 
@@ -41,6 +45,41 @@ def test_controls_stand_first_and_differences_are_to_the_baseline() -> None:
         "| trial 4 | 0.0005 | 60.0 | 59.0 | 61.0 | +10.0 |\n"
         "| trial 0 (baseline) | 0.0001 | 50.0 | 49.0 | 51.0 | +0.0 |\n"
     )
+
+
+def test_losses_stand_in_nats_and_without_columns_of_shots() -> None:
+    losses = [
+        replace(item, notes={**item.notes, "accuracy": {}}, score=score)
+        for item, score in zip(RECORDS[:2], (4.81234, 4.7), strict=True)
+    ]
+    controls = {"random": {"score": 5.25, "accuracy": {}}}
+    assert markdown(rows(losses, controls, goal="minimize")) == (
+        "|  | lr | score | vs baseline |\n"
+        "| --- | --- | --- | --- |\n"
+        "| control random |  | 5.2500 | +0.4377 |\n"
+        "| trial 1 | 0.0002 | 4.7000 | -0.1123 |\n"
+        "| trial 0 (baseline) | 0.0001 | 4.8123 | +0.0000 |\n"
+    )
+
+
+def test_an_accuracy_that_is_not_known_leaves_its_cell_empty() -> None:
+    controls = {"random": {"score": 0.4, "accuracy": {"2": 0.4}}}
+    line = markdown(rows(RECORDS, controls, goal="maximize")).splitlines()[2]
+    assert line == "| control random |  | 40.0 |  | 40.0 | -10.0 |"
+
+
+@pytest.mark.parametrize(
+    ("goal", "best"), [("minimize", "0.6250 nats"), ("maximize", "62.5 %"), (None, "62.5 %")]
+)
+def test_the_best_is_told_in_its_unit(goal: str | None, best: str) -> None:
+    state = {
+        "study": "kl_lr",
+        "trials": 8,
+        "counts": {"complete": 1, "failed": 0, "pruned": 0, "running": 0},
+        "best": {"trial": 3, "score": 0.625},
+        **({} if goal is None else {"goal": goal}),
+    }
+    assert counts_line(state).endswith(f"0 running; best: trial 3, {best}")
 
 
 def test_without_a_complete_baseline_there_are_no_differences() -> None:

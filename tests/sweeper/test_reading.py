@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from fakes.started_study import complete, start_study, unfinished
 
 from sweeper.errors import SweeperError, UsageError
 from sweeper.reading import log_lines, read_study, show_trial
-from sweeper.records import TrialState
+from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, Workspace
 from trainer.contract import FAILURE, LOG, METRICS, RESULT
@@ -35,6 +36,15 @@ def test_a_study_is_read_as_it_was_stored(folder: StudyFolder) -> None:
         ("lr", "epochs", "freeze"),
     )
     assert [record.score for record in records] == [0.625, None]
+
+
+def test_a_study_finds_its_files_from_wherever_it_was_started(
+    folder: StudyFolder, tmp_path: Path
+) -> None:
+    assert read_study(folder)[0].path.parent == folder.root
+    with StudyStore.open(folder.database, name=folder.name) as store:
+        store.set_attribute("source", str(tmp_path / "studies"))
+    assert read_study(folder)[0].path.parent == tmp_path / "studies"
 
 
 def test_a_study_without_a_database_is_said(tmp_path: Path) -> None:
@@ -192,3 +202,15 @@ def test_following_ends_with_the_trial_although_the_driver_goes_on(folder: Study
 def test_following_a_study_without_a_driver_prints_what_there_is(folder: StudyFolder) -> None:
     (folder.trial(1) / LOG).write_text("all\n")
     assert read_log(folder, follow=True, sleep=lambda _: pytest.fail("waits for nobody")) == "all\n"
+
+
+def test_a_loss_is_shown_in_nats(tmp_path: Path) -> None:
+    folder = start_study(tmp_path, replace_accuracy(complete(0, 4.8)), loss=True)
+    write_epochs(folder, 0, 5.0, 4.8)
+    lines = show_trial(folder, 0).splitlines()
+    assert "  score           4.8000 nats" in lines
+    assert "    grpo 2: score 4.8000 nats  loss 0.5" in lines
+
+
+def replace_accuracy(record: TrialRecord) -> TrialRecord:
+    return replace(record, notes={**record.notes, "accuracy": {}})

@@ -118,3 +118,57 @@ def test_no_key_of_the_study_is_offered_null() -> None:
     schema = study_schema()
     assert "null" not in str(schema["$defs"]["ParameterEntry"])
     assert schema["properties"]["title"]["type"] == "string"
+
+
+FILES = """\
+name: files
+trainer:
+  task:
+    name: files
+    rollouts: "${data}"
+    embeddings: {train: a.npy, evaluate: b.npy}
+    pools: {size: 64, seed: 0}
+  start: weights.pt
+  phases: [{rce: {reward: score}}, {grpo: {reward: "${reward}", reward_weights: {rel: 0.5}}}]
+  evaluate: {score: validation_loss, command: [judge, "{checkpoint}"]}
+metric: {name: validation_loss, goal: minimize}
+parameters:
+  data: {values: [a.json, b.json]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("{train: a.npy, evaluate: b.npy}", "a.npy"),
+        ("{size: 64, seed: 0}", "pools.pt"),
+        ("{size: 64, seed: 0}", '{size: "${size}"}'),
+        ("b.npy}", "b.npy}\n    on_bad: drop\n    split: 0.9\n    old_scores: lower_is_better"),
+    ],
+)
+def test_the_schema_accepts_the_labs_files(old: str, new: str) -> None:
+    assert old in FILES
+    assert accepted(FILES.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    rollouts:", "    rolouts:"),
+        ("embeddings: {train: a.npy, ", "embeddings: {"),
+        ("{size: 64, seed: 0}", "{size: 65}"),
+        ("pools:", "on_bad: skip\n    pools:"),
+        ("rollouts:", "training_queries: 64\n    rollouts:"),
+        ("reward: score", "reward: scores"),
+        ("score: validation_loss", "score: loss"),
+        ("metric: {name: validation_loss", "metric: {name: loss"),
+    ],
+)
+def test_the_schema_refuses_what_the_labs_files_are_not(old: str, new: str) -> None:
+    assert old in FILES
+    assert not accepted(FILES.replace(old, new, 1))
+
+
+def test_only_a_task_that_needs_nothing_else_is_written_as_its_name() -> None:
+    assert not accepted(STUDY.replace("task: easy_vqa", "task: files"))

@@ -123,6 +123,15 @@ def test_a_running_trial_without_a_score_shows_none(folder: StudyFolder) -> None
     assert "  trial 1: epoch 0 of 3  lr=0.002" in status_text(state)
 
 
+@pytest.mark.usefixtures("driver")
+def test_losses_are_told_in_nats(folder: StudyFolder) -> None:
+    folder.write_state(state_of(folder, goal="minimize"))
+    assert status_text(study_state(folder)) == (
+        "kl_lr: 1 complete of 8 trials, 1 running; best: trial 0, 0.6250 nats (running)\n"
+        "  trial 1: epoch 1 of 3  0.5000 nats  lr=0.002 epochs=3 freeze=backbone"
+    )
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null"])
 def test_a_torn_state_counts_as_none(folder: StudyFolder, content: str) -> None:
     (folder.root / "state.json").write_text(content)

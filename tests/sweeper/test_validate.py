@@ -46,6 +46,18 @@ def test_a_good_study_is_summed_up_and_nothing_is_written(study: Path) -> None:
     assert list(study.parent.iterdir()) == [study]
 
 
+def test_what_the_data_holds_is_told_with_its_warnings_last(study: Path) -> None:
+    contract = {"lines": ["train: 640 queries", "rewards: 3"], "warnings": ["tied"], "facts": {}}
+    report = {"problems": [], "facts": FACTS, "data_contract": contract}
+    text = validate(study, f"print({json.dumps(json.dumps(report))})")
+    assert text.splitlines()[3:] == [
+        "train: 640 queries",
+        "rewards: 3",
+        "warning: tied",
+        "nothing was written",
+    ]
+
+
 def test_the_trainer_is_asked_for_the_first_spec_on_the_device_of_the_slots(study: Path) -> None:
     seen = study.parent / "seen.json"
     trainer = (

@@ -69,3 +69,81 @@ def test_a_list_whose_items_are_wrong_is_told_by_its_items_alone() -> None:
 def test_a_long_value_is_cut() -> None:
     [text] = texts(TrainSpec, {"phases": [{"grpo": {"lr": "x" * 500}}]})
     assert len(text) < 200
+
+
+FILES = {"name": "files", "rollouts": "rl.json", "embeddings": "e.npy"}
+
+
+def places(task: Any, **sections: Any) -> list[tuple[str, str]]:
+    """Where in the trainer section something is refused, and the beginning of the message."""
+    loss = {"score": "validation_loss"}
+    values = {"task": task, "phases": [{"rce": {}}], "evaluate": loss, **sections}
+    with pytest.raises(ValidationError) as caught:
+        TrainSpec.model_validate(values)
+    found = refusals(TrainSpec, caught.value)
+    return [(".".join(map(str, item.where)), item.text) for item in found]
+
+
+def test_a_place_has_no_tag_of_a_task() -> None:
+    assert places({**FILES, "split": 2}) == [("task.split", "must be < 1, but got 2")]
+    [(where, text)] = places({**FILES, "rolouts": "a"})
+    assert where == "task.rolouts"
+    assert text.startswith("unknown key; allowed: name, rollouts, validation, embeddings, pools,")
+    assert text.endswith("; did you mean 'rollouts'?")
+
+
+def test_each_task_is_told_its_own_keys() -> None:
+    [(where, text)] = places({"name": "easy_vqa", "split": 0.5})
+    assert (where, text) == ("task.split", "unknown key; allowed: name, training_queries")
+
+
+def test_an_unknown_task_is_refused_at_its_name() -> None:
+    assert places({"name": "fils"}) == [
+        (
+            "task.name",
+            "must be one of easy_vqa, files, but got 'fils'; did you mean 'files'?",
+        )
+    ]
+    assert places(5) == [("task", "must be a mapping of keys and values, but got 5")]
+
+
+@pytest.mark.parametrize(
+    ("pools", "place", "text"),
+    [
+        ({"size": 2}, "task.pools.size", "must be >= 4, but got 2"),
+        ({"sze": 8}, "task.pools.sze", "unknown key; allowed: size, seed; did you mean 'size'?"),
+        (5, "task.pools", "must be text, but got 5; put it in quotes"),
+        ("", "task.pools", "must not be empty, but got ''"),
+    ],
+)
+def test_of_two_forms_of_a_value_the_one_that_was_meant_is_told(
+    pools: Any, place: str, text: str
+) -> None:
+    assert places({**FILES, "pools": pools}) == [(place, text)]
+
+
+def test_choices_from_several_places_are_told_together() -> None:
+    [(where, text)] = places(FILES, phases=[{"rce": {"reward": "scor"}}])
+    assert where == "phases.0.rce.reward"
+    assert text.startswith("must be one of hard_plus_soft, hard_plus_soft_v2, separated,")
+    assert text.endswith("hard_plus_gtprob_plus_rel, score, but got 'scor'; did you mean 'score'?")
+
+
+def test_what_the_spec_says_as_a_whole_is_taken_apart_by_place() -> None:
+    sampled = [{"rce": {}}, {"grpo": {"rollouts": "sampled"}}]
+    (phase, about_phase), (evaluate, about_evaluate) = places(FILES, phases=sampled, evaluate={})
+    assert phase.startswith("phases.1")
+    assert about_phase == "sampled rollouts need a reader; task files has `rollouts: recorded`"
+    assert evaluate == "evaluate"
+    assert about_evaluate.startswith("task files brings no reader; say who scores: `score: ")
+
+
+def test_a_value_among_them_can_be_a_parameters_and_a_section_cannot() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TrainSpec.model_validate({"phases": [{"rce": {}}], "evaluate": {"questions": 900}})
+    [value] = refusals(TrainSpec, caught.value)
+    assert (value.where, value.structural) == (("evaluate", "questions"), False)
+    with pytest.raises(ValidationError) as caught:
+        TrainSpec.model_validate({"task": FILES, "phases": [{"rce": {}}]})
+    [section] = refusals(TrainSpec, caught.value)
+    assert (section.where, section.structural) == (("evaluate",), True)

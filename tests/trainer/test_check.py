@@ -24,7 +24,14 @@ def test_a_good_spec_gets_its_environment_and_sizes_and_nothing_is_written(
     report = json.loads(done.stdout)
     assert done.exit_code == 0
     assert report["problems"] == []
-    assert sorted(report["environment"]) == ["data", "device", "reader", "torch"]
+    assert sorted(report["environment"]) == [
+        "data",
+        "device",
+        "reader",
+        "start",
+        "torch",
+        "training",
+    ]
     assert report["facts"] == {"pool": 64, "training_queries": 1600, "width": 48}
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainer.contract import TaskSpec
+from trainer.contract import EasyVqaSpec, TrainSpec
 from trainer.errors import InputError
 from trainer.readers.in_context import CARD
 from trainer.tasks import QuestionSet, build_task
@@ -29,12 +29,12 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def task() -> EasyVqa:
-    return EasyVqa(TaskSpec())
+    return EasyVqa(EasyVqaSpec())
 
 
 @pytest.fixture(scope="module")
 def small_task() -> EasyVqa:
-    return EasyVqa(TaskSpec(training_queries=400))
+    return EasyVqa(EasyVqaSpec(training_queries=400))
 
 
 def accuracy(task: EasyVqa, queries: Tensor, shots: Tensor) -> float:
@@ -51,7 +51,7 @@ def similarity(task: EasyVqa, asked: QuestionSet) -> Tensor:
 
 
 def test_the_task_is_found_by_name(task: EasyVqa) -> None:
-    built = build_task(TaskSpec(name="easy_vqa"))
+    built = build_task(TrainSpec.model_validate({"phases": [{"rce": {}}]}))
     assert built.data_digest == task.data_digest
     assert built.reader.digest == task.reader.digest
 
@@ -120,7 +120,8 @@ def test_recorded_rollouts_are_two_distinct_shots_each(
     recorded = task.record_rollouts(split)
     assert recorded.queries.tolist() == list(range(first, first + count))
     assert recorded.pools.shape == (count, 64)
-    assert recorded.pointers.shape == (count, 16, 2)
+    assert recorded.pointers.shape == (count * 16, 2)
+    assert recorded.offsets.tolist() == list(range(0, count * 16 + 1, 16))
     assert (recorded.pointers[..., 0] != recorded.pointers[..., 1]).all()
     assert not (
         task.image_of_row[recorded.pools] == task.image_of_row[recorded.queries, None]
@@ -129,9 +130,8 @@ def test_recorded_rollouts_are_two_distinct_shots_each(
 
 def test_every_second_recorded_rollout_is_among_the_twelve_nearest(task: EasyVqa) -> None:
     recorded = task.record_rollouts("validate")
-    asked = QuestionSet(queries=recorded.queries, pools=recorded.pools)
-    ranks = similarity(task, asked).argsort(dim=1, descending=True).argsort(dim=1)
-    chosen = ranks[:, None].expand(-1, 16, -1).gather(2, recorded.pointers)
+    ranks = similarity(task, recorded.questions).argsort(dim=1, descending=True).argsort(dim=1)
+    chosen = ranks[:, None].expand(-1, 16, -1).gather(2, recorded.pointers.view(-1, 16, 2))
     assert chosen[:, 1::2].max() == 11
     assert chosen[:, 0::2].max() == 63
     assert chosen[:, 0::2].float().mean() == pytest.approx(31.5, abs=1.0)
@@ -139,19 +139,22 @@ def test_every_second_recorded_rollout_is_among_the_twelve_nearest(task: EasyVqa
 
 def test_recorded_answers_are_the_readers(task: EasyVqa) -> None:
     recorded = task.record_rollouts("validate")
-    shots = recorded.pools.gather(1, recorded.pointers[:, 5])
+    shots = recorded.pools.gather(1, recorded.pointers[5::16])
     answers = task.reader.answer(recorded.queries, shots)
-    assert torch.equal(recorded.hard[:, 5], answers.score)
-    assert torch.equal(recorded.soft[:, 5], answers.score)
-    assert torch.equal(recorded.gt_prob[:, 5], answers.gt_prob)
+    assert torch.equal(recorded.hard[5::16], answers.score)
+    assert torch.equal(recorded.soft[5::16], answers.score)
+    assert torch.equal(recorded.gt_prob[5::16], answers.gt_prob)
 
 
 def test_fewer_training_queries_are_a_prefix(task: EasyVqa, small_task: EasyVqa) -> None:
     assert small_task.training_queries.tolist() == list(range(400))
     assert small_task.data_digest == task.data_digest
     some, every = small_task.record_rollouts("train"), task.record_rollouts("train")
-    for field in ("queries", "pools", "pointers", "hard", "soft", "gt_prob"):
+    assert small_task.training_digest != task.training_digest
+    for field in ("queries", "pools"):
         assert torch.equal(getattr(some, field), getattr(every, field)[:400])
+    for field in ("pointers", "hard", "soft", "gt_prob"):
+        assert torch.equal(getattr(some, field), getattr(every, field)[: 400 * 16])
 
 
 def test_two_tasks_are_equal_bit_by_bit(task: EasyVqa, small_task: EasyVqa) -> None:
@@ -213,12 +216,12 @@ def test_the_reward_is_sparse_for_some_and_not_hopeless(task: EasyVqa) -> None:
 
 def test_missing_data_are_an_error_with_the_path(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"train/questions\.json: .*; install it again"):
-        EasyVqa(TaskSpec(), data=tmp_path)
+        EasyVqa(EasyVqaSpec(), data=tmp_path)
 
 
 def test_missing_weights_are_an_error_with_the_path(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"reader\.safetensors: the reader's weights cannot"):
-        EasyVqa(TaskSpec(), weights=tmp_path / "reader.safetensors")
+        EasyVqa(EasyVqaSpec(), weights=tmp_path / "reader.safetensors")
 
 
 def test_weights_with_other_answers_are_an_error(tmp_path: Path) -> None:
@@ -227,4 +230,4 @@ def test_weights_with_other_answers_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "reader.safetensors"
     save_file(load_file(WEIGHTS), path, metadata={CARD: card})
     with pytest.raises(InputError, match=r"the reader answers .*golden.*build it again"):
-        EasyVqa(TaskSpec(), weights=path)
+        EasyVqa(EasyVqaSpec(), weights=path)

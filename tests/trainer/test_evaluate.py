@@ -2,9 +2,9 @@ import torch
 from fakes.toy_task import POOL, ToyTask
 
 from trainer.contract import EvaluateSpec, TrainSpec
-from trainer.evaluate import Evaluation, control_evaluation, score_shots, select_shots
+from trainer.controls import control_evaluation
+from trainer.evaluate import answered, score_shots, select_shots
 from trainer.policy import PointerSelector
-from trainer.tasks import QuestionSet
 
 SPEC = TrainSpec.model_validate(
     {"phases": [{"rce": {}}], "evaluate": {"questions": 32, "holdout": 32}}
@@ -38,7 +38,7 @@ def test_the_order_of_the_questions_changes_no_choice() -> None:
     task = ToyTask()
     questions = task.questions("select")
     order = torch.randperm(32, generator=torch.Generator().manual_seed(0))
-    shuffled = QuestionSet(queries=questions.queries[order], pools=questions.pools[order])
+    shuffled = questions[order]
     shots = select_shots(policy(), task.embeddings, questions, steps=4)
     assert torch.equal(select_shots(policy(), task.embeddings, shuffled, steps=4), shots[order])
 
@@ -57,6 +57,7 @@ def test_every_number_of_shots_is_scored_on_its_prefix() -> None:
 def test_the_nearest_candidate_stands_next_to_the_query() -> None:
     task = ToyTask()
     evaluation = control_evaluation("nearest", SPEC, task)
+    assert evaluation is not None
     questions = task.questions("select")
     similarity = torch.einsum(
         "qd,qkd->qk", task.embeddings[questions.queries], task.embeddings[questions.pools]
@@ -71,6 +72,8 @@ def test_the_nearest_candidate_stands_next_to_the_query() -> None:
 
 def test_the_random_control_is_the_same_every_time_and_repeats_no_shot() -> None:
     first, second = (control_evaluation("random", SPEC, ToyTask()) for _ in range(2))
+    assert first is not None
+    assert second is not None
     assert torch.equal(first.shots, second.shots)
     assert all(len(set(row)) == 4 for row in first.shots.tolist())
     assert POOL > 4
@@ -78,6 +81,6 @@ def test_the_random_control_is_the_same_every_time_and_repeats_no_shot() -> None
 
 def test_the_score_is_the_mean_over_questions_and_numbers_of_shots() -> None:
     scores = torch.tensor([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
-    evaluation = Evaluation(torch.zeros(2, 4, dtype=torch.int64), scores)
-    assert evaluation.mean_shot_accuracy == 0.5  # (1 + 0 + 1 + 1 + 0 + 0 + 1 + 0) / 8
+    evaluation = answered(torch.zeros(2, 4, dtype=torch.int64), scores)
+    assert evaluation.score == 0.5  # (1 + 0 + 1 + 1 + 0 + 0 + 1 + 0) / 8
     assert evaluation.accuracy(EvaluateSpec()) == {"1": 0.5, "2": 0.0, "3": 1.0, "4": 0.5}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainer.contract.spec import Normalisation
+from trainer.contract.phases import Normalisation
 from trainer.losses import (
     adapt_kl_beta,
     group_relative_advantages,

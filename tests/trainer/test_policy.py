@@ -17,8 +17,8 @@ from trainer.policy import (
     Variant,
     rollout_log_probs,
     step_entropy,
-    tensor_group,
 )
+from trainer.policy_tensors import tensor_group
 
 WIDTH, HIDDEN, POOL, BATCH = 12, 8, 6, 3
 BOTH = pytest.mark.parametrize("variant", ["static", "gated"])
@@ -440,7 +440,7 @@ def test_static_dropout_zeroes_the_projections_outputs_and_gated_their_inputs() 
         with torch.random.fork_rng():
             torch.manual_seed(0)
             encoded = policy.encode(*embeddings())
-        for outputs in encoded:
+        for outputs in encoded[:2]:
             assert bool((outputs == 0).any()) is zeroes_outputs
 
 
@@ -483,7 +483,7 @@ def test_a_policy_is_rebuilt_from_its_tensors(variant: Variant, layers: int, wid
     rebuilt = PointerSelector.from_state_dict(policy.state_dict(), num_heads=2).eval()
     assert (rebuilt.width, rebuilt.variant) == (width, variant)
     inputs = embeddings(width=width)
-    for ours, theirs in zip(rebuilt.encode(*inputs), policy.encode(*inputs), strict=True):
+    for ours, theirs in zip(rebuilt.encode(*inputs)[:2], policy.encode(*inputs)[:2], strict=True):
         assert torch.equal(ours, theirs)
 
 

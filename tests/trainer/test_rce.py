@@ -6,8 +6,11 @@ import torch
 from fakes.toy_task import POOL, ToyTask
 
 from trainer.contract import RceSpec
+from trainer.encoding import Rows
 from trainer.policy import PointerSelector
-from trainer.rce import rce_epochs, validation_loss
+from trainer.rce import rce_epochs
+from trainer.recorded import raw_reward
+from trainer.validation import uniform_losses, validation_losses
 
 
 def uniform_policy() -> PointerSelector:
@@ -38,12 +41,13 @@ def epochs(policy: PointerSelector, **settings: Any) -> list[dict[str, float]]:
 
 def test_a_uniform_policy_is_no_nat_better_than_uniform() -> None:
     task = ToyTask()
-    loss, gain = validation_loss(
-        uniform_policy(), task.record_rollouts("validate"), task.embeddings, "hard_only"
+    rollouts = task.record_rollouts("validate")
+    losses = validation_losses(
+        uniform_policy(), rollouts, Rows(task.embeddings), raw_reward(rollouts, "hard_only")
     )
     # the second step chooses among 15, for the first choice has the logit -100
-    assert loss == pytest.approx(math.log(POOL) + math.log(POOL - 1), abs=1e-5)
-    assert gain == pytest.approx(0.0, abs=1e-5)
+    assert losses.mean().item() == pytest.approx(math.log(POOL) + math.log(POOL - 1), abs=1e-5)
+    assert (uniform_losses(rollouts) - losses).abs().max() < 1e-5
 
 
 def test_training_lowers_the_loss_and_the_temperature_falls_linearly() -> None:

@@ -57,7 +57,7 @@ def test_the_mathematics_agrees_with_the_labs_code(variant: str) -> None:
     deviations = check_reference(FILES / f"{variant}.json")
     assert tuple(deviation.quantity for deviation in deviations) == QUANTITIES
     # float32 alone leaves less than a hundredth of the tolerance
-    assert max(deviation.largest for deviation in deviations) < 1e-6
+    assert max(deviation.largest for deviation in deviations) < 2e-6  # float32 on both sides
     assert within_tolerance(deviations)
 
 

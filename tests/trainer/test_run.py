@@ -19,7 +19,6 @@ from trainer.contract import (
     TRAINED,
     TRIAL,
     Job,
-    TaskSpec,
     TrainSpec,
     read_metrics,
 )
@@ -39,12 +38,12 @@ def spec(**rce: Any) -> TrainSpec:
     )
 
 
-def toy(_: TaskSpec, __: str) -> Any:
+def toy(_: TrainSpec, __: str) -> Any:
     return ToyTask()
 
 
 def raising(error: BaseException) -> Any:
-    def load(_: TaskSpec, __: str) -> Task:
+    def load(_: TrainSpec, __: str) -> Task:
         raise error
 
     return load
@@ -220,7 +219,7 @@ def test_the_threads_of_the_spec_are_those_of_torch() -> None:
 
 def test_a_task_is_built_once_for_equal_specs() -> None:
     cache = TaskCache()
-    assert cache(TaskSpec(), "cpu") is cache(TaskSpec(), "cpu")
+    assert cache(spec(lr=1e-3), "cpu") is cache(spec(lr=1e-4), "cpu")
 
 
 def test_the_command_says_why_a_folder_failed_once(tmp_path: Path) -> None:

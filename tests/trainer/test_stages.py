@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from trainer.contract import (
     start_of_last_phase,
 )
 
-HERE = Environment(torch="2.13.0", device="cpu", data="data", reader="reader")
+HERE = Environment(
+    torch="2.13.0", device="cpu", data="data", training="training", start="", reader="reader"
+)
+FILES = {"name": "files", "rollouts": "rl.json", "embeddings": "e.npy"}
+LOSS = {"score": "validation_loss"}
 RCE = {"epochs": 2, "lr": 1e-3}
 GRPO = {"epochs": 3, "lr": 1e-3}
 
@@ -43,7 +48,7 @@ def test_the_chain_is_the_start_and_every_epoch_in_order() -> None:
 
 
 def test_keys_are_the_same_in_every_process() -> None:
-    assert keys(spec())[-1] == "37013df3f115f0a29e9e4061b724f6a6"
+    assert keys(spec())[-1] == "90910c167a44c803fc1c373475f4af00"
 
 
 def test_a_longer_grpo_contains_the_shorter_one() -> None:
@@ -68,16 +73,46 @@ def test_settings_of_grpo_share_rce(field: tuple[str, Any]) -> None:
         spec(threads=2),
         spec(tf32=True),
         spec(policy={"hidden_dim": 32}),
-        spec(task={"name": "easy_vqa", "training_queries": 400}),
     ],
 )
 def test_what_changes_every_bit_shares_nothing(other: TrainSpec) -> None:
     assert shared(spec(), other) == 0
 
 
-@pytest.mark.parametrize("field", ["torch", "device", "data"])
+@pytest.mark.parametrize("field", ["torch", "device", "training", "start"])
 def test_another_environment_shares_nothing(field: str) -> None:
     assert not set(keys(spec())) & set(keys(spec(), replace(HERE, **{field: "other"})))
+
+
+@pytest.mark.parametrize("field", ["data", "reader"])
+def test_what_the_evaluation_uses_changes_scores_and_not_recorded_training(field: str) -> None:
+    offline = spec(grpo={**GRPO, "rollouts": "recorded"}, task=FILES, evaluate=LOSS)
+    other = replace(HERE, **{field: "other"})
+    assert keys(offline) == keys(offline, other)
+    assert evaluation_key("key", offline, HERE) != evaluation_key("key", offline, other)
+
+
+def test_where_the_files_lie_changes_no_key() -> None:
+    here = spec(task=FILES, evaluate=LOSS)
+    there = here.below(Path("/elsewhere"))
+    assert there.task.rollouts == "/elsewhere/rl.json"  # type: ignore[union-attr]
+    assert keys(here) == keys(there)
+
+
+def test_a_start_checkpoint_makes_sizes_and_not_the_heads_a_matter_of_its_digest() -> None:
+    given = replace(HERE, start="digest")
+    assert keys(spec(policy={"hidden_dim": 64}), given) == keys(spec(), given)
+    assert not set(keys(spec(policy={"num_heads": 2}), given)) & set(keys(spec(), given))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"command": ["judge", "{checkpoint}"]}, {"reader": "recorded"}]
+)
+def test_another_judge_gives_other_scores(changed: dict[str, Any]) -> None:
+    judged = spec(task=FILES, evaluate=changed)
+    assert keys(judged) == keys(spec(task=FILES, evaluate=LOSS))
+    by_loss = evaluation_key("key", spec(task=FILES, evaluate=LOSS), HERE)
+    assert evaluation_key("key", judged, HERE) != by_loss
 
 
 def test_questions_change_scores_and_not_stages() -> None:

@@ -1,6 +1,7 @@
 """What sweeper may know of the trainer: spec, chain of stages, trial folder. No torch."""
 
 from trainer.contract.folder import (
+    DATA,
     FAILURE,
     LOG,
     METRICS,
@@ -15,16 +16,8 @@ from trainer.contract.folder import (
     read_metrics,
     write_json_atomic,
 )
-from trainer.contract.spec import (
-    REWARD_MODES,
-    EvaluateSpec,
-    GrpoSpec,
-    PhaseEntry,
-    PolicySpec,
-    RceSpec,
-    TaskSpec,
-    TrainSpec,
-)
+from trainer.contract.phases import REWARD_MODES, GrpoSpec, PhaseEntry, RceSpec, RewardWeights
+from trainer.contract.spec import EvaluateSpec, PolicySpec, TrainSpec
 from trainer.contract.stages import (
     NUMERICS,
     Environment,
@@ -37,8 +30,10 @@ from trainer.contract.stages import (
     stage_chain,
     start_of_last_phase,
 )
+from trainer.contract.tasks import EasyVqaSpec, EmbeddingsSpec, FilesSpec, PoolsSpec, TaskSpec
 
 __all__ = [
+    "DATA",
     "FAILURE",
     "LOG",
     "METRICS",
@@ -50,13 +45,18 @@ __all__ = [
     "TRAINED",
     "TRIAL",
     "Control",
+    "EasyVqaSpec",
+    "EmbeddingsSpec",
     "Environment",
     "EvaluateSpec",
+    "FilesSpec",
     "GrpoSpec",
     "Job",
     "PhaseEntry",
     "PolicySpec",
+    "PoolsSpec",
     "RceSpec",
+    "RewardWeights",
     "StageRef",
     "TaskSpec",
     "TrainSpec",

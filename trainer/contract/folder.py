@@ -2,6 +2,7 @@
 
     trial.json      in   the job: spec, device, where stages are
     stop            in   its existence asks the trainer to leave after the epoch in hand
+    data.json       out  what the data holds, and what training and evaluation use of it; first
     metrics.jsonl   out  one line an epoch, appended while it runs
     trained.txt     out  the key of each stage that was trained for this folder, appended
     result.json     out  last; its existence means that the training finished
@@ -20,9 +21,10 @@ from typing import Any, Literal
 
 from trainer.contract.spec import TrainSpec
 
-TRIAL, STOP, METRICS, TRAINED, RESULT, FAILURE, LOG = (
+TRIAL, STOP, DATA, METRICS, TRAINED, RESULT, FAILURE, LOG = (
     "trial.json",
     "stop",
+    "data.json",
     "metrics.jsonl",
     "trained.txt",
     "result.json",

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainer.contract.spec import GrpoSpec, RceSpec, TrainSpec
+from trainer.contract.phases import GrpoSpec, RceSpec
+from trainer.contract.spec import TrainSpec
+from trainer.contract.tasks import EasyVqaSpec
 
-NUMERICS = 1  # raise whenever the trainer's numbers change: every key changes with it
+NUMERICS = 2  # raise whenever the trainer's numbers change: every key changes with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +24,10 @@ class Environment:
 
     torch: str  # version
     device: str  # kind: "cpu" or "cuda"
-    data: str  # digest of queries, pools and embeddings
-    reader: str  # digest of the reader's weights and settings
+    data: str  # digest of what the evaluation uses: questions, pools, embeddings
+    training: str  # digest of what training uses: queries, rollouts, pools, embeddings
+    start: str  # digest of the start checkpoint's tensors; empty: drawn from the spec's seed
+    reader: str  # digest of the reader's weights and settings, or of the judge in its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +52,28 @@ def _base(spec: TrainSpec, environment: Environment) -> dict[str, Any]:
         "torch": environment.torch,
         "device": environment.device,
         "tf32": spec.tf32,
+        "bf16": spec.bf16,
         "threads": spec.threads,
-        "task": spec.task.model_dump(mode="json"),
-        "data": environment.data,
+        "training": environment.training,
     }
 
 
 def rollouts_key(spec: TrainSpec, environment: Environment) -> str:
     """Key of the recorded rollouts: they depend on data and reader, not on the spec's seed."""
-    return digest({"phase": "rollouts", **_base(spec, environment), "reader": environment.reader})
+    asked = isinstance(spec.task, EasyVqaSpec)  # the others are in a file, whoever answered them
+    reader = environment.reader if asked else ""
+    return digest({"phase": "rollouts", **_base(spec, environment), "reader": reader})
 
 
 def stage_chain(spec: TrainSpec, environment: Environment) -> tuple[StageRef, ...]:
     """Every stage that ``spec`` leads through, in order; the first is the untrained start."""
+    drawn = {"policy": spec.policy.model_dump(mode="json")}
+    given = {"start": environment.start, "num_heads": spec.policy.num_heads}
     key = digest(
         {
             "phase": "start",
             **_base(spec, environment),
-            "policy": spec.policy.model_dump(mode="json"),
+            **(given if environment.start else drawn),
             "seed": spec.seed,
         }
     )
@@ -104,6 +112,9 @@ def evaluation_key(stage_key: str, spec: TrainSpec, environment: Environment) ->
             "split": spec.evaluate.split,
             "questions": spec.evaluate.asked,
             "shots": list(spec.evaluate.shots),
+            "judge": spec.evaluate.judge,
+            "reward": spec.evaluate.reward if spec.evaluate.judge == "validation_loss" else None,
+            "command": list(spec.evaluate.command or ()),
             "data": environment.data,
             "reader": environment.reader,
         }
@@ -122,7 +133,7 @@ def _phase_fields(
         fields = settings.model_dump(mode="json", exclude=idle | {"group_size"})
         return {**fields, "recorded": rollouts_key(spec, environment)}
     idle |= {"curriculum", "reward"}
-    if settings.dropout == settings.attention_dropout == 0.0:
+    if settings.dropout == settings.attention_dropout == 0.0 and not spec.bf16:
         idle |= {"clip_epsilon"}  # one step a batch on the policy that sampled: every ratio is 1
     fields = settings.model_dump(mode="json", exclude=idle)
     return {**fields, "reader": environment.reader, "shots": list(spec.evaluate.shots)}

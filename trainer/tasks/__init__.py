@@ -1,17 +1,18 @@
 """Where queries, candidate pools and rewards come from: what every task offers.
 
-Shape legend: N rows of the embedding matrix, B queries, K candidates, R recorded rollouts, S shots,
-D width of an embedding. A *global id* is a row of the embedding matrix, a *local* index a position
-in the query's pool.
+Shape legend: M rows of the embedding matrix, B queries, K candidates, N recorded rollouts of all
+queries, S shots, D width of an embedding. A *global id* is a row of the embedding matrix, a *local*
+index a position in the query's pool. Pools of different size are padded with row 0 on the right.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from trainer.contract import TaskSpec
+from trainer.contract import EasyVqaSpec, TrainSpec
 from trainer.readers import Reader
 
 
@@ -21,18 +22,53 @@ class QuestionSet:
 
     queries: Tensor  # global ids. Shape: (B,), int64
     pools: Tensor  # global ids. Shape: (B, K), int64
+    pool_sizes: Tensor  # candidates of each. Shape: (B,), int64
+
+    def __getitem__(self, chosen: Tensor | slice) -> "QuestionSet":
+        """Some of the questions."""
+        return QuestionSet(
+            queries=self.queries[chosen],
+            pools=self.pools[chosen],
+            pool_sizes=self.pool_sizes[chosen],
+        )
+
+    def to(self, device: torch.device | str) -> "QuestionSet":
+        """The same on another device."""
+        return QuestionSet(
+            queries=self.queries.to(device),
+            pools=self.pools.to(device),
+            pool_sizes=self.pool_sizes.to(device),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRollouts:
-    """Rollouts with the fields that rewards are made of."""
+    """Rollouts with the fields that rewards are made of, the groups of all queries in one list."""
 
     queries: Tensor  # global ids. Shape: (B,), int64
     pools: Tensor  # global ids. Shape: (B, K), int64
-    pointers: Tensor  # local indices in the order chosen. Shape: (B, R, S), int64
-    hard: Tensor  # 1.0 where the answer is right. Shape: (B, R), float32
-    soft: Tensor  # accuracy of the answer, in [0, 1]. Shape: (B, R), float32
-    gt_prob: Tensor  # probability of the right answer, in [0, 1]. Shape: (B, R), float32
+    pool_sizes: Tensor  # Shape: (B,), int64
+    offsets: Tensor  # query b owns the rollouts offsets[b] to offsets[b + 1]. Shape: (B + 1,)
+    pointers: Tensor  # local indices in the order chosen. Shape: (N, S), int64
+    hard: Tensor  # 1.0 where the answer is right. Shape: (N,), float32
+    soft: Tensor  # accuracy of the answer, in [0, 1]. Shape: (N,), float32
+    gt_prob: Tensor  # probability of the right answer, in [0, 1]. Shape: (N,), float32
+    rel: Tensor  # how related the shots are to the query, in [0, 1]. Shape: (N,), float32
+    score: Tensor | None = None  # older files: the reward itself, and nothing else. Shape: (N,)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All fields that are there, by name."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+    def to(self, device: torch.device | str) -> "RecordedRollouts":
+        """The same on another device."""
+        return RecordedRollouts(**{name: t.to(device) for name, t in self.tensors().items()})
+
+    @property
+    def questions(self) -> QuestionSet:
+        """The queries with their pools, as questions."""
+        return QuestionSet(queries=self.queries, pools=self.pools, pool_sizes=self.pool_sizes)
 
 
 class Task(Protocol):
@@ -41,23 +77,30 @@ class Task(Protocol):
     All tensors that it hands out are on the CPU; the reader answers on the device of the queries.
     """
 
-    embeddings: Tensor  # Shape: (N, D), float32
+    embeddings: Tensor  # Shape: (M, D), float32
     training_queries: Tensor  # global ids. Shape: (B,), int64
-    data_digest: str
+    data_digest: str  # of what the evaluation uses
+    training_digest: str  # of what training uses
     reader: Reader
+    rollouts_are_files: bool  # whether `record_rollouts` reads a file instead of asking
+    facts: Mapping[str, Any]  # what reading the data found, for people; JSON
 
     def questions(self, split: str) -> QuestionSet:
-        """The evaluation questions of "select" or "holdout", 800 each."""
+        """The evaluation questions of "select" or "holdout"; InputError where there are none."""
 
     def draw_pools(self, queries: Tensor, generator: torch.Generator) -> Tensor:
         """Fresh candidate pools for training queries. Shape: ``(B,)`` to ``(B, K)``."""
 
     def record_rollouts(self, split: str) -> RecordedRollouts:
-        """Ask the behaviour policy and the reader, for "train" or "validate". Deterministic."""
+        """The recorded rollouts of "train" or "validate", asked for or read. Deterministic."""
 
 
-def build_task(spec: TaskSpec, *, device: str = "cpu") -> Task:
+def build_task(spec: TrainSpec, *, device: str = "cpu") -> Task:
     """Load the task that ``spec`` names onto ``device``; InputError where data is missing."""
-    from trainer.tasks.easy_vqa import EasyVqa  # costs the decoding of 5,000 images
+    if isinstance(spec.task, EasyVqaSpec):
+        from trainer.tasks.easy_vqa import EasyVqa  # costs the decoding of 5,000 images
 
-    return EasyVqa(spec, device=device)
+        return EasyVqa(spec.task, device=device)
+    from trainer.tasks.files import FilesTask
+
+    return FilesTask(spec.task, spec.evaluate)

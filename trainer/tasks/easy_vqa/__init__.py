@@ -9,12 +9,14 @@ spec changes them.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainer.contract import TaskSpec
+from trainer.contract import EasyVqaSpec
 from trainer.errors import InputError
 from trainer.readers import Reader
 from trainer.readers.in_context import InContextReader, PretrainedModel, load_model
@@ -67,9 +69,11 @@ class EasyVqa:
         InputError: if data or weights are missing, damaged or do not fit each other.
     """
 
+    rollouts_are_files = False
+
     def __init__(
         self,
-        spec: TaskSpec,
+        spec: EasyVqaSpec,
         *,
         device: str = "cpu",
         data: Path | None = None,
@@ -104,6 +108,9 @@ class EasyVqa:
             self.embeddings,
             *(part.pools for part in self._questions.values()),
         )
+        self.training_digest = f"{self.data_digest}-{spec.training_queries}"
+        self.facts: Mapping[str, Any] = {}
+        self._recorded: dict[str, RecordedRollouts] = {}
 
     def questions(self, split: str) -> QuestionSet:
         """The evaluation questions of "select" or "holdout", 800 each."""
@@ -129,6 +136,11 @@ class EasyVqa:
         Every second rollout takes two random candidates, the others two random ones of the twelve
         that are nearest to the query. Fewer training queries get the rollouts they have among all.
         """
+        if split not in self._recorded:
+            self._recorded[split] = self._record(split)
+        return self._recorded[split]
+
+    def _record(self, split: str) -> RecordedRollouts:
         generator = torch.Generator().manual_seed(SEEDS[split])
         queries = torch.tensor(ROLLOUT_QUERIES[split])
         pools = self.draw_pools(queries, generator)
@@ -140,19 +152,22 @@ class EasyVqa:
         answers = self.reader.answer(
             queries.repeat_interleave(ROLLOUTS), shots.reshape(-1, RECORDED_SHOTS)
         )
-        score = answers.score.view(-1, ROLLOUTS)
         return RecordedRollouts(
             queries=queries,
             pools=pools,
-            pointers=pointers,
-            hard=score,  # one right answer a question: right or wrong is the whole accuracy
-            soft=score.clone(),
-            gt_prob=answers.gt_prob.view(-1, ROLLOUTS),
+            pool_sizes=_full(pools),
+            offsets=torch.arange(len(queries) + 1) * ROLLOUTS,
+            pointers=pointers.flatten(0, 1),
+            hard=answers.score,  # one right answer a question: right or wrong is all there is
+            soft=answers.score.clone(),
+            gt_prob=answers.gt_prob,
+            rel=torch.zeros_like(answers.score),
         )
 
     def _ask(self, rows: range, seed: int) -> QuestionSet:
         queries, generator = torch.tensor(rows), torch.Generator().manual_seed(seed)
-        return QuestionSet(queries=queries, pools=self.draw_pools(queries, generator))
+        pools = self.draw_pools(queries, generator)
+        return QuestionSet(queries=queries, pools=pools, pool_sizes=_full(pools))
 
     def _behave(self, queries: Tensor, pools: Tensor, generator: torch.Generator) -> Tensor:
         """Choose distinct candidates at random. Shape: ``(B,)``, ``(B, K)`` to ``(B, R, S)``."""
@@ -161,6 +176,10 @@ class EasyVqa:
         keys = torch.rand(len(queries), ROLLOUTS, POOL_SIZE, generator=generator)
         keys[:, 1::2].masked_fill_(far[:, None], -1.0)
         return keys.topk(RECORDED_SHOTS, dim=2).indices
+
+
+def _full(pools: Tensor) -> Tensor:
+    return torch.full((len(pools),), pools.shape[1])
 
 
 def _load_rows(root: Path) -> Rows:
