@@ -12,7 +12,6 @@ from sweeper.proposals import Proposal, Search, lag_for, propose, ready
 from sweeper.ranking import params_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import complete_values, is_finite, size
-from sweeper.verdict import holds_out
 from trainer.contract import (
     PROBE_QUESTIONS,
     EasyVqaSpec,
@@ -104,9 +103,8 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
     calls = _answers(first) * len(set(config.controls) - {"start"})
     probed = {"questions": min(PROBE_QUESTIONS, first.questions), "split": "select"}
     calls += _answers(first.model_copy(update=probed)) * PROBE_GROUPS
-    if holds_out(first):
-        confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
-        calls += confirmed * _answers(first.model_copy(update={"split": "holdout"}))
+    confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
+    calls += confirmed * _answers(first.model_copy(update={"split": "holdout"}))
     calls += specs[0].task.recorded_rollouts
     epochs = _each_epoch(specs)
     calls += sum(_epoch_calls(*epochs[key]) for key in own)

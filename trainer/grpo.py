@@ -298,14 +298,15 @@ def _gradients(
     if of_kl is not None:
         of_ppo = [both - kl_beta * one for both, one in zip(of_loss, of_kl, strict=True)]
         parts = {
-            "gradient_norm_ppo": torch.nn.utils.get_total_norm(of_ppo),
-            "gradient_norm_kl": kl_beta * torch.nn.utils.get_total_norm(of_kl),
+            "gradient_norm_ppo": _norm(of_ppo),
+            "gradient_norm_kl": kl_beta * _norm(of_kl),
             "entropy": mean(step_entropy(logits.detach()).mean(dim=2), shares),
         }
     for parameter, gradient in zip(parameters, of_loss, strict=True):
         parameter.grad = gradient
-    norm = torch.nn.utils.get_total_norm(of_loss)
-    torch.nn.utils.clip_grads_with_norm_(parameters, settings.max_grad_norm, norm)
+    norm = _norm(of_loss)
+    if norm > settings.max_grad_norm:
+        torch.nn.utils.clip_grads_with_norm_(parameters, settings.max_grad_norm, norm)
     with torch.no_grad():
         values = {
             "loss": loss,
@@ -324,6 +325,11 @@ def _gradient(
 ) -> tuple[Tensor, ...]:
     # a gate is not used where one shot is chosen: its gradient is zero, not missing
     return torch.autograd.grad(term, parameters, retain_graph=keep, materialize_grads=True)
+
+
+def _norm(gradients: Sequence[Tensor]) -> Tensor:
+    """Norm of all gradients together; torch's own sorts them by device first, at every step."""
+    return torch.stack([gradient.norm() for gradient in gradients]).norm()
 
 
 def _group_std(values: Tensor, present: Tensor) -> Tensor:

@@ -230,8 +230,11 @@ class PointerSelector(nn.Module):
             pools: Global ids. Shape: ``(B, K)``.
             mask: as for ``encode``.
         """
-        candidates = None if projected.candidates is None else projected.candidates[pools]
-        return self._encode(projected.hidden[queries], projected.hidden[pools], candidates, mask)
+        hidden, made = projected  # `embedding` looks rows up thrice as fast as an index does
+        candidates = None if made is None else F.embedding(pools, made)
+        return self._encode(
+            F.embedding(queries, hidden), F.embedding(pools, hidden), candidates, mask
+        )
 
     def _encode(
         self, query: Tensor, pool: Tensor, candidates: Tensor | None, mask: Tensor | None

@@ -145,8 +145,7 @@ trial 0 (baseline) 0.0001      2   none 5.0000     +0.0000
 2 complete""".splitlines()
 
 
-@pytest.mark.parametrize("width", [70, 140])
-def test_losses_stand_in_nats_the_lowest_first_and_without_shots(width: int) -> None:
+def loss_lines(width: int) -> list[str]:
     trials = [
         replace(trial, notes={**trial.notes, "accuracy": {}})
         for trial in (complete(0, 5.0, lr=1e-4), complete(1, 4.8))
@@ -155,8 +154,19 @@ def test_losses_stand_in_nats_the_lowest_first_and_without_shots(width: int) -> 
         name: {"score": score, "accuracy": {}} for name, score in (("random", 5.25), ("start", 5.1))
     }
     table = rows(trials, controls, goal="minimize")
-    lines = shown(replace(summary(*trials), table=table), width)
-    assert lines[: len(LOSSES)] == LOSSES
+    return shown(replace(summary(*trials), table=table), width)
+
+
+def test_losses_stand_in_nats_the_lowest_first_and_without_shots() -> None:
+    assert loss_lines(70)[: len(LOSSES)] == LOSSES
+
+
+def test_a_narrow_terminal_shows_losses_under_short_names() -> None:
+    assert loss_lines(55)[1:4] == [
+        "kl_lr: validation loss in nats",
+        "trial            lr epochs freeze  score    diff",
+        "random                            5.2500 +0.2500",
+    ]
 
 
 def test_the_live_table_shows_a_loss_in_nats(state: dict[str, Any]) -> None:
