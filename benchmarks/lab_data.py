@@ -39,11 +39,11 @@ def write_lab_data(
         rows: Of the embedding matrix.
         width: Of an embedding.
         padding: Characters of raw text in each rollout, to reach a file size.
-        seed: Of everything.
+        seed: Of pools and rollouts; the matrix of one size is always the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    matrix = np.random.default_rng(0).standard_normal((rows, width), dtype=np.float32)
     generator = np.random.default_rng(seed)
-    matrix = generator.standard_normal((rows, width), dtype=np.float32)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
     np.save(folder / "embeddings.npy", matrix)
     path = folder / "rl_data.json"

@@ -4,6 +4,7 @@ Samplers that learn propose only as far ahead as the study's lag; the rest is es
 known. The number of stages is exact for the settings listed: shared beginnings count once.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +12,12 @@ from sweeper.config import StudyConfig, spec_for
 from sweeper.proposals import Proposal, Search, lag_for, propose, ready
 from sweeper.ranking import params_text
 from sweeper.records import TrialRecord, TrialState
+from sweeper.references import references
 from sweeper.space import complete_values, is_finite, size
 from trainer.contract import (
     PROBE_QUESTIONS,
     EasyVqaSpec,
     Environment,
-    EvaluateSpec,
     GrpoSpec,
     StageRef,
     TrainSpec,
@@ -81,6 +82,25 @@ def first_spec(config: StudyConfig) -> TrainSpec:
     return spec_for(config, complete_values(config.space, proposal.params))
 
 
+def specs_by_files(config: StudyConfig) -> list[TrainSpec]:
+    """The spec of trial 0, and one for each further choice of data or start that it could have."""
+    first = propose(search_of(config, lag=1), 0, [])
+    assert first is not None, "a space has at least one setting"
+    section = {key: config.trainer[key] for key in ("task", "start") if key in config.trainer}
+    named = {name for _, name in references(section)}
+    choices = {p.name: p.choices for p in config.space.parameters if p.name in named and p.choices}
+    combined = [
+        dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
+    ]
+    values = complete_values(config.space, first.params)
+    specs = [spec_for(config, values)]
+    for chosen in combined:
+        spec = spec_for(config, {**values, **chosen})
+        if all((spec.task, spec.start) != (known.task, known.start) for known in specs):
+            specs.append(spec)
+    return specs
+
+
 def lag_of(config: StudyConfig, slots: int) -> int:
     """How many trials back a proposal's known results end; 0 where order is free."""
     if config.order == "free":
@@ -100,11 +120,11 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
     scale = total / len(known)
     first = specs[0].evaluate
     own = {ref.key for spec in specs for ref in _chain(start_of_last_phase(spec))[1:]}
-    calls = _answers(first) * len(set(config.controls) - {"start"})
+    calls = first.answers * len(set(config.controls) - {"start"})
     probed = {"questions": min(PROBE_QUESTIONS, first.questions), "split": "select"}
-    calls += _answers(first.model_copy(update=probed)) * PROBE_GROUPS
+    calls += first.model_copy(update=probed).answers * PROBE_GROUPS
     confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
-    calls += confirmed * _answers(first.model_copy(update={"split": "holdout"}))
+    calls += confirmed * first.model_copy(update={"split": "holdout"}).answers
     calls += specs[0].task.recorded_rollouts
     epochs = _each_epoch(specs)
     calls += sum(_epoch_calls(*epochs[key]) for key in own)
@@ -164,12 +184,7 @@ def _epoch_calls(spec: TrainSpec, phase_index: int) -> int:
         and isinstance(spec.task, EasyVqaSpec)
     ):
         sampled = spec.task.training_queries * settings.group_size * len(spec.evaluate.shots)
-    return sampled + _answers(spec.evaluate)
-
-
-def _answers(evaluate: EvaluateSpec) -> int:
-    """Reader calls of one evaluation; what was recorded asks nobody."""
-    return 0 if evaluate.reader == "recorded" else evaluate.answers
+    return sampled + spec.evaluate.answers
 
 
 def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from sweeper.config import load_study
 from sweeper.errors import InstrumentError, LauncherUnavailable
 from sweeper.instrument import contract_lines
-from sweeper.plan import first_spec
+from sweeper.plan import specs_by_files
 from sweeper.slots import slots_for
 from sweeper.workspace import Workspace
 from trainer.contract import TrainSpec
@@ -46,8 +46,11 @@ def validate_study(
         lines.append(f"slots: {len(slots)} ({device})")
     except LauncherUnavailable as error:
         lines.append(f"warning: {error} `sweeper run` would stop here.")
-    report = _ask_trainer(first_spec(config), [*check_command, "--device", device])
-    problems = [*report["problems"], *_unwritable(workspace)]
+    command = [*check_command, "--device", device]
+    reports = [_ask_trainer(spec, command) for spec in specs_by_files(config)]
+    report = reports[0]
+    problems = [problem for found in reports for problem in found["problems"]]
+    problems = [*dict.fromkeys(problems), *_unwritable(workspace)]
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise InstrumentError(f"{path} cannot be run here:\n{listed}")

@@ -329,7 +329,9 @@ def _gradient(
 
 def _norm(gradients: Sequence[Tensor]) -> Tensor:
     """Norm of all gradients together; torch's own sorts them by device first, at every step."""
-    return torch.stack([gradient.norm() for gradient in gradients]).norm()
+    norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
+    norm: Tensor = torch.linalg.vector_norm(norms)
+    return norm
 
 
 def _group_std(values: Tensor, present: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ RewardMode = Literal[
     "hard_plus_gtprob_plus_rel",
 ]
 REWARD_MODES: tuple[RewardMode, ...] = get_args(RewardMode)
-Reward = RewardMode | Literal["score"]  # "score": what an older file recorded is the reward
+Reward = Literal[RewardMode, "score"]  # "score": what an older file recorded is the reward
 Normalisation = Literal["z_score_clamp", "z_score", "rank_normalize", "none"]
 
 

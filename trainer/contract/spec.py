@@ -106,7 +106,8 @@ class EvaluateSpec(Spec):
     @property
     def answers(self) -> int:
         """Reader calls of one evaluation, stages and answers known before not counted."""
-        return self.asked * len(self.shots) if self.judge == "reader" else 0
+        asked = self.judge == "reader" and self.reader is None  # what was recorded costs no call
+        return self.asked * len(self.shots) if asked else 0
 
 
 class TrainSpec(Spec):
@@ -180,7 +181,7 @@ def _with_files_defaults(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _of_files(spec: TrainSpec) -> list[str]:
     problems = [
-        f"phases.{index}: sampled rollouts need a reader; task files has `rollouts: recorded`"
+        f"phases.{index}.grpo.rollouts: sampled ones need a reader; task files has recorded ones"
         for index, entry in enumerate(spec.phases)
         if entry.grpo is not None and entry.grpo.rollouts == "sampled"
     ]
