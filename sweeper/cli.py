@@ -15,7 +15,7 @@ import click
 from sweeper.errors import SweeperError, UsageError
 
 if TYPE_CHECKING:
-    from sweeper.export import Format
+    from sweeper.export import CheckpointFormat, Format
     from sweeper.workspace import StudyFolder, Workspace
 
 FORMATS = ("yaml", "json", "env", "args")
@@ -231,6 +231,15 @@ def best(study: str) -> None:
 @click.option("--trial", type=click.IntRange(min=0), help="Another trial than the best.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="yaml", show_default=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Also copy its weights here.")
+@click.option(
+    "--checkpoint-format",
+    "checkpoint_form",
+    type=click.Choice(["stage", "lab"]),
+    default="stage",
+    show_default=True,
+    help="`lab`: both files that the lab's programs load, read back and compared.",
+)
+@click.option("--verify-with", help="A command that loads the lab's {checkpoint} in its own way.")
 @click.option("--trial-dir", type=click.Path(path_type=Path), help="Also write a folder to rerun.")
 @click.option("--all", "everything", is_flag=True, help="A CSV of all trials instead.")
 def export(
@@ -238,6 +247,8 @@ def export(
     trial: int | None,
     form: "Format",
     checkpoint: Path | None,
+    checkpoint_form: "CheckpointFormat",
+    verify_with: str | None,
     trial_dir: Path | None,
     everything: bool,
 ) -> None:
@@ -247,6 +258,10 @@ def export(
 
     if everything and (trial, checkpoint, trial_dir) != (None, None, None):
         raise UsageError("--all lists every trial; leave out --trial, --checkpoint and --trial-dir")
+    if checkpoint_form == "lab" and checkpoint is None:
+        raise UsageError("--checkpoint-format says how to write; add --checkpoint FOLDER")
+    if verify_with is not None and checkpoint_form != "lab":
+        raise UsageError("--verify-with checks the lab's form; add --checkpoint-format lab")
     folder = _find(study)
     config, records = read_study(folder)
     if everything:
@@ -254,8 +269,10 @@ def export(
         return
     chosen = configuration(config, records, trial=trial)
     if checkpoint is not None:
-        write_checkpoint(chosen, folder.stages, checkpoint)
-        click.echo(f"wrote {checkpoint}", err=True)
+        told = write_checkpoint(
+            chosen, folder.stages, checkpoint, form=checkpoint_form, verify_with=verify_with
+        )
+        click.echo(told, err=True)
     if trial_dir is not None:
         write_trial_folder(chosen, trial_dir)
         command = f"python -m trainer run {shlex.quote(str(trial_dir))}"

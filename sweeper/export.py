@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ from trainer.contract import Job, TrainSpec
 
 Format = Literal["yaml", "json", "env", "args"]
 FORMATS: tuple[Format, ...] = ("yaml", "json", "env", "args")
+CheckpointFormat = Literal["stage", "lab"]
+EXPORT_COMMAND = (sys.executable, "-m", "trainer", "export-checkpoint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +124,30 @@ def write_trial_folder(chosen: Configuration, folder: Path) -> None:
     prepare_job(folder, Job(spec=chosen.spec, stages=Path("stages"), device=chosen.device))
 
 
-def write_checkpoint(chosen: Configuration, stages: Path, folder: Path) -> None:
-    """Copy the weights of the trial's last stage, with its configuration beside them.
+def write_checkpoint(
+    chosen: Configuration,
+    stages: Path,
+    folder: Path,
+    *,
+    form: CheckpointFormat = "stage",
+    verify_with: str | None = None,
+) -> str:
+    """Write the weights of the trial's last stage, with its configuration beside them.
+
+    Args:
+        chosen: The trial.
+        stages: Where stages are.
+        folder: Empty, or made.
+        form: "stage" copies the weights as they are; "lab" writes the lab's two files and reads
+            them back as their consumers do.
+        verify_with: A command of the lab's that loads ``{checkpoint}``.
+
+    Returns:
+        What was written and proved, for people.
 
     Raises:
-        UsageError: where the folder is not empty, or the stage is no longer on disk.
+        UsageError: where the folder is not empty, the stage is no longer on disk, or the form
+            cannot hold the policy.
     """
     _require_empty(folder)
     weights = stages / chosen.stage / "policy.safetensors"
@@ -133,9 +156,28 @@ def write_checkpoint(chosen: Configuration, stages: Path, folder: Path) -> None:
             f"stage {chosen.stage} of trial {chosen.trial} is not in {stages}; train it again with "
             f"`sweeper export {chosen.study} --trial-dir DIR` and `python -m trainer run DIR`"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(weights, folder / weights.name)
+    told = f"wrote {folder}"
+    if form == "lab":
+        told = _written_by_trainer(weights.parent, folder, verify_with)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights, folder / weights.name)
     (folder / "configuration.json").write_text(chosen.render("json") + "\n")
+    return told
+
+
+def _written_by_trainer(stage: Path, folder: Path, verify_with: str | None) -> str:
+    """Let the trainer, which knows tensors, write and prove the lab's files."""
+    verify = [] if verify_with is None else ["--verify-with", verify_with]
+    done = subprocess.run(
+        [*EXPORT_COMMAND, str(stage), str(folder), *verify],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UsageError(done.stderr.strip().removeprefix("Error: "))
+    return done.stdout.rstrip("\n")
 
 
 def _require_empty(folder: Path) -> None:

@@ -1,9 +1,10 @@
-"""The trainer's commands: `python -m trainer run | serve | check | evaluate | check-reference`.
+"""The trainer's commands: `python -m trainer run | serve | check | evaluate | ...`.
 
 run DIR              work through a trial folder, on any machine
 serve                a warm worker: one folder a line on stdin, one event a line on stdout
 check SPEC           can this spec be trained here? prints what determines its stages
 evaluate STAGE       score a finished stage on other questions
+export-checkpoint    write a stage in the lab's forms, and prove that it is the same policy
 check-reference FILE compare the mathematics with numbers that the lab's code computed
 """
 
@@ -89,6 +90,18 @@ def evaluate(stage: Path, trial: Path, split: str, questions: int) -> None:
     from trainer.check import evaluate_finished
 
     click.echo(json.dumps(evaluate_finished(stage, trial, split=split, questions=questions)))
+
+
+@main.command("export-checkpoint")
+@click.argument("stage", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--verify-with", help="The lab's own loader; {checkpoint} is the file to load.")
+def export_checkpoint(stage: Path, out: Path, verify_with: str | None) -> None:
+    """Write the finished stage in the folder STAGE into the folder OUT, in the lab's forms."""
+    from trainer.lab_export import export_stage
+
+    for path, difference in export_stage(stage, out, verify_with=verify_with).items():
+        click.echo(f"{path}: nothing missing or unexpected, logits {difference:.1e} apart at most")
 
 
 @main.command("check-reference")

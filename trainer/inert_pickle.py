@@ -18,8 +18,11 @@ from trainer.errors import InputError
 _NUMPY_MAKERS: dict[str, Any] = {  # what arrays themselves name when they are pickled
     "_reconstruct": np.empty(0).__reduce__()[0],
     "scalar": np.float64(0).__reduce__()[0],
+    "_frombuffer": np.empty(0).__reduce_ex__(5)[0],
 }
-_ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")
+_ARRAYS = tuple(
+    f"numpy.{c}.{part}" for c in ("core", "_core") for part in ("multiarray", "numeric")
+)
 _CONTAINERS = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): defaultdict,
@@ -79,7 +82,7 @@ class _Unpickler(pickle.Unpickler):
             return getattr(torch._utils, name)
         if module == "torch" and (name.endswith("Storage") or _is_dtype(name)):
             return getattr(torch, name, Stub)
-        if module in _ARRAYS and name in ("_reconstruct", "scalar"):
+        if module in _ARRAYS and name in _NUMPY_MAKERS:
             return _NUMPY_MAKERS[name]
         if (module, name) == ("_codecs", "encode"):  # how old NumPy writes an array's bytes
             return _encode
@@ -138,9 +141,12 @@ def _is_zip(path: Path) -> bool:
 
 
 def _load_with_stubs(path: Path) -> Any:
-    if _is_zip(path):
-        return torch.load(
-            path, map_location="cpu", mmap=True, weights_only=False, pickle_module=_InertPickle
-        )
-    with path.open("rb") as file:
-        return _Unpickler(file).load()
+    zipped = _is_zip(path)
+    if not zipped:
+        with path.open("rb") as file:
+            content = _Unpickler(file).load()
+        if type(content) is not int or content != torch.serialization.MAGIC_NUMBER:
+            return content  # no file of torch before 1.6
+    return torch.load(
+        path, map_location="cpu", mmap=zipped, weights_only=False, pickle_module=_InertPickle
+    )

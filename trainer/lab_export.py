@@ -7,20 +7,25 @@ The class that loads the second is gated: a static policy gets a gate that stays
 can hold a number of heads, the second no second layer.
 """
 
-from collections.abc import Mapping
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainer.errors import InputError, StageError
+from trainer.checkpoint import POLICY, read_stage
+from trainer.contract.spec import CHECKPOINT
+from trainer.errors import InputError, JudgeError, StageError
 from trainer.lab_checkpoint import SELECTOR, read_checkpoint
 from trainer.policy import PointerSelector
 
 OPEN_GATE = 30.0  # sigmoid(30) is 1 in float32: the query stays what it is
+SAID = 2000  # characters of a command's last words that an error repeats
 PROBE_QUERIES, PROBE_POOL, PROBE_STEPS = 8, 64, 4
-EQUAL_LOGITS = 1e-5  # of logits in [-10, 10]; measured 1e-6
+EQUAL_LOGITS = 1e-5  # of logits in [-10, 10]; measured 1.4e-6
 
 
 def write_lab_checkpoints(
@@ -32,7 +37,7 @@ def write_lab_checkpoints(
     kl_beta: float | None,
     metrics: Mapping[str, Any],
     num_heads: int,
-) -> list[Path]:
+) -> dict[Path, float]:
     """Write both files and read them back: nothing missing or unexpected, equal logits.
 
     Args:
@@ -45,7 +50,7 @@ def write_lab_checkpoints(
         num_heads: Of the attention.
 
     Returns:
-        The two paths, the trainer's form first.
+        The two paths, the trainer's form first, each with the largest difference of a logit.
 
     Raises:
         InputError: where the forms cannot hold this policy; nothing is written.
@@ -70,17 +75,75 @@ def write_lab_checkpoints(
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
+    proved: dict[Path, float] = {}
     try:
         for path, content in contents.items():
             part = path.with_name(f"{path.name}.part")
             torch.save(content, part)
             part.replace(path)
-            prove(path, policy)
+            proved[path] = prove(path, policy)
     except StageError:
-        for path in contents:
-            path.unlink(missing_ok=True)
+        _remove(contents)
         raise
-    return list(contents)
+    return proved
+
+
+def export_stage(stage: Path, folder: Path, *, verify_with: str | None) -> dict[Path, float]:
+    """Write the stage in the folder ``stage`` in both forms; as ``write_lab_checkpoints``.
+
+    Args:
+        stage: A finished one.
+        folder: Is made where it is missing.
+        verify_with: A command that loads ``{checkpoint}``, the inference form, in the lab's own
+            way; it is appended where the command does not name it. None: no such command.
+
+    Raises:
+        TrainerError: where the stage cannot be written so, or the command does not end with 0;
+            then both files are removed.
+    """
+    found = read_stage(stage)
+    info = found.info
+    proved = write_lab_checkpoints(
+        folder,
+        found.tensors[POLICY],
+        epoch=max(1, info["epoch"]),
+        phase=info["phase"],
+        kl_beta=info.get("kl_beta"),
+        metrics=info["metrics"],
+        num_heads=info["num_heads"],
+    )
+    if verify_with is not None:
+        try:
+            _verify(verify_with, list(proved)[-1])
+        except JudgeError:
+            _remove(proved)
+            raise
+    return proved
+
+
+def _verify(command: str, checkpoint: Path) -> None:
+    try:
+        arguments = shlex.split(command)
+    except ValueError as error:
+        raise JudgeError(f"--verify-with {command!r} is no command: {error}") from error
+    if not any(CHECKPOINT in argument for argument in arguments):
+        arguments.append(CHECKPOINT)
+    filled = [argument.replace(CHECKPOINT, str(checkpoint)) for argument in arguments]
+    try:
+        done = subprocess.run(filled, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise JudgeError(f"--verify-with: {filled[0]!r} cannot be run: {error.strerror}") from error
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip())[-SAID:]
+        raise JudgeError(
+            f"--verify-with: {shlex.join(filled)} ended with exit code {done.returncode}; the files"
+            f" were removed:\n{said}"
+        )
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _require_holdable(policy: PointerSelector, num_heads: int) -> None:

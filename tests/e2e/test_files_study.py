@@ -13,6 +13,7 @@ from benchmarks.lab_data import write_lab_data
 from sweeper.reading import read_study
 from sweeper.records import TrialState
 from sweeper.workspace import Workspace
+from trainer.lab_checkpoint import read_checkpoint
 from trainer.lab_export import write_lab_checkpoints
 from trainer.policy import PointerSelector
 
@@ -87,6 +88,28 @@ def sweeper(lab: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def exports_in_the_labs_form(lab: Path) -> None:
+    loader = f"{sys.executable} -c 'import sys, torch; torch.load(sys.argv[1])[\"state_dict\"]'"
+    form = ("--checkpoint-format", "lab", "--verify-with")
+    done = sweeper(lab, "export", "own files", "--checkpoint", str(lab / "best"), *form, loader)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("nothing missing or unexpected") == 2
+    names = sorted(path.name for path in (lab / "best").iterdir())
+    assert [name.split("_", 2)[-1] for name in names[1:]] == [
+        names[1].split("_")[-1],
+        "v2format.ckpt",
+    ]
+    assert names[0] == "configuration.json"
+    assert read_checkpoint(lab / "best" / names[1]).phase == "grpo"
+    loader = f"{sys.executable} -c 'raise SystemExit(\"six tensors were dropped\")'"
+    done = sweeper(lab, "export", "own files", "--checkpoint", str(lab / "bad"), *form, loader)
+    assert done.returncode == 2
+    assert (
+        "ended with exit code 1; the files were removed:\nsix tensors were dropped" in done.stderr
+    )
+    assert not list((lab / "bad").iterdir())
+
+
 def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Path) -> None:
     done = sweeper(lab, "run", str(lab / "study.yaml"))
     assert done.returncode == 0, done.stderr
@@ -113,6 +136,7 @@ def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Pa
     assert exported["spec"]["start"] == str(
         lab / f"starts/rce_epoch{best.params['start_epoch']}.pt"
     )
+    exports_in_the_labs_form(lab)
     weights = [r.notes["values"]["rel_weight"] for r in records if "rel_weight" not in r.params]
     assert set(weights) == {0.1}
 
