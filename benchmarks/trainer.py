@@ -176,7 +176,8 @@ def memory_rows(folder: Path, *, scale: float) -> list[tuple[str, ...]]:
     )
     trained = measured("large_epoch", *map(str, paths))
     size = round(BIG_JSON * scale)
-    paths = write_lab_data(folder / "long", queries=round(20_000 * scale), width=8, padding=1600)
+    count = round(20_000 * scale)
+    paths = write_lab_data(folder / "long", queries=count, rows=count, width=8, padding=1600)
     first, later = measured("load", *map(str, paths)), measured("load", *map(str, paths))
     written = paths[0].stat().st_size / size
     return [

@@ -38,7 +38,9 @@ def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
         problems.append(f"evaluate.shots: {max(spec.evaluate.shots)} shots from pools of {pool}")
     return {
         "problems": problems,
-        "environment": environment_to_json(environment_of(task, device, start)),
+        "environment": environment_to_json(
+            environment_of(task, device, start=start, evaluate=spec.evaluate)
+        ),
         "facts": {
             "training_queries": len(task.training_queries),
             "pool": pool,

@@ -10,6 +10,8 @@ writes it to `{output}`:
 that fails, says nothing, or says no fractions is an error: an old score is never read again.
 """
 
+import contextlib
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -55,6 +57,18 @@ def ask_command(folder: Path, spec: TrainSpec, *, device: str) -> tuple[Tensor, 
         said = _run(command)
         text = output.read_text() if output.exists() else said
     return read_scores(text, evaluate, command)
+
+
+def command_digest(command: Sequence[str]) -> str:
+    """Hash the arguments and the content of each that is a file: a script that was changed judges
+    otherwise. What the script imports is not seen. 32 hexadecimal digits.
+    """
+    hasher = hashlib.sha256()
+    for argument in command:
+        hasher.update(f"{argument}\n".encode())
+        with contextlib.suppress(OSError, ValueError):  # most are no files
+            hasher.update(Path(argument).read_bytes())
+    return hasher.hexdigest()[:32]
 
 
 def _checkpoint(folder: Path, spec: TrainSpec, scratch: Path) -> Path:

@@ -22,8 +22,10 @@ from trainer.checkpoint import (
     optimizer_tensors,
     restore_optimizer,
 )
+from trainer.command_judge import command_digest
 from trainer.contract import (
     Environment,
+    EvaluateSpec,
     GrpoSpec,
     Job,
     RceSpec,
@@ -48,15 +50,24 @@ from trainer.validation import uniform_losses, validation_losses
 ROLLOUT_SPLITS = ("train", "validate")
 
 
-def environment_of(task: Task, device: str, start: Checkpoint | None = None) -> Environment:
-    """What else than the spec determines the bits of this process's stages."""
+def environment_of(
+    task: Task,
+    device: str,
+    *,
+    start: Checkpoint | None = None,
+    evaluate: EvaluateSpec | None = None,
+) -> Environment:
+    """What else than the spec determines the bits of this process's stages and their scores."""
+    judge = task.reader.digest
+    if evaluate is not None and evaluate.command is not None:
+        judge = f"{judge}-{command_digest(evaluate.command)}"
     return Environment(
         torch=torch.__version__,
         device=device,
         data=task.data_digest,
         training=task.training_digest,
         start=start.digest if start else "",
-        reader=task.reader.digest,
+        reader=judge,
     )
 
 
@@ -108,7 +119,7 @@ def open_training(
     """Lay out the chain of a job's spec (or of ``spec``, its beginning); writes nothing."""
     chosen = job.spec if spec is None else spec
     start = read_start(chosen, width=task.embeddings.shape[1])
-    environment = environment_of(task, job.device, start)
+    environment = environment_of(task, job.device, start=start, evaluate=chosen.evaluate)
     return Training(
         spec=chosen,
         task=task,
