@@ -14,7 +14,7 @@ from sweeper.instrument import contract_lines
 from sweeper.plan import specs_by_files
 from sweeper.slots import slots_for
 from sweeper.workspace import Workspace
-from trainer.contract import TrainSpec
+from trainer.contract import FilesSpec, TrainSpec
 
 CHECK_COMMAND = (sys.executable, "-m", "trainer", "check", "-")
 CHECK_SECONDS = 600
@@ -47,7 +47,8 @@ def validate_study(
     except LauncherUnavailable as error:
         lines.append(f"warning: {error} `sweeper run` would stop here.")
     command = [*check_command, "--device", device]
-    reports = [_ask_trainer(spec, command) for spec in specs_by_files(config)]
+    specs = specs_by_files(config)
+    reports = [_ask_trainer(spec, command) for spec in specs]
     report = reports[0]
     problems = [problem for found in reports for problem in found["problems"]]
     problems = [*dict.fromkeys(problems), *_unwritable(workspace)]
@@ -61,7 +62,9 @@ def validate_study(
     )
     if contract := report.get("data_contract"):
         lines += contract_lines(contract)
-    return "\n".join([*lines, "nothing was written"])
+    mapped = isinstance(specs[0].task, FilesSpec)
+    lines.append("nothing was written" + (" but the data's mapped form" if mapped else ""))
+    return "\n".join(lines)
 
 
 def _ask_trainer(spec: TrainSpec, command: Sequence[str]) -> Mapping[str, Any]:
