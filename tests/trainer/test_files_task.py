@@ -116,6 +116,18 @@ def test_a_copy_that_only_its_time_tells_apart_is_not_parsed_again(tmp_path: Pat
     assert len(list((tmp_path / "rl.json.mapped").iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", ["pointers.npy", "pools.npy"])
+@pytest.mark.parametrize("content", [b"", b"no array"])
+def test_a_damaged_mapped_form_is_made_again(name: str, content: bytes, tmp_path: Path) -> None:
+    write_rl_data(tmp_path / "rl.json")
+    first = read(tmp_path)
+    [mapped] = (tmp_path / "rl.json.mapped").iterdir()
+    (mapped / name).unlink()  # what is mapped already must not change under it
+    (mapped / name).write_bytes(content)
+    assert torch.equal(named(read(tmp_path)), named(first))
+    assert (mapped / name).read_bytes() != content
+
+
 def test_where_nothing_may_be_written_the_file_is_read_all_the_same(tmp_path: Path) -> None:
     write_rl_data(tmp_path / "rl.json")
     (tmp_path / "rl.json.mapped").touch()  # in the place of the folder

@@ -83,7 +83,9 @@ def read_rollouts(path: Path, *, options: RolloutOptions) -> RolloutFile:
         home, options, content=_content_hash(path, home)
     )
     if known is not None:
-        return _load(known)
+        with contextlib.suppress(OSError, ValueError, KeyError):  # else damaged: made again
+            return _load(known)
+        shutil.rmtree(known, ignore_errors=True)
     arrays, facts = _parse(path, options)
     folder = _keep(home, arrays, {**facts, **_identity(path, options, stamp)})
     return _load(folder) if folder is not None else _file_of(arrays, facts)
