@@ -83,7 +83,7 @@ def read_rollouts(path: Path, *, options: RolloutOptions) -> RolloutFile:
         home, options, content=_content_hash(path, home)
     )
     if known is not None:
-        with contextlib.suppress(OSError, ValueError, KeyError):  # else damaged: made again
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError):  # damaged: made again
             return _load(known)
         shutil.rmtree(known, ignore_errors=True)
     arrays, facts = _parse(path, options)
