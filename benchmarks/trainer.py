@@ -65,10 +65,17 @@ def grpo_spec(freeze: str, batch_size: int, epochs: int) -> GrpoSpec:
     )
 
 
-def our_epoch(task: Task, weights: Mapping[str, Tensor], freeze: str, batch_size: int) -> float:
+def our_epoch(
+    task: Task,
+    weights: Mapping[str, Tensor],
+    freeze: str,
+    batch_size: int,
+    *,
+    epochs: int = EPOCHS,
+) -> float:
     """CPU seconds of one of our epochs."""
     policy = PointerSelector.from_state_dict(weights)
-    settings = grpo_spec(freeze, batch_size, EPOCHS)
+    settings = grpo_spec(freeze, batch_size, epochs)
     optimizer = torch.optim.AdamW(policy.parameters(), lr=LR, weight_decay=0.01, fused=True)
     phase = GrpoPhase(
         settings=settings,
@@ -83,7 +90,7 @@ def our_epoch(task: Task, weights: Mapping[str, Tensor], freeze: str, batch_size
     begin = time.process_time()
     for _ in grpo_epochs(policy, optimizer, phase, kl_beta=KL_BETA, first_epoch=1):
         pass
-    return (time.process_time() - begin) / EPOCHS
+    return (time.process_time() - begin) / epochs
 
 
 def plain_epoch(task: Task, weights: Mapping[str, Tensor], freeze: str, queries: int) -> float:
@@ -148,7 +155,7 @@ def large_epoch(data: str, embeddings: str) -> dict[str, float]:
     """Resident memory of GRPO steps on a large data set, loading included."""
     task = build_task(files_spec(Path(data), Path(embeddings)))
     weights = PointerSelector(width=task.embeddings.shape[1], hidden_dim=HIDDEN).state_dict()
-    our_epoch(task, weights, "none", 1024)
+    our_epoch(task, weights, "none", 1024, epochs=1)
     return {"gib": resident(), "queries": len(task.record_rollouts("train").queries)}
 
 
