@@ -6,6 +6,7 @@ becomes an inert stub: it is never imported, takes whatever it is given and does
 """
 
 import pickle
+import warnings
 from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,12 @@ def load_inert(path: Path) -> Any:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; copy it again")
-        try:
-            return torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
-        except pickle.UnpicklingError:  # a class that weights alone do not need
-            return _load_with_stubs(path)
+        with warnings.catch_warnings():  # of protocols that torch itself does not write
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            try:
+                return torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
+            except pickle.UnpicklingError:  # a class that weights alone do not need
+                return _load_with_stubs(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except InputError:

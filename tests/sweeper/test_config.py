@@ -480,7 +480,7 @@ def test_what_sections_of_the_trainer_say_of_each_other_is_told_at_the_section()
     phase, evaluate = problems(text)
     assert phase.startswith("study.yaml:8:")
     assert "trainer.phases[0]" in phase
-    assert "sampled rollouts need a reader" in phase
+    assert "sampled ones need a reader" in phase
     assert evaluate == (
         "study.yaml:9:3: trainer.evaluate: task files brings no reader; say who scores: "
         "`score: validation_loss`, `reader: recorded` or `command: [...]`"

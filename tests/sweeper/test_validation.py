@@ -133,7 +133,7 @@ def test_what_the_spec_says_as_a_whole_is_taken_apart_by_place() -> None:
     sampled = [{"rce": {}}, {"grpo": {"rollouts": "sampled"}}]
     (phase, about_phase), (evaluate, about_evaluate) = places(FILES, phases=sampled, evaluate={})
     assert phase.startswith("phases.1")
-    assert about_phase == "sampled rollouts need a reader; task files has `rollouts: recorded`"
+    assert about_phase == "sampled ones need a reader; task files has recorded ones"
     assert evaluate == "evaluate"
     assert about_evaluate.startswith("task files brings no reader; say who scores: `score: ")
 
