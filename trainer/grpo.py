@@ -12,9 +12,10 @@ Shape legend: B queries of a step, G rollouts of a group, K candidates, S shots,
 queries.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,7 +25,14 @@ from trainer.encoding import Rows
 from trainer.errors import NotFiniteError
 from trainer.freeze import apply_freeze, projections_are_frozen
 from trainer.groups import batch_of
-from trainer.losses import adapt_kl_beta, kl_penalty, mean, ppo_terms
+from trainer.losses import (
+    adapt_kl_beta,
+    kl_gradient,
+    kl_penalty,
+    mean,
+    ppo_gradient,
+    ppo_terms,
+)
 from trainer.policy import PointerSelector, rollout_log_probs, step_entropy
 from trainer.recorded import advantages_of, for_grpo
 from trainer.seeds import EpochGenerators, epoch_generators
@@ -76,6 +84,15 @@ class _Batch(NamedTuple):
         }
 
 
+class _Step(NamedTuple):
+    """What a step trained on and what it saw; its statistics are made at the epoch's end."""
+
+    batch: _Batch
+    log_probs: Tensor  # before the step. Shape: (B, G)
+    shares: Tensor  # of the batch. Shape: (B, G)
+    kl_beta: float
+
+
 def grpo_epochs(
     policy: PointerSelector,
     optimizer: torch.optim.Optimizer,
@@ -95,7 +112,7 @@ def grpo_epochs(
         first_epoch: One-based.
 
     Raises:
-        NotFiniteError: at the first step whose loss is NaN or infinite.
+        NotFiniteError: at the first step whose gradient is NaN or infinite.
 
     References:
         Shao et al. 2024, DeepSeekMath (arXiv:2402.03300), section 4.1; the floor under the
@@ -121,24 +138,27 @@ def grpo_epochs(
             if anchor is None
             else _replayed(phase, anchor, order, epoch, tally)
         )
-        for step, batch in enumerate(batches):
-            queries = len(batch.present)
-            apart = step % PARTS_EVERY == 0
-            values, parts = _gradients(
-                policy, parameters, batch, phase, rows, kl_beta=kl_beta, apart=apart
+        steps: list[_Step] = []
+        for number, batch in enumerate(batches, start=1):
+            measured = number % PARTS_EVERY == 1
+            step, gradients, parts = _step(
+                policy, parameters, batch, phase, rows, kl_beta=kl_beta, measured=measured
             )
-            if not torch.isfinite(values["loss"] + values["gradient_norm"]):
+            norm = float(_norm(gradients))
+            if not math.isfinite(norm):
                 raise NotFiniteError(
-                    f"grpo epoch {epoch}, step {step + 1}: the loss is {values['loss'].item()}, "
-                    f"the gradient's norm {values['gradient_norm'].item()}; lower `lr` "
-                    f"({settings.lr:g}) or raise `kl_beta` ({kl_beta:g})"
+                    f"grpo epoch {epoch}, step {number}: the gradient's norm is {norm}; lower `lr`"
+                    f" ({settings.lr:g}) or raise `kl_beta` ({kl_beta:g})"
                 )
+            clip = settings.max_grad_norm / norm if norm > settings.max_grad_norm else None
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient if clip is None else gradient.mul_(clip)
             optimizer.step()
-            tally.add(queries, kl_beta_mean=kl_beta, **values)
-            tally.add(queries, **parts)
+            steps.append(step)
+            tally.add(len(batch.present), gradient_norm=norm, kl_beta_mean=kl_beta, **parts)
             if settings.adaptive_kl:
-                kl_beta = adapt_kl_beta(kl_beta, values["kl"].item())
-        yield {**tally.means(), "kl_beta": kl_beta}
+                kl_beta = adapt_kl_beta(kl_beta, _loss_terms([step], settings)["kl"])
+        yield {**tally.means(), **_loss_terms(steps, settings), "kl_beta": kl_beta}
 
 
 def _queries(phase: GrpoPhase) -> int:
@@ -259,7 +279,7 @@ def _anchor_log_probs(phase: GrpoPhase) -> Tensor | None:
     return log_probs
 
 
-def _gradients(
+def _step(
     policy: PointerSelector,
     parameters: Sequence[torch.nn.Parameter],
     batch: _Batch,
@@ -267,64 +287,86 @@ def _gradients(
     rows: Rows,
     *,
     kl_beta: float,
-    apart: bool,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Set every trained tensor's gradient, clipped; return the step's statistics.
+    measured: bool,
+) -> tuple[_Step, tuple[Tensor, ...], dict[str, Tensor]]:
+    """The gradient of the loss with respect to every trained tensor, before clipping.
 
-    With ``apart`` the gradient of the KL term is taken once more by itself, so that the norms of
-    both terms can be told; it costs a second backward pass and changes nothing.
+    Where the step is ``measured``, that of the KL term is taken once more by itself, so that the
+    norms of both terms can be told; it costs a second backward pass and changes nothing.
     """
     settings = phase.settings
     with torch.autocast(phase.embeddings.device.type, torch.bfloat16, enabled=phase.bf16):
         logits = policy.step_logits(rows.encode(policy, batch.questions), batch.pointers)
     log_probs, shares = rollout_log_probs(logits, batch.pointers), batch.shares
-    ppo = ppo_terms(
-        log_probs,
+    step = _Step(batch, log_probs.detach(), shares, kl_beta)
+    by_kl = kl_beta * kl_gradient(
+        step.log_probs, batch.reference_log_probs, estimator=_estimator(settings), shares=shares
+    )
+    by_ppo = ppo_gradient(
+        step.log_probs,
         batch.old_log_probs,
         batch.advantages,
         clip_epsilon=settings.clip_epsilon,
         shares=shares,
     )
-    kl = kl_penalty(
+    if not measured:
+        return step, _gradient(log_probs, by_ppo + by_kl, parameters), {}
+    of_kl = _gradient(log_probs, by_kl, parameters, keep=True)
+    gradients = _gradient(log_probs, by_ppo + by_kl, parameters)
+    parts = {
+        "gradient_norm_ppo": _norm([g - kl for g, kl in zip(gradients, of_kl, strict=True)]),
+        "gradient_norm_kl": _norm(of_kl),
+        "entropy": mean(step_entropy(logits.detach()).mean(dim=2), shares),
+    }
+    return step, gradients, parts
+
+
+def _loss_terms(steps: Sequence[_Step], settings: GrpoSpec) -> dict[str, float]:
+    """The loss and its terms, the mean over the queries of ``steps``."""
+    queries = sum(len(step.log_probs) for step in steps)
+
+    def joined(values: Iterable[Tensor]) -> Tensor:
+        return torch.cat([value.flatten() for value in values]).double()
+
+    log_probs = joined(step.log_probs for step in steps)
+    shares = joined(step.shares * (len(step.shares) / queries) for step in steps)
+    ppo = ppo_terms(
         log_probs,
-        batch.reference_log_probs,
-        estimator="k3" if settings.rollouts == "sampled" else "lab",
+        joined(step.batch.old_log_probs for step in steps),
+        joined(step.batch.advantages for step in steps),
+        clip_epsilon=settings.clip_epsilon,
         shares=shares,
     )
-    loss = ppo.loss + kl_beta * kl
-    parts: dict[str, Tensor] = {}
-    of_kl = _gradient(kl, parameters, keep=True) if apart else None
-    of_loss = _gradient(loss, parameters)
-    if of_kl is not None:
-        of_ppo = [both - kl_beta * one for both, one in zip(of_loss, of_kl, strict=True)]
-        parts = {
-            "gradient_norm_ppo": _norm(of_ppo),
-            "gradient_norm_kl": kl_beta * _norm(of_kl),
-            "entropy": mean(step_entropy(logits.detach()).mean(dim=2), shares),
-        }
-    for parameter, gradient in zip(parameters, of_loss, strict=True):
-        parameter.grad = gradient
-    norm = _norm(of_loss)
-    if norm > settings.max_grad_norm:
-        torch.nn.utils.clip_grads_with_norm_(parameters, settings.max_grad_norm, norm)
-    with torch.no_grad():
-        values = {
-            "loss": loss,
-            "ppo_loss": ppo.loss,
-            "kl_loss": kl_beta * kl,
-            "kl": kl,
-            "ratio_mean": mean(ppo.ratio, shares),
-            "clip_fraction": ppo.clip_fraction,
-            "gradient_norm": norm,
-        }
-    return values, parts
+    reference = joined(step.batch.reference_log_probs for step in steps)
+    estimator = _estimator(settings)
+    kl = kl_penalty(log_probs, reference, estimator=estimator, shares=shares)
+    weights = shares * joined(torch.full_like(step.shares, step.kl_beta) for step in steps)
+    kl_loss = kl_penalty(log_probs, reference, estimator=estimator, shares=weights)
+    return {
+        "loss": float(ppo.loss + kl_loss),
+        "ppo_loss": float(ppo.loss),
+        "kl_loss": float(kl_loss),
+        "kl": float(kl),
+        "ratio_mean": float(mean(ppo.ratio, shares)),
+        "clip_fraction": float(ppo.clip_fraction),
+    }
+
+
+def _estimator(settings: GrpoSpec) -> Literal["lab", "k3"]:
+    return "k3" if settings.rollouts == "sampled" else "lab"
 
 
 def _gradient(
-    term: Tensor, parameters: Sequence[torch.nn.Parameter], *, keep: bool = False
+    log_probs: Tensor,
+    by_log_probs: Tensor,
+    parameters: Sequence[torch.nn.Parameter],
+    *,
+    keep: bool = False,
 ) -> tuple[Tensor, ...]:
     # a gate is not used where one shot is chosen: its gradient is zero, not missing
-    return torch.autograd.grad(term, parameters, retain_graph=keep, materialize_grads=True)
+    return torch.autograd.grad(
+        log_probs, parameters, by_log_probs, retain_graph=keep, materialize_grads=True
+    )
 
 
 def _norm(gradients: Sequence[Tensor]) -> Tensor:

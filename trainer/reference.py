@@ -20,7 +20,9 @@ from trainer.losses import (
     PpoTerms,
     adapt_kl_beta,
     group_relative_advantages,
+    kl_gradient,
     kl_penalty,
+    ppo_gradient,
     ppo_terms,
     rank_advantages,
     rce_loss,
@@ -148,11 +150,21 @@ def _log_probs(file: ReferenceFile, policy: PointerSelector) -> Tensor:
 
 
 def _gradient_norms(
-    quantity: str, policy: PointerSelector, loss: Tensor, expected: Mapping[str, float]
+    quantity: str,
+    policy: PointerSelector,
+    output: Tensor,
+    expected: Mapping[str, float],
+    *,
+    by_output: Tensor | None = None,
 ) -> Iterator[_Comparison]:
-    """A tensor that the file leaves out had no gradient."""
+    """Of a loss, or of what has the derivative ``by_output`` with respect to ``output``.
+
+    A tensor that the file leaves out had no gradient.
+    """
     parameters = dict(policy.named_parameters())
-    gradients = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
+    gradients = torch.autograd.grad(
+        output, list(parameters.values()), by_output, materialize_grads=True
+    )
     norms = {name: grad.norm() for name, grad in zip(parameters, gradients, strict=True)}
     for name in (*norms, *(expected.keys() - norms.keys())):
         yield quantity, norms.get(name, torch.nan), expected.get(name, 0.0)
@@ -172,7 +184,14 @@ def _grpo(
     loss = ppo.loss + entry.kl_beta * kl
     yield "GRPO loss", loss, entry.loss
     yield from _grpo_terms(entry, ppo, kl, advantages)
-    yield from _gradient_norms("GRPO gradient norms", policy, loss, entry.grad_norms)
+    shares = torch.full_like(log_probs, 1.0 / log_probs.numel())
+    by_ppo = ppo_gradient(
+        log_probs, anchor, advantages, clip_epsilon=entry.clip_epsilon, shares=shares
+    )
+    by_kl = entry.kl_beta * kl_gradient(log_probs, anchor, estimator="lab", shares=shares)
+    yield from _gradient_norms(
+        "GRPO gradient norms", policy, log_probs, entry.grad_norms, by_output=by_ppo + by_kl
+    )
 
 
 def _grpo_terms(

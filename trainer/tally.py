@@ -8,24 +8,19 @@ class Tally:
     """Weighted means of named scalars, each over the steps at which it was told."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, ...], Tensor] = {}  # of the scalars that came together
-        self._weights: dict[tuple[str, ...], float] = {}
+        self._told: dict[str, list[tuple[float, Tensor | float]]] = {}
 
     def add(self, weight: float, **values: Tensor | float) -> None:
-        """Take in one step of ``weight`` queries; a name always comes with the same others."""
-        if not values:
-            return
-        names = tuple(values)
-        numbers = [torch.as_tensor(value, dtype=torch.float64) for value in values.values()]
-        device = next((v.device for v in values.values() if isinstance(v, Tensor)), None)
-        step = weight * torch.stack([number.detach().to(device) for number in numbers])
-        self._sums[names] = self._sums[names] + step if names in self._sums else step
-        self._weights[names] = self._weights.get(names, 0.0) + weight
+        """Take in one step of ``weight`` queries."""
+        for name, value in values.items():
+            scalar = value.detach() if isinstance(value, Tensor) else value
+            self._told.setdefault(name, []).append((weight, scalar))
 
     def means(self) -> dict[str, float]:
         """The mean of every name over all steps that told it."""
-        return {
-            name: mean
-            for names, total in self._sums.items()
-            for name, mean in zip(names, (total / self._weights[names]).tolist(), strict=True)
-        }
+        means = {}
+        for name, told in self._told.items():
+            values = torch.stack([torch.as_tensor(value) for _, value in told]).double().cpu()
+            weights = torch.tensor([weight for weight, _ in told], dtype=torch.float64)
+            means[name] = float((weights * values).sum() / weights.sum())
+        return means

@@ -1,6 +1,7 @@
 """Losses of RCE and GRPO: sums by hand, then laws, then torch's own functions."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -13,8 +14,10 @@ from trainer.contract.phases import Normalisation
 from trainer.losses import (
     adapt_kl_beta,
     group_relative_advantages,
+    kl_gradient,
     kl_penalty,
     normalise_rewards,
+    ppo_gradient,
     ppo_terms,
     rank_advantages,
     rce_loss,
@@ -243,6 +246,28 @@ def test_the_kl_penalty_is_never_negative_and_zero_for_equal_policies(
 def test_an_unknown_estimator_is_refused() -> None:
     with pytest.raises(ValueError, match="must be lab or k3, but got 'k1'"):
         kl_penalty(torch.zeros(1, 2), torch.zeros(1, 2), estimator="k1")  # type: ignore[arg-type]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(-3, 3), st.floats(-5, 5), st.floats(0.01, 1)), min_size=1, max_size=8
+    ),
+    st.sampled_from(["lab", "k3"]),
+)
+def test_the_written_out_gradients_are_those_of_the_losses(
+    rollouts: list[tuple[float, float, float]], estimator: Literal["lab", "k3"]
+) -> None:
+    moved, advantages, shares = torch.tensor([rollouts], dtype=torch.float64).unbind(dim=2)
+    old = torch.full_like(moved, -4.0)
+    log_probs = (old + moved).requires_grad_()
+    ppo = ppo_terms(log_probs, old, advantages, clip_epsilon=0.2, shares=shares)
+    kl = kl_penalty(log_probs, old, estimator=estimator, shares=shares)
+    of_ppo, of_kl = torch.autograd.grad(ppo.loss, log_probs), torch.autograd.grad(kl, log_probs)
+    now = log_probs.detach()
+    by_ppo = ppo_gradient(now, old, advantages, clip_epsilon=0.2, shares=shares)
+    torch.testing.assert_close(by_ppo, of_ppo[0])
+    torch.testing.assert_close(kl_gradient(now, old, estimator=estimator, shares=shares), of_kl[0])
 
 
 # ---- schedules
