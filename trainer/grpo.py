@@ -39,7 +39,7 @@ from trainer.seeds import EpochGenerators, epoch_generators
 from trainer.tally import Tally
 from trainer.tasks import QuestionSet, RecordedRollouts, Task
 
-PARTS_EVERY = 16  # steps between two at which what is dear is measured: a second backward pass
+PARTS_EVERY = 32  # steps between two at which what is dear is measured: a second backward pass
 REPLAYED_AT_ONCE = 256  # queries that the reference policy sees at once: bounds memory
 
 

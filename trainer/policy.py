@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from trainer.attention import attend
 from trainer.errors import InputError, NotFiniteError
 from trainer.policy_tensors import check_sizes, hidden_width, initial_value, misfits, tensor_group
+from trainer.unit_length import unit_length
 
 Variant = Literal["static", "gated"]
 
@@ -216,7 +217,7 @@ class PointerSelector(nn.Module):
             [self.cand_proj(part) for part in torch.split(hidden, PROJECTED_ROWS)]
         )
         if self.projection_dropout == 0.0:
-            candidates = F.normalize(candidates, dim=-1)
+            candidates = unit_length(candidates)
         return Projected(hidden, candidates)
 
     def encode_projected(
@@ -255,7 +256,7 @@ class PointerSelector(nn.Module):
             return self._normalise(self.cand_proj, pool)
         if self.projection_dropout == 0.0:
             return projected
-        return F.normalize(self._drop(projected), dim=-1)
+        return unit_length(self._drop(projected))
 
     def step_logits(self, encoded: Encoded, pointers: Tensor) -> Tensor:
         """Logits of every step, given that the shots before it were those of ``pointers``.
@@ -311,8 +312,8 @@ class PointerSelector(nn.Module):
 
     def _normalise(self, projection: nn.Linear, hidden: Tensor) -> Tensor:
         if self.variant == "gated":
-            return F.normalize(projection(self._drop(hidden)), dim=-1)
-        return F.normalize(self._drop(projection(hidden)), dim=-1)
+            return unit_length(projection(self._drop(hidden)))
+        return unit_length(self._drop(projection(hidden)))
 
     def _drop(self, hidden: Tensor) -> Tensor:
         if not self.training or self.projection_dropout == 0.0:
@@ -361,7 +362,7 @@ class PointerSelector(nn.Module):
         shot = chosen.to(candidates.dtype) @ candidates
         query = query.expand_as(shot)
         gate = torch.sigmoid(self.query_update_gate(torch.cat([query, shot], dim=2)))
-        return F.normalize(gate * query + (1.0 - gate) * shot, dim=2)
+        return unit_length(gate * query + (1.0 - gate) * shot)
 
 
 def rollout_log_probs(logits: Tensor, pointers: Tensor) -> Tensor:

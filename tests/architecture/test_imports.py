@@ -48,7 +48,7 @@ TRAINER = [
     "tasks",
     "readers groups",
     "policy",
-    "attention policy_tensors freeze drift losses rewards seeds tally inert_pickle",
+    "attention unit_length policy_tensors freeze drift losses rewards seeds tally inert_pickle",
     "contract",
     "errors",
 ]
