@@ -34,7 +34,7 @@ class _UnitLength(torch.autograd.Function):
         """Compute y = x / |x|."""
         lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
         inverse = lengths.clamp_(min=SMALLEST).reciprocal_()
-        scaled = vectors * inverse
+        scaled: Tensor = vectors * inverse
         ctx.save_for_backward(scaled, inverse)
         return scaled
 
