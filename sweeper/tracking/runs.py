@@ -174,7 +174,8 @@ class Tracking:
         ]
         with _told("final numbers could not be logged"):
             self._log(run_id, points, tags=tags or {})
-            self._client.set_terminated(run_id, status=status, end_time=timestamp)
+            begun = self._client.get_run(run_id).info.start_time  # may be opened after its job
+            self._client.set_terminated(run_id, status=status, end_time=max(timestamp, begun))
 
     def finish_study(
         self,
