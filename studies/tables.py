@@ -38,8 +38,8 @@ def standard_error(folder: StudyFolder, trial: int) -> float:
     """
     result = read_result(folder.trial(trial))
     assert result is not None, "a complete trial has a result"
-    stage = folder.stages / result["stage"] / "evaluations" / f"{result['evaluation']}.safetensors"
-    by_question = load_file(stage)["scores"].mean(axis=1)
+    evaluation = folder.stages / "evaluations" / f"{result['evaluation']}.safetensors"
+    by_question = load_file(evaluation)["scores"].mean(axis=1)
     return float(by_question.std(ddof=1) / len(by_question) ** 0.5)
 
 

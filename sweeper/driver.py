@@ -24,10 +24,10 @@ from sweeper.records import TrialRecord, TrialState
 from sweeper.snapshot import snapshot
 from sweeper.space import complete_values
 from sweeper.study_store import StudyStore
-from sweeper.tracking.keys import phase_groups
+from sweeper.tracking.keys import call_metrics, phase_groups
 from sweeper.verdict import Verdict, another_instrument, judge, result_tags
 from sweeper.workspace import StudyFolder, ask_to_stop, prepare_job, read_failure, read_result
-from trainer.contract import Job, TrainSpec, read_metrics
+from trainer.contract import TrainSpec, read_metrics
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
@@ -186,8 +186,7 @@ class Driver:
         """Open the trial's MLflow run and hand its folder to the launcher."""
         spec = self._spec(record)
         folder = self._folder.trial(record.number).absolute()
-        stages = self._folder.stages_from(self._folder.trial(record.number))
-        prepare_job(folder, Job(spec=spec, stages=stages, device=self._launcher.device))
+        prepare_job(folder, self._folder.job(folder, spec, device=self._launcher.device))
         run_id = self._tracking.trial_run(
             self._parent_run,
             name=f"trial {record.number}",
@@ -311,7 +310,7 @@ class Driver:
             status=MLFLOW_STATUS[verdict.state],
             score=verdict.score,
             accuracy={int(shots): value for shots, value in accuracy.items()},
-            metrics={"reader_calls_asked": result["reader_calls_asked"]} if complete else {},
+            metrics=call_metrics(result["reader_calls"]) if complete else {},
             tags=tags,
             ended=trial.ended,
         )
@@ -325,7 +324,7 @@ class Driver:
                 "device": result["environment"]["device"],
                 "origin": tags["sweeper.origin"],
                 "epochs_trained": result["epochs_trained"],
-                "reader_calls_asked": result["reader_calls_asked"],
+                "reader_calls": result["reader_calls"],
             }
         if verdict.failure is not None:
             notes |= {"failure": verdict.failure, "reason": verdict.reason}

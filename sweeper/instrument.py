@@ -91,8 +91,7 @@ def start_controls(
     controls: tuple[Control, ...],
 ) -> PendingJob:
     """Submit the check of the instrument; it also trains the stages that all trials begin with."""
-    stages = folder.stages_from(folder.controls)
-    job = Job(spec=spec, stages=stages, device=device, controls=controls)
+    job = folder.job(folder.controls, spec, device=device, controls=controls)
     return jobs.start(folder.controls, job)
 
 
@@ -125,11 +124,7 @@ def confirm(
     pending = {
         label: jobs.start(
             folder.confirmation(label),
-            Job(
-                spec=_on_holdout(spec),
-                stages=folder.stages_from(folder.confirmation(label)),
-                device=device,
-            ),
+            folder.job(folder.confirmation(label), _on_holdout(spec), device=device),
         )
         for label, spec in specs.items()
         if spec is not None

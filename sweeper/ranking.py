@@ -13,6 +13,12 @@ from typing import Any
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value
 
+SAVED_BY = (  # cause of a call that was not made, in a result -> its name for people
+    ("stage", "stages"),
+    ("store", "the store"),
+    ("equal", "equal shots"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -184,6 +190,13 @@ def counts_line(state: Mapping[str, Any]) -> str:
         f"{state['study']}: {', '.join(words) or '0 complete'} of {state['trials']} trials, "
         f"{counts['running']} running{tail}"
     )
+
+
+def calls_text(calls: Mapping[str, int]) -> str:
+    """Reader calls of a trial or a study: what was asked, and what was saved by which means."""
+    causes = ", ".join(f"{calls[cause]:,} by {name}" for cause, name in SAVED_BY if calls[cause])
+    asked = f"{calls['asked']:,} of {calls['needed']:,} asked"
+    return f"{asked}, saved {causes}" if causes else asked
 
 
 def params_text(params: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sweeper.config import StudyConfig, study_from_json
 from sweeper.errors import UsageError
-from sweeper.ranking import params_text, per_cent, score_text
+from sweeper.ranking import calls_text, params_text, per_cent, score_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, read_failure
@@ -19,7 +19,6 @@ NOTES = {  # of a record -> what people call them
     "reason": "reason",
     "stage": "stage",
     "epochs_trained": "epochs trained",
-    "reader_calls_asked": "reader calls",
     "run_id": "MLflow run",
 }
 EPOCH_METRICS = ("loss", "kl", "entropy", "validation_loss", "moved_queries")
@@ -54,6 +53,8 @@ def show_trial(folder: StudyFolder, number: int) -> str:
         by_shots = f" (by shots {shots})" if shots else ""
         facts["score"] = score_text(record.score, goal) + by_shots
     facts |= {label: notes[key] for key, label in NOTES.items() if key in notes}
+    if "reader_calls" in notes:
+        facts["reader calls"] = calls_text(notes["reader_calls"])
     failure = read_failure(trial)
     if failure is not None and "reason" not in notes:
         facts["last error"] = f"{failure.get('class')}: {failure.get('message')}"

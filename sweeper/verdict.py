@@ -14,7 +14,7 @@ RESULT_KEYS = (
     "accuracy",
     "environment",
     "epochs_trained",
-    "reader_calls_asked",
+    "reader_calls",
     "score",
     "stage",
 )

@@ -2,6 +2,7 @@
 
     <root>/mlflow.db
     <root>/sweeps/stages/                  shared by all studies
+    <root>/sweeps/answers.db               what readers answered, for all studies
     <root>/sweeps/<study>/study.yaml       the study file as it was run
                           study.db         Optuna
                           state.json       what `status` shows, written after each change
@@ -26,10 +27,19 @@ from typing import Any
 import filelock
 
 from sweeper.errors import StudyLockedError, SweeperError, UsageError
-from trainer.contract import FAILURE, RESULT, STOP, TRIAL, Job, write_json_atomic
+from trainer.contract import (
+    FAILURE,
+    RESULT,
+    STOP,
+    TRIAL,
+    Control,
+    Job,
+    TrainSpec,
+    write_json_atomic,
+)
 
 LOCK_SECONDS = 1.0  # `status` takes the lock for a moment to see whether a driver holds it
-STATE, LOCK, STUDY_FILE = "state.json", "study.lock", "study.yaml"
+STATE, LOCK, STUDY_FILE, ANSWERS = "state.json", "study.lock", "study.yaml", "answers.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +133,18 @@ class StudyFolder:
         """Trial folder of a trial."""
         return self.root / "trials" / f"{number:04d}"
 
-    def stages_from(self, folder: Path) -> Path:
-        """The stages as seen from a trial folder: relative, so that a workspace can be moved."""
-        return Path(os.path.relpath(self.stages, folder))
+    def job(
+        self,
+        folder: Path,
+        spec: TrainSpec,
+        *,
+        device: str,
+        controls: tuple[Control, ...] | None = None,
+    ) -> Job:
+        """The job for a trial folder. Its paths are relative: a workspace can be moved."""
+        stages = Path(os.path.relpath(self.stages, folder.absolute()))
+        answers = stages.parent / ANSWERS
+        return Job(spec=spec, stages=stages, answers=answers, device=device, controls=controls)
 
     def confirmation(self, label: str) -> Path:
         """Trial folder of "start", "baseline" or "best" on the held-out questions."""

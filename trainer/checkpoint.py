@@ -3,10 +3,10 @@
     <stages>/<key>/policy.safetensors      weights
                    optimizer.safetensors   AdamW's moments and step counts, by tensor
                    stage.json              adaptive values, the epoch's metrics, checksums
-                   evaluations/<key>.safetensors   scores and shots of one set of questions
+    <stages>/evaluations/<key>.safetensors   scores and shots of one stage; may outlive it
 
-Two runs of one spec write the same bytes: no time, no host, no path goes into a stage. A damaged
-stage is set aside under another name, said, and made again. Knows no spec and no task.
+Two runs of one spec write the same bytes: no time, no host, no path goes into a stage. What is
+damaged is set aside under another name, said, and made again. Knows no spec and no task.
 """
 
 import contextlib
@@ -30,11 +30,12 @@ from torch import Tensor
 from trainer.errors import StageError
 from trainer.policy import PointerSelector
 
-INFO, POLICY, OPTIMIZER, EVALUATIONS = (
+INFO, POLICY, OPTIMIZER, EVALUATIONS, CHECKSUM = (
     "stage.json",
     "policy.safetensors",
     "optimizer.safetensors",
     "evaluations",
+    "sha256",  # a tensor of 32 bytes beside the others of an evaluation
 )
 
 log = logging.getLogger(__name__)
@@ -86,36 +87,40 @@ class StageStore:
         try:
             return read_stage(folder)
         except StageError as damage:
-            aside = self._free_name(f"{key}.damaged")
+            aside = _free_name(self.root / f"{key}.damaged")
             with contextlib.suppress(FileNotFoundError):  # another process was quicker
                 folder.rename(aside)
                 log.warning("%s: set aside as %s and made again", damage, aside.name)
             return None
 
-    def _free_name(self, name: str) -> Path:
-        count = 0
-        while (path := self.root / f"{name}-{count}").exists():
-            count += 1
-        return path
+    def write_evaluation(self, key: str, tensors: Mapping[str, Tensor]) -> None:
+        """Write scores, in place of those of fewer questions."""
+        folder = self.root / EVALUATIONS
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{key}.{secrets.token_hex(4)}.part"
+        checksum = torch.frombuffer(bytearray(_checksum(tensors)), dtype=torch.uint8)
+        _write_synced(part, _bytes_of({**tensors, CHECKSUM: checksum}))
+        part.replace(folder / f"{key}.safetensors")
 
-    def write_evaluation(self, key: str, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """Lay the scores of one set of questions beside the stage of ``key``."""
-        folder = self.folder(key) / EVALUATIONS
-        folder.mkdir(exist_ok=True)
-        part = folder / f"{name}.{secrets.token_hex(4)}.part"
-        _write_synced(part, _bytes_of(tensors))
-        part.replace(folder / f"{name}.safetensors")
-
-    def read_evaluation(self, key: str, name: str) -> Mapping[str, Tensor] | None:
-        """The scores of ``write_evaluation``; None where they are missing or damaged."""
-        path = self.folder(key) / EVALUATIONS / f"{name}.safetensors"
-        if not path.exists():
-            return None
+    def read_evaluation(self, key: str) -> Mapping[str, Tensor] | None:
+        """The scores of ``write_evaluation``; None where they are missing, or were damaged and are
+        set aside.
+        """
+        path = self.root / EVALUATIONS / f"{key}.safetensors"
         try:
-            return tensors_from_bytes(path.read_bytes())
-        except SafetensorError as damage:
-            log.warning("%s is damaged (%s): asked again", path, damage)
+            tensors = tensors_from_bytes(path.read_bytes())
+            if bytes(tensors.pop(CHECKSUM).tolist()) == _checksum(tensors):
+                return tensors
+            damage = "it does not match its checksum"
+        except FileNotFoundError:
             return None
+        except (SafetensorError, KeyError, ValueError) as error:
+            damage = repr(error)
+        aside = _free_name(path.with_suffix(".damaged"))
+        with contextlib.suppress(FileNotFoundError):  # another process was quicker
+            path.rename(aside)
+            log.warning("%s: %s: set aside as %s, scored again", path, damage, aside.name)
+        return None
 
 
 def load_policy(folder: Path, *, num_heads: int, device: str) -> PointerSelector:
@@ -162,6 +167,17 @@ def _bytes_of(tensors: Mapping[str, Tensor]) -> bytes:
             for n, t in tensors.items()
         }
     )
+
+
+def _free_name(wanted: Path) -> Path:
+    count = 0
+    while (path := wanted.with_name(f"{wanted.name}-{count}")).exists():
+        count += 1
+    return path
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> bytes:
+    return hashlib.sha256(_bytes_of(dict(sorted(tensors.items())))).digest()
 
 
 def _write_synced(path: Path, content: bytes) -> None:

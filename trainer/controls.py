@@ -6,6 +6,7 @@ policies that nobody searched for, and perturbs the start to see whether the eva
 
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -35,6 +36,7 @@ from trainer.evaluate import (
     scores_of,
 )
 from trainer.probe import probe_liveness
+from trainer.readers import Calls
 from trainer.tasks import QuestionSet, Task
 from trainer.train import Outcome
 from trainer.training import open_training, trained_stages
@@ -47,7 +49,7 @@ def score_controls(
     """Write `result.json` with a score for each control and the probe's numbers."""
     training = open_training(job, task, spec=start_of_last_phase(job.spec), load=load)
     write_json_atomic(folder / DATA, data_contract(job.spec, task))
-    asked_before, trained = task.reader.calls, 0
+    before, trained = task.reader.calls, 0
     for _, statistics in trained_stages(training):
         trained += statistics.trained
         if (folder / STOP).exists():
@@ -81,12 +83,16 @@ def score_controls(
             "liveness": liveness,
             "stage": start.key,
             "ended": time.time(),
-            "reader_calls_asked": task.reader.calls - asked_before,
+            "reader_calls": _calls(task.reader.calls - before),
             "epochs_trained": trained,
             "environment": environment_to_json(training.environment),
         },
     )
     return "completed"
+
+
+def _calls(calls: Calls) -> dict[str, int]:
+    return {"needed": calls.needed, "stage": 0, **asdict(calls)}
 
 
 def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluation | None:

@@ -5,6 +5,7 @@ TrainerError               failure class "error"
   NotFiniteError           "not_finite": the loss left the finite numbers
   StageError               "stage": a stage on disk is damaged
   JudgeError               "judge": the command that scores failed, or its answer is unusable
+  AnswersError             "files": the store of answers cannot be read or written; no trial's fault
 """
 
 
@@ -36,3 +37,9 @@ class JudgeError(TrainerError):
     """The command that scores failed, or what it answered cannot be used."""
 
     failure_class = "judge"
+
+
+class AnswersError(TrainerError):
+    """The store of answers cannot be read or written."""
+
+    failure_class = "files"

@@ -59,6 +59,11 @@ class Evaluation(NamedTuple):
         """The score of a trial: the mean over numbers of shots of the means over questions."""
         return float(self.scores.double().nanmean(dim=0).mean())
 
+    def first(self, count: int) -> "Evaluation":
+        """The scores of the first ``count`` questions, of an evaluation that has one of each."""
+        scores = self.scores[:count]
+        return Evaluation(self.shots[:count], scores, torch.tensor(len(scores)))
+
     @property
     def known(self) -> float:
         """Share of (question, number of shots) that has a score, in [0, 1]."""
@@ -73,6 +78,12 @@ def scores_of(evaluation: Evaluation, spec: TrainSpec) -> dict[str, Any]:
         "questions": int(evaluation.questions),
         "known": evaluation.known,
     }
+
+
+def answers_of(evaluation: Evaluation, spec: TrainSpec) -> int:
+    """Answers of a reader that an evaluation is made of."""
+    asks = spec.evaluate.judge == "reader" and spec.evaluate.reader is None
+    return evaluation.scores.numel() if asks else 0
 
 
 def asked_questions(task: Task, spec: EvaluateSpec) -> QuestionSet:
@@ -138,14 +149,16 @@ def evaluate_stage(
     *,
     load: LoadPolicy = load_policy,
 ) -> Evaluation:
-    """Score a stage, or read the scores that lie beside it."""
+    """Score a stage, or read the scores that were kept; only what is missing is asked."""
     name = evaluation_key(key, spec, environment)
-    stored = store.read_evaluation(key, name)
-    if stored is None:
-        fresh = evaluate_folder(store.folder(key), spec, task, device=environment.device, load=load)
-        stored = fresh._asdict()
-        store.write_evaluation(key, name, stored)
-    return Evaluation(stored["shots"], stored["scores"], stored["questions"])
+    known = _stored(store, name)
+    if known is not None and _covers(known, spec, task):
+        return known.first(spec.evaluate.asked) if spec.evaluate.judge == "reader" else known
+    fresh = evaluate_folder(
+        store.folder(key), spec, task, device=environment.device, load=load, known=known
+    )
+    store.write_evaluation(name, fresh._asdict())
+    return fresh
 
 
 def shots_of_stage(
@@ -158,17 +171,41 @@ def shots_of_stage(
     load: LoadPolicy = load_policy,
 ) -> Tensor:
     """The shots that a stage chooses, without asking the reader. Shape: ``(Q, S)``."""
-    stored = store.read_evaluation(key, evaluation_key(key, spec, environment))
-    if stored is not None:
-        return stored["shots"]
+    known = _stored(store, evaluation_key(key, spec, environment))
+    if known is not None and _covers(known, spec, task):
+        return known.shots[: spec.evaluate.asked]
     policy = load(store.folder(key), num_heads=spec.policy.num_heads, device=environment.device)
     return _choose(policy, spec, task, device=environment.device)
 
 
+def _stored(store: StageStore, key: str) -> Evaluation | None:
+    found = store.read_evaluation(key)
+    return None if found is None else Evaluation(**found)
+
+
+def _covers(known: Evaluation, spec: TrainSpec, task: Task) -> bool:
+    return len(known.shots) >= len(asked_questions(task, spec.evaluate).queries)
+
+
 def evaluate_folder(
-    folder: Path, spec: TrainSpec, task: Task, *, device: str, load: LoadPolicy = load_policy
+    folder: Path,
+    spec: TrainSpec,
+    task: Task,
+    *,
+    device: str,
+    load: LoadPolicy = load_policy,
+    known: Evaluation | None = None,
 ) -> Evaluation:
-    """Load the weights in ``folder``, select shots for every question, let the judge score."""
+    """Load the weights in ``folder``, select shots for every question, let the judge score.
+
+    Args:
+        folder: Of the stage.
+        spec: Says how it is scored.
+        task: Questions and reader.
+        device: Where shots are selected.
+        load: How the weights are read.
+        known: What a reader has said to the first questions; only the others are asked.
+    """
     policy = load(folder, num_heads=spec.policy.num_heads, device=device)
     shots = _choose(policy, spec, task, device=device)
     judge = spec.evaluate.judge
@@ -182,7 +219,9 @@ def evaluate_folder(
         losses = validation_losses(policy, rollouts, rows, rewards)
         return by_loss(shots, losses.cpu()[: spec.evaluate.asked])
     queries = asked_questions(task, spec.evaluate).queries
-    return answered(shots, score_shots(task.reader, queries, shots, spec.evaluate))
+    done = 0 if known is None else len(known.scores)
+    scores = score_shots(task.reader, queries[done:], shots[done:], spec.evaluate)
+    return answered(shots, scores if known is None else torch.cat([known.scores, scores]))
 
 
 def answered(shots: Tensor, scores: Tensor) -> Evaluation:

@@ -20,12 +20,10 @@ class MetricsFile:
         text = "".join(_dumped(line) for line in lines)
         if self._path.exists() and self._path.read_text() != text:
             self._path.write_text(text)  # without a torn last line
-        self._written = {line["stage"] for line in lines}
         self._trained = set()
         if self._trained_path.exists():
             self._trained = set(self._trained_path.read_text().split())
-        self.reader_calls_asked = sum(line["timing"]["reader_calls_asked"] for line in lines)
-        self.epochs_trained = sum(line["timing"]["trained"] for line in lines)
+        self._lines = lines
 
     def note_trained(self, key: str) -> None:
         """Remember that a stage was trained for this folder, before it is scored."""
@@ -39,15 +37,37 @@ class MetricsFile:
 
     def lacks(self, key: str) -> bool:
         """Whether the stage has no line yet."""
-        return key not in self._written
+        return all(line["stage"] != key for line in self._lines)
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Append the line of a stage."""
         with self._path.open("a") as file:
             file.write(_dumped(line))
-        self._written.add(line["stage"])
-        self.reader_calls_asked += line["timing"]["reader_calls_asked"]
-        self.epochs_trained += line["timing"]["trained"]
+        self._lines.append(dict(line))
+
+    @property
+    def epochs_trained(self) -> int:
+        """Epochs that were trained for this folder."""
+        return sum(line["timing"]["trained"] for line in self._lines)
+
+    def reader_calls(self, needed: int = 0, **calls: int) -> dict[str, int]:
+        """Answers that the trial needed, by where they came from.
+
+        Args:
+            needed: By what has no line, like a confirmation.
+            calls: Those of them that a reader was asked for or that were found, see `Calls`.
+
+        Returns:
+            ``{"needed", "asked", "stage", "store", "equal"}``; `stage` are those that did not even
+            have to be looked up, for the stage had been trained and scored before.
+        """
+        timings = [line["timing"]["reader_calls"] for line in self._lines]
+        found = {
+            cause: sum(timing[cause] for timing in timings) + calls.get(cause, 0)
+            for cause in ("asked", "store", "equal")
+        }
+        needed += sum(line["metrics"]["reader_calls"] for line in self._lines)
+        return {"needed": needed, "stage": needed - sum(found.values()), **found}
 
 
 def _dumped(line: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from trainer.contract import (
 )
 from trainer.controls import score_controls
 from trainer.errors import InputError, TrainerError
+from trainer.remembering import remembered
 from trainer.tasks import Task, build_task
 from trainer.train import train
 
@@ -66,6 +67,8 @@ def run_folder(
         job = read_trial(folder)
         prepare_torch(job)
         task = load_task(job.spec, job.device)
+        if job.answers is not None:
+            task = remembered(task, job.answers, job.spec.evaluate)
         if job.controls is not None:
             return score_controls(job, folder, task)
         return train(job, folder, task, on_epoch=on_epoch)

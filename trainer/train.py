@@ -7,6 +7,7 @@ stages, evaluations, lines. Knows no study, no sampler, no tracking.
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from trainer.contract import (
     evaluation_key,
     write_json_atomic,
 )
-from trainer.evaluate import LoadPolicy, scores_of
+from trainer.evaluate import LoadPolicy, answers_of, scores_of
 from trainer.metrics_file import MetricsFile
 from trainer.tasks import Task
 from trainer.training import EpochStatistics, Training, open_training, trained_stages
@@ -63,8 +64,9 @@ def train(
         if ref is not training.chain[-1] and (folder / STOP).exists():
             return "stopped"
     last = training.chain[-1]
-    calls = task.reader.calls
+    before = task.reader.calls
     evaluation = training.evaluate(last)
+    confirmed = 0 if selects else answers_of(evaluation, training.spec)
     write_json_atomic(
         folder / RESULT,
         {
@@ -74,7 +76,7 @@ def train(
             "stage": last.key,
             "evaluation": evaluation_key(last.key, training.spec, training.environment),
             "split": training.spec.evaluate.split,
-            "reader_calls_asked": lines.reader_calls_asked + task.reader.calls - calls,
+            "reader_calls": lines.reader_calls(confirmed, **asdict(task.reader.calls - before)),
             "epochs_trained": lines.epochs_trained,
             "environment": environment_to_json(training.environment),
         },
@@ -86,20 +88,20 @@ def _line(
     training: Training, ref: StageRef, statistics: EpochStatistics, *, trained: bool
 ) -> dict[str, Any]:
     """One line of `metrics.jsonl`: all outside `timing` is the same whenever the spec is run."""
-    clock, calls = time.monotonic(), training.task.reader.calls
+    clock, before = time.monotonic(), training.task.reader.calls
     evaluation = training.evaluate(ref)
     start = training.shots(training.phase_start(ref))
-    asked = training.task.reader.calls - calls
+    calls = statistics.calls + training.task.reader.calls - before
     spec = training.spec.evaluate
     metrics = dict(statistics.metrics)
-    evaluated = evaluation.scores.numel() if spec.judge == "reader" else 0
     metrics |= {f"accuracy/shot_{s}": v for s, v in evaluation.accuracy(spec).items()}
     if spec.reader == "recorded":
         metrics["recorded_share"] = evaluation.known
     metrics |= {
         "score": evaluation.score,
         "moved_queries": float((evaluation.shots != start).any(dim=1).double().mean()),
-        "reader_calls": metrics.pop("training_reader_calls") + evaluated,
+        "reader_calls": metrics.pop("training_reader_calls")
+        + answers_of(evaluation, training.spec),
     }
     return {
         "phase": ref.phase,
@@ -111,7 +113,7 @@ def _line(
             "ended": time.time(),
             "training_seconds": statistics.seconds,
             "evaluation_seconds": time.monotonic() - clock,
-            "reader_calls_asked": statistics.reader_calls + asked,
+            "reader_calls": asdict(calls),
             "trained": trained,
         },
     }

@@ -42,7 +42,9 @@ from trainer.grpo import GrpoPhase, grpo_epochs
 from trainer.lab_checkpoint import Checkpoint
 from trainer.policy import PointerSelector
 from trainer.rce import rce_epochs
+from trainer.readers import Answers, Calls
 from trainer.recorded import reward_of
+from trainer.remembering import RememberingReader
 from trainer.start import DEFAULT_HIDDEN_DIM, read_start
 from trainer.tasks import RecordedRollouts, Task
 from trainer.validation import uniform_losses, validation_losses
@@ -138,7 +140,7 @@ class EpochStatistics:
     metrics: Mapping[str, Any]  # numbers; None where one is not finite, as JSON has none
     seconds: float
     trained: bool  # False: the stage stood on disk
-    reader_calls: int  # asked in this run, training only
+    calls: Calls  # for training; what was asked or saved in this run
 
 
 def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatistics]]:
@@ -156,7 +158,7 @@ def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatisti
             yield (
                 ref,
                 EpochStatistics(
-                    metrics=stage.info["metrics"], seconds=0.0, trained=False, reader_calls=0
+                    metrics=stage.info["metrics"], seconds=0.0, trained=False, calls=Calls()
                 ),
             )
             continue
@@ -238,7 +240,7 @@ def _train_phase(
             "validation_loss": float(losses.double().mean()),
             "nats_better_than_uniform": float(gain.mean()),
             **_drift_metrics(start.tensors[POLICY], weights),
-            "training_reader_calls": task.reader.calls - calls,
+            "training_reader_calls": (task.reader.calls - calls).needed,
         }
         metrics = {n: v if math.isfinite(v) else None for n, v in sorted(measured.items())}
         names = {parameter: name for name, parameter in policy.named_parameters()}
@@ -258,7 +260,7 @@ def _train_phase(
             metrics=metrics,
             seconds=time.monotonic() - clock,
             trained=True,
-            reader_calls=task.reader.calls - calls,
+            calls=task.reader.calls - calls,
         )
         clock, calls = time.monotonic(), task.reader.calls
 
@@ -332,14 +334,26 @@ def _asked_rollouts(training: Training) -> dict[str, RecordedRollouts]:
         }
         info = {
             "phase": "rollouts",
-            "metrics": {"reader_calls": training.task.reader.calls - calls},
+            "metrics": {"reader_calls": (training.task.reader.calls - calls).needed},
         }
         training.store.write(key, made, info)
         stage = training.store.read(key)
         assert stage is not None, "written a moment ago"
-    return {
+    found = {
         split: RecordedRollouts(**stage.tensors[f"{split}.safetensors"]) for split in ROLLOUT_SPLITS
     }
+    if isinstance(training.task.reader, RememberingReader):
+        for rollouts in found.values():
+            training.task.reader.learn(*_answered(rollouts))
+    return found
+
+
+def _answered(rollouts: RecordedRollouts) -> tuple[Tensor, Tensor, Answers]:
+    """Queries, shots and answers of recorded rollouts, one below the other."""
+    counts = rollouts.offsets.diff()
+    shots = rollouts.pools.repeat_interleave(counts, dim=0).gather(1, rollouts.pointers)
+    answers = Answers(rollouts.soft, rollouts.gt_prob)
+    return rollouts.queries.repeat_interleave(counts), shots, answers
 
 
 def _drift_metrics(start: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, float]:

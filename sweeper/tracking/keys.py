@@ -73,6 +73,16 @@ def _curve_key(group: str, name: str) -> str:
     return metric_key(f"{group}/{name}")
 
 
+def call_metrics(calls: Mapping[str, int]) -> dict[str, float]:
+    """Final numbers of a trial's reader calls: asked, and saved by cause."""
+    saved = {
+        f"reader_calls_saved_{cause}": float(count)
+        for cause, count in calls.items()
+        if cause not in ("asked", "needed")
+    }
+    return {"reader_calls_asked": float(calls["asked"]), **saved}
+
+
 def finite_or_nan(value: float | None) -> float:
     """MLflow stores infinity as 1.8e308, which flattens every chart; NaN leaves a gap."""
     return value if value is not None and math.isfinite(value) else math.nan

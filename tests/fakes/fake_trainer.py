@@ -16,6 +16,7 @@ from typing import Any
 
 from trainer.contract import digest, write_json_atomic
 
+NO_CALLS = {"needed": 0, "asked": 0, "stage": 0, "store": 0, "equal": 0}
 DATA = {
     "lines": ["train: 640 queries"],
     "warnings": ["pools: training has 32, the evaluation 64"],
@@ -64,7 +65,7 @@ def check(folder: Path, job: dict[str, Any]) -> None:
                 ],
             },
             "stage": "start",
-            "reader_calls_asked": 0,
+            "reader_calls": NO_CALLS,
             "epochs_trained": 0,
             "ended": time.time(),
             "environment": environment_of(spec),
@@ -97,7 +98,7 @@ def train(folder: Path, job: dict[str, Any]) -> str:
                 "score": scores(job["spec"], score_of(grpo, epoch))["score"],
                 "loss": 1.0 / epoch,
             },
-            "timing": {"ended": time.time(), "reader_calls_asked": 0, "trained": True},
+            "timing": {"ended": time.time(), "reader_calls": NO_CALLS, "trained": True},
         }
         lines.write(json.dumps(line) + "\n")
         lines.flush()
@@ -110,7 +111,7 @@ def train(folder: Path, job: dict[str, Any]) -> str:
             **scores(job["spec"], score_of(grpo, grpo["epochs"])),
             "questions": 800,
             "stage": digest(job["spec"]),
-            "reader_calls_asked": 0,
+            "reader_calls": NO_CALLS,
             "epochs_trained": grpo["epochs"],
             "environment": environment_of(job["spec"]),
         },

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from trainer.readers import Answers
+from trainer.readers import Answers, Calls
 from trainer.tasks import QuestionSet, RecordedRollouts
 
 ROWS, WIDTH, POOL, KINDS = 96, 12, 16, 3
@@ -13,13 +13,16 @@ class ToyReader:
     """Right where most shots, the last counting most, are of the query's kind."""
 
     digest = "toy-reader"
+    batch_size = 16
+    batch_invariant = True
+    worth_storing = True
 
     def __init__(self, kinds: Tensor) -> None:
         self._kinds = kinds
-        self.calls = 0
+        self.calls = Calls()
 
     def answer(self, queries: Tensor, shots: Tensor) -> Answers:
-        self.calls += len(queries)
+        self.calls += Calls(asked=len(queries))
         same = (self._kinds[shots] == self._kinds[queries][:, None]).float()
         weights = torch.arange(1, shots.shape[1] + 1).float()
         share = (same * weights).sum(dim=1) / weights.sum().clamp(min=1.0)

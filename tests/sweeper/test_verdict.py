@@ -20,7 +20,7 @@ SCORED = {
     "accuracy": {"1": 0.6},
     "environment": {},
     "epochs_trained": 1,
-    "reader_calls_asked": 0,
+    "reader_calls": {},
     "stage": "key",
 }
 FAILED = {"class": "not_finite", "message": "the loss is nan"}
@@ -58,9 +58,7 @@ def test_a_result_without_a_usable_score_fails(score: Any) -> None:
 def test_a_result_that_lacks_something_fails_and_names_it() -> None:
     judged = verdict(JobStatus.COMPLETED, result={"score": 0.6, "accuracy": {}})
     assert judged.failure == "bad_result"
-    assert judged.reason == (
-        "result.json lacks environment, epochs_trained, reader_calls_asked, stage"
-    )
+    assert judged.reason == ("result.json lacks environment, epochs_trained, reader_calls, stage")
 
 
 def test_a_full_disk_is_no_trials_fault() -> None:

@@ -51,7 +51,7 @@ def test_every_number_of_shots_is_scored_on_its_prefix() -> None:
     # weights 1 .. s grow towards the query; right where kind 0 has more than half of them:
     # first row 0/1, 2/3, 5/6, 9/10; second row 1/1, 1/3, 1/6, 1/10
     assert scores.tolist() == [[0, 1, 1, 1], [1, 0, 0, 0]]
-    assert task.reader.calls == 2 * 4
+    assert task.reader.calls.asked == 2 * 4
 
 
 def test_the_nearest_candidate_stands_next_to_the_query() -> None:

@@ -167,7 +167,7 @@ def test_the_validation_loss_scores_without_a_reader(folder: Path) -> None:
     assert result["score"] == lines[-1]["metrics"]["score"]
     # GRPO validates with the same reward, hard_plus_soft
     assert result["score"] == pytest.approx(lines[-1]["metrics"]["validation_loss"], abs=1e-6)
-    assert result["reader_calls_asked"] == 0
+    assert result["reader_calls"]["needed"] == 0
 
 
 def test_only_the_first_queries_are_scored_where_fewer_are_asked(folder: Path) -> None:

@@ -203,7 +203,7 @@ def test_the_reader_sees_the_answers_and_the_order_of_the_shots(
 def test_calls_count_pairs(reader: InContextReader) -> None:
     reader.answer(*prompts(3, 2))
     reader.answer(*prompts(300, 0))
-    assert reader.calls == 303
+    assert reader.calls.asked == 303
 
 
 def test_no_queries_get_no_answers(reader: InContextReader) -> None:

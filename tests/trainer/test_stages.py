@@ -115,10 +115,16 @@ def test_another_judge_gives_other_scores(changed: dict[str, Any]) -> None:
     assert evaluation_key("key", judged, HERE) != by_loss
 
 
-def test_questions_change_scores_and_not_stages() -> None:
+def test_fewer_questions_change_no_stage_and_are_read_off_the_scores_of_more() -> None:
     fewer = spec(evaluate={"questions": 200})
     assert keys(fewer) == keys(spec())
-    assert evaluation_key("key", fewer, HERE) != evaluation_key("key", spec(), HERE)
+    assert evaluation_key("key", fewer, HERE) == evaluation_key("key", spec(), HERE)
+
+
+def test_a_loss_on_fewer_questions_is_another_score() -> None:
+    fewer = spec(task=FILES, evaluate={**LOSS, "questions": 200})
+    more = spec(task=FILES, evaluate=LOSS)
+    assert evaluation_key("key", fewer, HERE) != evaluation_key("key", more, HERE)
 
 
 def test_the_holdout_is_scored_from_the_same_stages() -> None:

@@ -87,7 +87,7 @@ def test_a_finished_spec_is_answered_from_disk(tmp_path: Path) -> None:
     run(tmp_path, "first", spec())
     again = run(tmp_path, "again", spec())
     result = json.loads((again / RESULT).read_text())
-    assert (result["epochs_trained"], result["reader_calls_asked"]) == (0, 0)
+    assert (result["epochs_trained"], result["reader_calls"]["asked"]) == (0, 0)
 
 
 def test_a_stop_file_ends_the_training_after_the_epoch_in_hand(tmp_path: Path) -> None:
@@ -132,6 +132,56 @@ def test_a_damaged_stage_is_set_aside_and_trained_again(tmp_path: Path, damage: 
     assert any(name.startswith(f"{key}.damaged-0") for name in after)
 
 
+def evaluated_on(questions: int) -> TrainSpec:
+    fewer = spec().evaluate.model_copy(update={"questions": questions})
+    return spec().model_copy(update={"evaluate": fewer})
+
+
+def test_more_questions_ask_only_for_the_others(tmp_path: Path) -> None:
+    run(tmp_path, "fewer", evaluated_on(20))
+    more = run(tmp_path, "more", evaluated_on(32))
+    result = json.loads((more / RESULT).read_text())
+    assert result["reader_calls"]["asked"] == 4 * 12 * 4  # epochs, questions, numbers of shots
+    alone = run(tmp_path, "alone", evaluated_on(32), stages="alone_stages")
+    assert metric_lines(more) == metric_lines(alone)
+
+
+def test_fewer_questions_are_read_off_the_scores_of_more(tmp_path: Path) -> None:
+    run(tmp_path, "more", evaluated_on(32))
+    fewer = run(tmp_path, "fewer", evaluated_on(20))
+    result = json.loads((fewer / RESULT).read_text())
+    assert (result["questions"], result["reader_calls"]["asked"]) == (20, 0)
+    alone = run(tmp_path, "alone", evaluated_on(20), stages="alone_stages")
+    assert metric_lines(fewer) == metric_lines(alone)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "emptied"])
+def test_damaged_scores_are_set_aside_and_asked_again(tmp_path: Path, damage: str) -> None:
+    first = run(tmp_path, "first", spec())
+    evaluation = json.loads((first / RESULT).read_text())["evaluation"]
+    victim = tmp_path / "stages" / "evaluations" / f"{evaluation}.safetensors"
+    content = victim.read_bytes()
+    flipped = content[:-1] + bytes([content[-1] ^ 1])
+    damaged = {"flipped": flipped, "truncated": content[:-100], "emptied": b""}[damage]
+    victim.write_bytes(damaged)
+    again = run(tmp_path, "again", spec())
+    assert json.loads((again / RESULT).read_text())["reader_calls"]["asked"] == 32 * 4
+    assert metric_lines(again) == metric_lines(first)
+    assert victim.read_bytes() == content
+    aside = tmp_path / "stages" / "evaluations" / f"{evaluation}.damaged-0"
+    assert aside.read_bytes() == damaged
+
+
+def test_the_scores_of_a_damaged_stage_are_not_asked_again(tmp_path: Path) -> None:
+    first = run(tmp_path, "first", spec())
+    key = json.loads((first / RESULT).read_text())["stage"]
+    (tmp_path / "stages" / key / POLICY).unlink()
+    again = run(tmp_path, "again", spec())
+    result = json.loads((again / RESULT).read_text())
+    trained = 32 * 4 * 4  # the training itself asks for sampled rollouts
+    assert (result["epochs_trained"], result["reader_calls"]["asked"]) == (1, trained)
+
+
 def test_a_loss_that_is_not_finite_names_phase_epoch_and_step(tmp_path: Path) -> None:
     with pytest.raises(NotFiniteError, match=r"epoch 1, step \d+: the loss is"):
         run(tmp_path, "trial", spec(rce={"lr": 1e30}))
@@ -174,7 +224,7 @@ def test_the_holdout_scores_the_last_stage_alone(tmp_path: Path) -> None:
     folder = run(tmp_path, "holdout", held_out)
     result = json.loads((folder / RESULT).read_text())
     assert result["split"] == "holdout"
-    assert result["reader_calls_asked"] == 32 * 4
+    assert result["reader_calls"]["asked"] == 32 * 4
     assert read_metrics(folder)[0] == []
 
 

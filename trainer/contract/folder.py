@@ -48,6 +48,7 @@ class Job:
 
     spec: TrainSpec
     stages: Path  # absolute, or relative to the trial folder
+    answers: Path | None = None  # the store of answers; absolute or relative; None: none is kept
     device: str = "cpu"  # "cpu" or "cuda": the slot has set CUDA_VISIBLE_DEVICES
     controls: tuple[Control, ...] | None = None
 
@@ -56,6 +57,7 @@ class Job:
         return {
             "spec": self.spec.to_json(),
             "stages": str(self.stages),
+            "answers": None if self.answers is None else str(self.answers),
             "device": self.device,
             "controls": None if self.controls is None else list(self.controls),
         }
@@ -67,6 +69,7 @@ def read_job(folder: Path) -> Job:
     return Job(
         spec=TrainSpec.model_validate(payload["spec"]),
         stages=folder / payload["stages"],
+        answers=None if payload.get("answers") is None else folder / payload["answers"],
         device=payload.get("device", "cpu"),
         controls=None if payload.get("controls") is None else tuple(payload["controls"]),
     )

@@ -105,12 +105,17 @@ def start_of_last_phase(spec: TrainSpec) -> TrainSpec:
 
 
 def evaluation_key(stage_key: str, spec: TrainSpec, environment: Environment) -> str:
-    """Key of a stage's scores: the stage, the questions and the reader."""
+    """Key of a stage's scores: the stage, the questions and the reader.
+
+    The first questions of many are a sample of them: one file holds the scores of all that have
+    been asked so far, and fewer are read off it. A command or a loss scores a number of questions.
+    """
+    counted = spec.evaluate.judge != "reader"
     return digest(
         {
             "stage": stage_key,
             "split": spec.evaluate.split,
-            "questions": spec.evaluate.asked,
+            "questions": spec.evaluate.asked if counted else None,
             "shots": list(spec.evaluate.shots),
             "judge": spec.evaluate.judge,
             "reward": spec.evaluate.reward if spec.evaluate.judge == "validation_loss" else None,

@@ -20,7 +20,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from trainer.errors import InputError
-from trainer.readers import Answers
+from trainer.readers import Answers, Calls
 from trainer.readers.in_context_model import MAX_SHOTS, WIDTH, InContextModel
 
 BLOCK = 256  # prompts a pass, as many as 32 queries with 8 rollouts
@@ -59,7 +59,10 @@ class InContextReader:
         device: str = "cpu",
     ) -> None:
         self.digest = pretrained.digest
-        self.calls = 0
+        self.batch_size = BLOCK
+        self.batch_invariant = True  # every pass has one shape
+        self.worth_storing = False  # to answer takes as long as to look it up
+        self.calls = Calls()
         self._device = device
         self._model = pretrained.model.to(device).eval()
         self._answers = answers.to(device)
@@ -77,7 +80,7 @@ class InContextReader:
                 f"`shots` must be ({len(queries)}, S) with S in 0-{MAX_SHOTS}, "
                 f"but got {tuple(shots.shape)}."
             )
-        self.calls += len(queries)
+        self.calls += Calls(asked=len(queries))
         answers = Answers(  # made outside inference mode: losses may be built upon them
             score=torch.empty(len(queries), device=self._device),
             gt_prob=torch.empty(len(queries), device=self._device),
@@ -86,8 +89,9 @@ class InContextReader:
             prompts = torch.cat([shots, queries[:, None]], dim=1).to(self._device)
             for start in range(0, len(prompts), BLOCK):
                 part = slice(start, start + BLOCK)
-                self._answer_block(prompts[part], Answers(*(field[part] for field in answers)))
-        return Answers(*(field.to(queries.device) for field in answers))
+                block = Answers(answers.score[part], answers.gt_prob[part])
+                self._answer_block(prompts[part], block)
+        return Answers(answers.score.to(queries.device), answers.gt_prob.to(queries.device))
 
     def _answer_block(self, prompts: Tensor, out: Answers) -> None:
         """Write the answers to up to ``BLOCK`` prompts. Shape: ``(B, T)``, the query last."""

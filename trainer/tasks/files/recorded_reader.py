@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from trainer.groups import batch_of
-from trainer.readers import Answers
+from trainer.readers import Answers, Calls
 from trainer.tasks import RecordedRollouts
 
 
@@ -21,7 +21,10 @@ class RecordedReader:
 
     def __init__(self, rollouts: RecordedRollouts, *, digest: str) -> None:
         self.digest = f"recorded-{digest}"
-        self.calls = 0  # nothing is ever asked
+        self.batch_size = 1
+        self.batch_invariant = True
+        self.worth_storing = False  # all that it can say lies in memory
+        self.calls = Calls()  # nothing is ever asked
         self._rollouts = rollouts
         self._scores = rollouts.soft if rollouts.score is None else rollouts.score
 

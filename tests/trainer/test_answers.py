@@ -1,0 +1,166 @@
+import math
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer import answers as module
+from trainer.answers import Answer, AnswerStore, Prompts
+from trainer.errors import AnswersError
+
+PROMPTS: Prompts = np.array([[7, 1, 2], [7, 2, 1], [8, 1, 2]])
+ANSWERS = [Answer(0.25, 0.5), Answer(1.0, 0.125, "a red square"), Answer(0.0, math.nan, "")]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> AnswerStore:
+    store = AnswerStore(tmp_path / "answers.db")
+    store.add("reader", PROMPTS, ANSWERS)
+    return store
+
+
+def filled(path: Path, count: int) -> None:
+    store = AnswerStore(path)
+    prompts = np.arange(3 * count).reshape(count, 3)
+    store.add("reader", prompts, [Answer(i % 2, 0.5) for i in range(count)])
+    store.close()
+
+
+def test_answers_come_back_as_they_were_given(store: AnswerStore) -> None:
+    found = store.look_up("reader", PROMPTS)
+    assert found[:2] == ANSWERS[:2]
+    assert found[2] is not None
+    assert (found[2].score, found[2].text) == (0.0, "")
+    assert math.isnan(found[2].gt_prob)
+
+
+@pytest.mark.parametrize(
+    ("reader", "prompt"),
+    [
+        ("another", [7, 1, 2]),
+        ("reader", [7, 1, 3]),
+        ("reader", [9, 1, 2]),
+        ("reader", [7, 1]),
+        ("reader", [7, 1, 2, 3]),
+    ],
+)
+def test_reader_query_and_every_shot_make_the_key(
+    store: AnswerStore, reader: str, prompt: list[int]
+) -> None:
+    assert store.look_up(reader, np.array([prompt])) == [None]
+
+
+def test_the_first_answer_stands(store: AnswerStore) -> None:
+    store.add("reader", PROMPTS[:1], [Answer(1.0, 1.0)])
+    assert store.look_up("reader", PROMPTS[:1]) == ANSWERS[:1]
+    assert len(store) == 3
+
+
+def test_more_prompts_than_one_query_takes(tmp_path: Path) -> None:
+    filled(tmp_path / "answers.db", 2500)
+    found = AnswerStore(tmp_path / "answers.db").look_up("reader", np.arange(7500).reshape(-1, 3))
+    assert [answer and answer.score for answer in found] == [i % 2 for i in range(2500)]
+
+
+def test_a_flipped_bit_is_no_answer_and_is_mended_by_the_next(
+    store: AnswerStore, tmp_path: Path
+) -> None:
+    damaged = sqlite3.connect(tmp_path / "answers.db")
+    key, value = damaged.execute("SELECT key, value FROM answers ORDER BY key").fetchone()
+    flipped = bytes([*value[:5], value[5] ^ 4, *value[6:]])
+    damaged.execute("UPDATE answers SET value = ? WHERE key = ?", (flipped, key))
+    damaged.commit()
+    assert store.look_up("reader", PROMPTS)[0] is None
+    store.add("reader", PROMPTS[:1], ANSWERS[:1])
+    assert store.look_up("reader", PROMPTS[:1]) == ANSWERS[:1]
+
+
+def test_a_truncated_file_is_kept_aside_and_what_can_be_read_lives_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "answers.db"
+    filled(path, 5000)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    found = AnswerStore(path).look_up("reader", np.arange(15000).reshape(-1, 3))
+    known = [(i, answer.score) for i, answer in enumerate(found) if answer is not None]
+    assert 0 < len(known) < 5000
+    assert all(score == i % 2 for i, score in known)  # fewer, and none of them wrong
+    assert (tmp_path / "answers.db.damaged-0").stat().st_size < len(content)
+    assert "answers of it can be read, the others are asked anew" in caplog.text
+
+
+def test_a_file_of_something_else_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "answers.db"
+    path.write_bytes(b"these are no answers" * 100)
+    store = AnswerStore(path)
+    store.add("reader", PROMPTS, ANSWERS)
+    assert store.look_up("reader", PROMPTS[:1]) == ANSWERS[:1]
+    assert (tmp_path / "answers.db.damaged-0").read_bytes().startswith(b"these are no answers")
+
+
+def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "answers.db"
+    later = sqlite3.connect(path)
+    later.execute("PRAGMA user_version = 2")
+    later.close()
+    with pytest.raises(AnswersError, match=r"format 2, .* move it away"):
+        AnswerStore(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["answers.db"]
+
+
+def test_a_locked_store_says_who_to_look_for(
+    store: AnswerStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOCKED_SECONDS", 0.1)
+    patient = AnswerStore(tmp_path / "answers.db")
+    other = sqlite3.connect(tmp_path / "answers.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(AnswersError, match=r"answers\.db: .*locked; another program"):
+        patient.look_up("reader", PROMPTS)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_store_says_so(store: AnswerStore, tmp_path: Path) -> None:
+    store.close()
+    (tmp_path / "answers.db").chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(AnswersError, match="make the file and its folder writable"):
+            AnswerStore(tmp_path / "answers.db").add("reader", PROMPTS + 10, ANSWERS)
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AnswersError, match="make sure that its folder exists"):
+        AnswerStore(tmp_path / "nowhere" / "answers.db")
+
+
+WRITER = """
+import sys, numpy as np
+from pathlib import Path
+from trainer.answers import Answer, AnswerStore
+store, own = AnswerStore(Path(sys.argv[1])), int(sys.argv[2])
+for batch in range(20):
+    for owner in (0, own):  # rows that all write, and rows of its own
+        prompts = np.array([[owner, batch, shot] for shot in range(50)])
+        store.add("reader", prompts, [Answer(owner / 8, 0.5)] * 50)
+        assert None not in store.look_up("reader", prompts)
+"""
+
+
+def test_four_processes_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "answers.db"  # which none of them finds
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(own)]) for own in range(1, 5)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    store = AnswerStore(path)
+    assert len(store) == 5 * 20 * 50
+    found = store.look_up("reader", np.array([[3, 19, 49], [0, 0, 0]]))
+    assert found == [Answer(3 / 8, 0.5), Answer(0.0, 0.5)]

@@ -1,0 +1,108 @@
+"""A reader that is never asked the same thing twice: it looks up first, and keeps what is new.
+
+Shape legend: B prompts, S shots, P distinct prompts.
+"""
+
+import copy
+import functools
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from trainer.answers import Answer, AnswerStore
+from trainer.contract import EvaluateSpec
+from trainer.readers import Answers, Calls, Reader
+from trainer.tasks import Task
+
+
+class RememberingReader:
+    """A reader with the answers of its workspace beside it.
+
+    Args:
+        reader: Who answers what is not known.
+        store: What is known.
+        rows: Digest of what the global ids stand for.
+    """
+
+    def __init__(self, reader: Reader, store: AnswerStore, *, rows: str) -> None:
+        self.digest = reader.digest
+        self.batch_size = reader.batch_size
+        self.batch_invariant = reader.batch_invariant
+        self.worth_storing = reader.worth_storing
+        self._reader = reader
+        self._store = store
+        self._name = f"{reader.digest}/{rows}"
+        self._saved = Calls()
+
+    @property
+    def calls(self) -> Calls:
+        """What has been needed so far."""
+        return self._reader.calls + self._saved
+
+    def answer(self, queries: Tensor, shots: Tensor) -> Answers:
+        """Answer each query with its shots; see `Reader`."""
+        prompts = torch.cat([queries[:, None], shots], dim=1).cpu()
+        distinct, place = torch.unique(prompts, dim=0, return_inverse=True)
+        known = self._store.look_up(self._name, distinct.numpy())
+        missing = torch.tensor([i for i, a in enumerate(known) if a is None], dtype=torch.int64)
+        self._saved += Calls(store=len(distinct) - len(missing), equal=len(prompts) - len(distinct))
+        for part in torch.split(missing, self._reader.batch_size):
+            self._ask(distinct[part])
+        if len(missing):
+            for index, answer in zip(
+                missing.tolist(),
+                self._store.look_up(self._name, distinct[missing].numpy()),
+                strict=True,
+            ):
+                known[index] = answer
+        return _gathered(known, place, queries.device)
+
+    def learn(self, queries: Tensor, shots: Tensor, answers: Answers) -> None:
+        """Keep answers that this very reader gave elsewhere, unless it has done so before."""
+        prompts = torch.cat([queries[:, None], shots], dim=1).cpu().numpy()
+        if len(prompts) and self._store.look_up(self._name, prompts[-1:]) == [None]:
+            self._store.add(self._name, prompts, _rows(answers))
+
+    def _ask(self, prompts: Tensor) -> None:
+        """Ask one batch and keep what was said, before the next: it may have cost minutes."""
+        said = self._reader.answer(prompts[:, 0], prompts[:, 1:])
+        self._store.add(self._name, prompts.numpy(), _rows(said))
+
+
+def remembered(task: Task, path: Path, spec: EvaluateSpec) -> Task:
+    """The same task, with the answers in ``path`` beside its reader where they are worth keeping.
+
+    Raises:
+        AnswersError: where the store cannot be opened.
+    """
+    wanted = spec.remember == "always" or (spec.remember == "auto" and task.reader.worth_storing)
+    if not wanted:
+        return task
+    chosen = copy.copy(task)
+    chosen.reader = RememberingReader(task.reader, _open(path), rows=task.data_digest)
+    return chosen
+
+
+@functools.cache  # a warm worker opens, and checks, each file once
+def _open(path: Path) -> AnswerStore:
+    return AnswerStore(path)
+
+
+def _rows(answers: Answers) -> list[Answer]:
+    scores, probabilities = answers.score.tolist(), answers.gt_prob.tolist()
+    if answers.texts is None:
+        return [Answer(*row) for row in zip(scores, probabilities, strict=True)]
+    return [Answer(*row) for row in zip(scores, probabilities, answers.texts, strict=True)]
+
+
+def _gathered(known: list[Answer | None], place: Tensor, device: torch.device) -> Answers:
+    found = [answer for answer in known if answer is not None]
+    assert len(found) == len(known), "every prompt was looked up or asked"
+    texts = [answer.text for answer in found]
+    order = place.tolist()
+    return Answers(
+        torch.tensor([answer.score for answer in found])[place].to(device),
+        torch.tensor([answer.gt_prob for answer in found])[place].to(device),
+        None if None in texts else [str(texts[index]) for index in order],
+    )
