@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 from sweeper.problems import shown
 
-_HARMLESS = ("title", "description", "trials", "controls", "resources")  # change no number
+_HARMLESS = (  # change no number
+    *("title", "description", "trials", "controls", "limits", "resources"),
+    "trainer.evaluate.remember",
+)
 _ABSENT = object()  # of a key that one of the two does not have
 
 
@@ -29,15 +32,20 @@ class Change(NamedTuple):
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """List every difference between two configs in the form of `StudyConfig.to_json`.
 
-    Harmless are another number of trials, other controls or resources, title or description.
+    Harmless are another number of trials, other limits, controls or resources, title, description
+    and whether answers are kept.
     Another order of the parameters is a difference, because proposals depend on it.
     """
     before, after = _flat(old), _flat(new)
     return [
-        Change(key, before.get(key), after.get(key), key.split(".")[0] in _HARMLESS)
+        Change(key, before.get(key), after.get(key), _is_harmless(key))
         for key in dict.fromkeys((*before, *after))
         if _text(before.get(key, _ABSENT)) != _text(after.get(key, _ABSENT))
     ]
+
+
+def _is_harmless(key: str) -> bool:
+    return any(key == harmless or key.startswith(f"{harmless}.") for harmless in _HARMLESS)
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:

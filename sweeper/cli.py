@@ -6,6 +6,7 @@ interrupted. Imports of what takes time stand inside the commands: `sweeper --he
 
 import contextlib
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,6 +27,20 @@ study_file = click.argument(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 study_name = click.argument("study")
+
+
+class TrialName(click.ParamType[str]):
+    """7, or 7@2: the shorter training of two epochs that trial 7 has scored on its way."""
+
+    name = "trial"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Check the form; whether there is such a trial is the study's matter."""
+        if not re.fullmatch(r"\d+(@\d+)?", str(value)):
+            self.fail(
+                f"{value!r} is no trial; write 7, or 7@2 for its first two epochs", param, ctx
+            )
+        return str(value)
 
 
 class Commands(click.Group):
@@ -191,8 +206,8 @@ def status(study: str, as_json: bool) -> None:
 
 @cli.command()
 @study_name
-@click.argument("trial", type=click.IntRange(min=0))
-def show(study: str, trial: int) -> None:
+@click.argument("trial", type=TrialName())
+def show(study: str, trial: str) -> None:
     """Show all that is known of one trial."""
     from sweeper.reading import show_trial
 
@@ -228,7 +243,7 @@ def best(study: str) -> None:
 
 @cli.command()
 @study_name
-@click.option("--trial", type=click.IntRange(min=0), help="Another trial than the best.")
+@click.option("--trial", type=TrialName(), help="Another trial than the best.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="yaml", show_default=True)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Also copy its weights here.")
 @click.option(
@@ -244,7 +259,7 @@ def best(study: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="A CSV of all trials instead.")
 def export(
     study: str,
-    trial: int | None,
+    trial: str | None,
     form: "Format",
     checkpoint: Path | None,
     checkpoint_form: "CheckpointFormat",

@@ -26,6 +26,7 @@ from sweeper.references import references, substitute
 from sweeper.sections import (
     CONTROLS,
     METRIC_GOALS,
+    Limits,
     Metric,
     Mlflow,
     Pruner,
@@ -60,6 +61,8 @@ class StudyConfig:
     trials: int = 32  # in all: baseline, enqueued and cached included
     lag: Literal["auto"] | int = "auto"
     order: Literal["fixed", "free"] = "fixed"
+    duplicates: Literal["cached", "reseed", "resample"] = "cached"
+    limits: Limits = field(default_factory=Limits)
     resources: Resources = field(default_factory=Resources)
     mlflow: Mlflow = field(default_factory=Mlflow)  # the experiment is always given
 
@@ -106,6 +109,8 @@ class StudyConfig:
             "trials": self.trials,
             "lag": self.lag,
             "order": self.order,
+            "duplicates": self.duplicates,
+            "limits": self.limits.model_dump(mode="json", exclude_none=True),
             "resources": self.resources.model_dump(mode="json"),
             "mlflow": self.mlflow.model_dump(mode="json", exclude_none=True),
         }
@@ -145,12 +150,13 @@ def changes(old: StudyConfig, new: StudyConfig) -> list[Change]:
     return differences(old.to_json(), new.to_json())
 
 
-def spec_for(config: StudyConfig, values: Mapping[str, Value]) -> TrainSpec:
+def spec_for(config: StudyConfig, values: Mapping[str, Value], *, repeat: int = 0) -> TrainSpec:
     """Put a trial's values in place of the references; paths begin at the study file's folder.
 
     Args:
         config: The study.
         values: A completed setting: chosen, fixed and, where inactive, `otherwise`.
+        repeat: How often the same setting was spent before; each time has a seed of its own.
 
     Raises:
         ConfigError: if these values together make no valid spec.
@@ -164,7 +170,8 @@ def spec_for(config: StudyConfig, values: Mapping[str, Value]) -> TrainSpec:
             for found in refusals(TrainSpec, error)
         ]
         raise ConfigError(config.path, problems) from error
-    return spec.below(config.path.absolute().parent)
+    seeded = spec.model_copy(update={"seed": spec.seed + repeat})
+    return seeded.below(config.path.absolute().parent)
 
 
 def free_phases(config: StudyConfig) -> tuple[int, ...]:
@@ -208,6 +215,8 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         trials=checked.trials,
         lag=file.lag,
         order=file.order,
+        duplicates=file.duplicates,
+        limits=file.limits,
         resources=file.resources,
         mlflow=file.mlflow.model_copy(update={"experiment": experiment}),
     )

@@ -6,9 +6,11 @@ on: a trial's row is written before its job is submitted, and told after its res
 """
 
 import contextlib
+import itertools
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,16 +20,23 @@ from sweeper.instrument import POLL_SECONDS, OneOffJobs, confirm
 from sweeper.interrupts import Interrupts
 from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
 from sweeper.plan import first_spec, open_record
-from sweeper.proposals import Search, propose, ready, should_prune
+from sweeper.proposals import Search, propose, ready, shared_prefixes, should_prune
 from sweeper.ranking import baseline_of, params_text, ranking, score_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.snapshot import snapshot
 from sweeper.space import complete_values
 from sweeper.study_store import StudyStore
 from sweeper.tracking.keys import call_metrics, phase_groups
-from sweeper.verdict import Verdict, another_instrument, judge, result_tags
-from sweeper.workspace import StudyFolder, ask_to_stop, prepare_job, read_failure, read_result
-from trainer.contract import TrainSpec, read_metrics
+from sweeper.verdict import Verdict, another_instrument, from_record, judge, result_tags
+from sweeper.workspace import (
+    StudyFolder,
+    ask_to_stop,
+    prepare_job,
+    read_failure,
+    read_result,
+    read_waiting,
+)
+from trainer.contract import Claims, TrainSpec, read_metrics
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
@@ -65,6 +74,7 @@ class _OpenTrial:
     epoch: int = 0  # of the last phase
     intermediate: dict[int, float] = field(default_factory=dict)
     pruned: bool = False
+    waits_for: str | None = None  # the stage that another job is making; holds no slot meanwhile
     ended: float | None = None  # of the last epoch, seconds since 1970
 
 
@@ -93,28 +103,35 @@ class Driver:
         self._launcher = launcher
         self._interrupts = interrupts
         self._progress = progress
-        self._records = {record.number: record for record in store.records()}
+        stored = store.records()
+        self._records = {record.number: record for record in stored if record.prefix is None}
+        self._prefixes = {record.name: record for record in stored if record.prefix is not None}
         self._resumable = [n for n, r in self._records.items() if r.state is TrialState.RUNNING]
         self._open: dict[int, _OpenTrial] = {}
-        self._exhausted = False
+        self._ended_early = False  # before the total of trials, and that was said
+        self._calls_before = 0  # asked by the controls
 
-    def search(self, environment: Mapping[str, str]) -> None:
-        """Run trials until their total is reached, the space is used up or a stop is asked for.
+    def search(self, instrument: Mapping[str, Any]) -> None:
+        """Run trials until their total or a limit is reached, the space is used up or a stop is
+        asked for.
 
         Args:
-            environment: Of the controls; a trial from another one is not ranked beside them.
+            instrument: The result of the controls; a trial from another environment is not ranked
+                beside them.
 
         Raises:
             InstrumentError: where a trial was measured with another instrument.
             SweeperError: where the machine, not a trial, is at fault.
         """
-        self._environment = environment
+        self._environment = instrument["environment"]
+        self._calls_before = instrument["reader_calls"]["asked"]
+        self._add_prefixes()
         self._write_state("running")
-        while self._fill_slots() or self._open:
-            self._watch()
-            if self._interrupts.requested:
-                for trial in self._open.values():
-                    ask_to_stop(trial.folder)
+        with Claims(self._folder.stages) as self._claims:
+            while self._fill_slots() or self._open:
+                self._watch()
+                if self._interrupts.requested:
+                    self._stop()
         self._write_state("interrupted" if self._interrupts.requested else "finishing")
 
     def abandon(self, state: str) -> None:
@@ -141,19 +158,32 @@ class Driver:
         )
 
     def records(self) -> list[TrialRecord]:
-        """All trials in order of their numbers."""
-        return [self._records[number] for number in sorted(self._records)]
+        """All trials by number, each after the shorter trainings that it has scored."""
+        rows = [*self._records.values(), *self._prefixes.values()]
+        return sorted(rows, key=lambda record: record.order)
 
     def finish(self, *, controls: Mapping[str, Any], confirmed: Mapping[str, Any]) -> None:
         """Write the last state, with all that the summary and later commands show."""
         state = "interrupted" if self._interrupts.requested else "finished"
         self._write_state(state, controls=controls, confirmed=confirmed)
 
+    def _stop(self) -> None:
+        """Ask every job to leave after its epoch; a trial that waits for one is left at once."""
+        for trial in list(self._open.values()):
+            if trial.waits_for is None:
+                ask_to_stop(trial.folder)
+            else:
+                del self._open[trial.number]
+                self._tell(trial, Verdict(state=TrialState.RUNNING), {})
+
     def _fill_slots(self) -> bool:
         """Launch trials while slots are free; say whether any was launched."""
         launched = False
-        while not self._interrupts.requested and len(self._open) < self._launcher.slots:
-            if self._resumable:
+        while not self._interrupts.requested and self._busy() < self._launcher.slots:
+            if (waiting := self._next_waiting()) is not None:
+                waiting.waits_for = None
+                self._submit(waiting)
+            elif self._resumable:
                 self._launch(self._records[self._resumable.pop(0)])
             elif (record := self._next_record()) is not None:
                 self._launch(record)
@@ -164,23 +194,44 @@ class Driver:
             self._write_state("running")
         return launched
 
+    def _busy(self) -> int:
+        return sum(trial.waits_for is None for trial in self._open.values())
+
+    def _next_waiting(self) -> _OpenTrial | None:
+        """The first trial whose stage is no longer being made."""
+        return next(
+            (
+                trial
+                for trial in self._open.values()
+                if trial.waits_for is not None and self._claims.is_free(trial.waits_for)
+            ),
+            None,
+        )
+
     def _next_record(self) -> TrialRecord | None:
         """Propose the next trial and write its row; None where there is none, or not yet."""
         number = len(self._records)
         history = self.records()
-        if self._exhausted or number >= self._config.trials:
+        if self._ended_early or number >= self._config.trials:
+            return None
+        limit = self._config.limits.reader_calls
+        if limit is not None and (asked := self._calls()["asked"]) >= limit:
+            self._end_early(f"{asked:,} reader calls were asked, the study's limit is {limit:,}")
             return None
         if not ready(self._search, number, history):
             return None
         proposal = propose(self._search, number, history)
         if proposal is None:
-            self._exhausted = True
-            self._progress.say(f"all {number} settings of the space have been tried")
+            self._end_early(f"every setting of the space has been tried, in {number} trials")
             return None
         record = open_record(self._config, number, proposal)
         self._store.add(record)
         self._records[number] = record
         return record
+
+    def _end_early(self, reason: str) -> None:
+        self._ended_early = True
+        self._progress.say(f"the search ends here: {reason}")
 
     def _launch(self, record: TrialRecord) -> None:
         """Open the trial's MLflow run and hand its folder to the launcher."""
@@ -199,6 +250,10 @@ class Driver:
         trial = _OpenTrial(
             number=record.number, spec=spec, folder=folder, run_id=run_id, started=time.time()
         )
+        known = self._known_setting(record)
+        if known is not None:
+            self._tell_known(trial, known)
+            return
         self._open[record.number] = trial
         if read_result(folder) is None:
             self._submit(trial)
@@ -209,8 +264,9 @@ class Driver:
 
     def _watch(self) -> None:
         """Wait for news, copy what was written, tell what ended."""
-        jobs = {trial.job_id: trial for trial in self._open.values() if trial.job_id is not None}
-        found = [trial for trial in self._open.values() if trial.job_id is None]
+        at_work = [trial for trial in self._open.values() if trial.waits_for is None]
+        jobs = {trial.job_id: trial for trial in at_work if trial.job_id is not None}
+        found = [trial for trial in at_work if trial.job_id is None]
         statuses = self._launcher.poll(list(jobs), timeout=0.0 if found else POLL_SECONDS)
         for trial in found:
             self._take_in(trial, JobStatus.COMPLETED)
@@ -239,9 +295,8 @@ class Driver:
     def _copy_epochs(self, trial: _OpenTrial) -> bool:
         """Copy new epochs to MLflow and Optuna; ask the pruner after each of the last phase."""
         lines, trial.offset = read_metrics(trial.folder, offset=trial.offset)
-        kinds = [entry.kind for entry in trial.spec.phases]
-        self._tracking.log_epochs(trial.run_id, lines, groups=phase_groups(kinds))
-        last_phase = len(kinds) - 1
+        self._log_lines(trial, lines)
+        last_phase = len(trial.spec.phases) - 1
         for line in lines:
             trial.ended = line["timing"]["ended"]
             score = line["metrics"]["score"]
@@ -258,10 +313,18 @@ class Driver:
                 ask_to_stop(trial.folder)
         return bool(lines)
 
+    def _log_lines(self, trial: _OpenTrial, lines: Sequence[Mapping[str, Any]]) -> None:
+        groups = phase_groups([entry.kind for entry in trial.spec.phases])
+        self._tracking.log_epochs(trial.run_id, lines, groups=groups)
+
     def _settle(self, trial: _OpenTrial, status: JobStatus) -> None:
         """Judge a job that ended and tell everyone."""
         result = read_result(trial.folder)
         failure = read_failure(trial.folder)
+        waits_for = read_waiting(trial.folder)
+        if result is None and waits_for is not None and not self._interrupts.requested:
+            trial.waits_for = waits_for
+            return
         verdict = judge(
             status,
             result,
@@ -328,10 +391,104 @@ class Driver:
             }
         if verdict.failure is not None:
             notes |= {"failure": verdict.failure, "reason": verdict.reason}
+        self._store_verdict(trial, verdict, notes)
+
+    def _store_verdict(self, trial: _OpenTrial, verdict: Verdict, notes: Mapping[str, Any]) -> None:
         self._note(trial.number, **notes)
         self._store.tell(trial.number, verdict.state, verdict.score)
         self._refresh(trial.number)
         self._progress.say(self._done_line(trial, verdict))
+        self._add_prefixes()
+
+    def _known_setting(self, record: TrialRecord) -> TrialRecord | None:
+        """A complete trial of the same setting and seed, which this one cannot but repeat."""
+        if record.notes.get("repeat"):
+            return None
+        return next(
+            (
+                known
+                for known in self.records()
+                if known.state is TrialState.COMPLETE
+                and known.params == record.params
+                and not known.notes.get("repeat")
+            ),
+            None,
+        )
+
+    def _tell_known(self, trial: _OpenTrial, known: TrialRecord) -> None:
+        """Answer a trial from the record of another one, without a job."""
+        assert known.score is not None, "a complete trial has a score"
+        lines = self._lines_of(known)
+        self._log_lines(trial, lines)
+        for epoch, score in known.intermediate.items():
+            self._store.report(trial.number, epoch, score)
+        notes = from_record(known.notes, known.name, lines)
+        self._tracking.finish_trial(
+            trial.run_id,
+            status="FINISHED",
+            score=known.score,
+            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
+            metrics=call_metrics(notes["reader_calls"]),
+            tags={"sweeper.origin": "cached", "sweeper.source": f"trial {known.name}"},
+        )
+        verdict = Verdict(state=TrialState.COMPLETE, score=known.score)
+        self._store_verdict(trial, verdict, {**notes, "origin": "cached", "seconds": 0.0})
+
+    def _add_prefixes(self) -> None:
+        """Add the shorter trainings that trials have scored, up to the first that still runs.
+
+        In the order of the numbers, not of time: the same rows, however the jobs ended.
+        """
+        done = list(
+            itertools.takewhile(
+                lambda record: record.state is not TrialState.RUNNING,
+                (self._records[number] for number in sorted(self._records)),
+            )
+        )
+        for prefix in shared_prefixes(self._search, done):
+            if prefix.name not in self._prefixes:
+                self._add_prefix(prefix, self._records[prefix.number])
+
+    def _add_prefix(self, prefix: TrialRecord, whole: TrialRecord) -> None:
+        """Write the row and the MLflow run of a shorter training."""
+        values = complete_values(self._config.space, prefix.params)
+        lines = self._lines_of(prefix)
+        if not lines:  # its files are gone: nothing is known but one number
+            return
+        notes = from_record(whole.notes, whole.name, lines)
+        notes |= {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
+        run_id = self._tracking.trial_run(
+            self._parent_run,
+            name=f"trial {prefix.name}",
+            params=values,
+            tags={
+                "sweeper.origin": "shared prefix",
+                "sweeper.source": f"trial {whole.name}",
+                "sweeper.stage": notes["stage"],
+            },
+        )
+        groups = phase_groups([entry.kind for entry in self._spec(whole).phases])
+        self._tracking.log_epochs(run_id, lines, groups=groups)
+        self._tracking.finish_trial(
+            run_id,
+            status="FINISHED",
+            score=prefix.score,
+            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
+            metrics=call_metrics(notes["reader_calls"]),
+            ended=lines[-1]["timing"]["ended"],
+        )
+        row = replace(prefix, notes={**notes, "run_id": run_id})
+        self._store.add(row)
+        self._prefixes[prefix.name] = row
+
+    def _lines_of(self, record: TrialRecord) -> list[dict[str, Any]]:
+        """The epochs of a trial, or of the shorter training that it contains, as far as there."""
+        source = int(str(record.notes.get("source", record.number)).partition("@")[0])
+        lines = read_metrics(self._folder.trial(source))[0]
+        spec = self._spec(record)
+        last = len(spec.phases) - 1
+        epochs = spec.phases[-1].settings.trained_epochs
+        return [line for line in lines if line["phase_index"] < last or line["epoch"] <= epochs]
 
     def _done_line(self, trial: _OpenTrial, verdict: Verdict) -> str:
         ended = sum(r.state is not TrialState.RUNNING for r in self._records.values())
@@ -356,7 +513,15 @@ class Driver:
         self._records[number] = self._store.record(number)
 
     def _spec(self, record: TrialRecord) -> TrainSpec:
-        return spec_for(self._config, complete_values(self._config.space, record.params))
+        values = complete_values(self._config.space, record.params)
+        return spec_for(self._config, values, repeat=record.notes.get("repeat", 0))
+
+    def _calls(self) -> dict[str, int]:
+        """Reader calls of all trials so far by what became of them; the controls' are asked."""
+        total = Counter({"needed": self._calls_before, "asked": self._calls_before})
+        for record in self._records.values():
+            total.update(record.notes.get("reader_calls", {}))
+        return {cause: total[cause] for cause in ("needed", "asked", "stage", "store", "equal")}
 
     def _write_state(self, state: str, **more: Any) -> None:
         """Write `state.json` and show it."""
@@ -365,6 +530,7 @@ class Driver:
             **snapshot(self._config, self.records(), running, state=state),
             "experiment": self._tracking.experiment_id,
             "slots": self._launcher.slots,
+            "reader_calls": self._calls(),
             "updated": time.time(),
             **more,
         }

@@ -32,7 +32,7 @@ class Configuration:
     """One complete trial as a configuration to use elsewhere."""
 
     study: str
-    trial: int
+    trial: int | str  # 7, or 7@2
     score: float  # fraction
     params: Mapping[str, Value]  # inactive parameters hold their `otherwise`
     spec: TrainSpec
@@ -63,16 +63,17 @@ class Configuration:
 
 
 def configuration(
-    config: StudyConfig, records: Sequence[TrialRecord], *, trial: int | None = None
+    config: StudyConfig, records: Sequence[TrialRecord], *, trial: str | None = None
 ) -> Configuration:
-    """The best complete trial, or trial number ``trial``.
+    """The best complete trial, or the one that is called ``trial``.
 
     Raises:
         UsageError: where no trial is complete, or that one is not.
     """
     ranked = ranking(records, goal=config.goal)
     if trial is not None:
-        ranked = [record for record in ranked if record.number == trial]
+        complete = [record for record in records if record.state is TrialState.COMPLETE]
+        ranked = [record for record in complete if str(record.name) == trial]
     if not ranked:
         raise UsageError(_nothing_complete(config, records, trial))
     best = ranked[0]
@@ -80,20 +81,20 @@ def configuration(
     values = complete_values(config.space, best.params)
     return Configuration(
         study=config.name,
-        trial=best.number,
+        trial=best.name,
         score=best.score,
         params=values,
-        spec=spec_for(config, values),
+        spec=spec_for(config, values, repeat=best.notes.get("repeat", 0)),
         stage=best.notes["stage"],
         device=best.notes["device"],
     )
 
 
 def _nothing_complete(
-    config: StudyConfig, records: Sequence[TrialRecord], trial: int | None
+    config: StudyConfig, records: Sequence[TrialRecord], trial: str | None
 ) -> str:
     if trial is not None:
-        states = {record.number: record.state.value for record in records}
+        states = {str(record.name): record.state.value for record in records}
         found = f"is {states[trial]}" if trial in states else "does not exist"
         return f"trial {trial} of study {config.name!r} {found}; only a complete trial is exported"
     counts = ", ".join(

@@ -5,6 +5,7 @@ see what is trained must not rank anything. At the end start, baseline and best 
 questions that selected nothing.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,15 @@ from typing import Any
 from sweeper.errors import InstrumentError
 from sweeper.jobs import JobRequest, JobStatus, Launcher
 from sweeper.verdict import MAX_ATTEMPTS
-from sweeper.workspace import StudyFolder, ask_to_stop, prepare_job, read_failure, read_result
-from trainer.contract import LOG, Control, Job, TrainSpec, start_of_last_phase
+from sweeper.workspace import (
+    StudyFolder,
+    ask_to_stop,
+    prepare_job,
+    read_failure,
+    read_result,
+    read_waiting,
+)
+from trainer.contract import LOG, Claims, Control, Job, TrainSpec, start_of_last_phase
 
 POLL_SECONDS = 0.5
 
@@ -28,7 +36,7 @@ class OneOffJobs:
     def start(self, folder: Path, job: Job) -> "PendingJob":
         """Submit the job unless its result is there."""
         prepare_job(folder, job)
-        pending = PendingJob(self._launcher, self._stopping, folder, job.spec.threads)
+        pending = PendingJob(self._launcher, self._stopping, folder, job)
         if read_result(folder) is None:
             pending.submit()
         return pending
@@ -38,12 +46,13 @@ class PendingJob:
     """A job of ``OneOffJobs`` that may still run."""
 
     def __init__(
-        self, launcher: Launcher, stopping: Callable[[], bool], folder: Path, threads: int
+        self, launcher: Launcher, stopping: Callable[[], bool], folder: Path, job: Job
     ) -> None:
         self._launcher = launcher
         self._stopping = stopping
         self._folder = folder
-        self._request = JobRequest(folder=folder.absolute(), threads=threads)
+        self._stages = folder / job.stages
+        self._request = JobRequest(folder=folder.absolute(), threads=job.spec.threads)
         self._attempts = 0
 
     def submit(self) -> None:
@@ -69,6 +78,11 @@ class PendingJob:
                 continue
             if self._stopping():
                 return None
+            waits_for = read_waiting(self._folder)
+            if waits_for is not None:
+                self._attempts -= 1  # nothing went wrong
+                self._wait(waits_for, while_waiting)
+                continue
             failure = read_failure(self._folder)
             if failure is not None:
                 raise InstrumentError(f"{failure['message']} (see {self._folder / LOG})")
@@ -80,6 +94,14 @@ class PendingJob:
             self.submit()
         while_waiting()
         return result
+
+    def _wait(self, stage: str, while_waiting: Callable[[], None]) -> None:
+        """Let another job make ``stage``, then submit again."""
+        with Claims(self._stages) as claims:
+            while not claims.is_free(stage) and not self._stopping():
+                time.sleep(POLL_SECONDS)
+                while_waiting()
+        self.submit()
 
 
 def start_controls(

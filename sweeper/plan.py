@@ -13,7 +13,7 @@ from sweeper.proposals import Proposal, Search, lag_for, propose, ready
 from sweeper.ranking import params_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.references import references
-from sweeper.space import complete_values, is_finite, size
+from sweeper.space import complete_values, is_finite, setting_at, size
 from trainer.contract import (
     PROBE_QUESTIONS,
     EasyVqaSpec,
@@ -72,7 +72,32 @@ def search_of(config: StudyConfig, *, lag: int) -> Search:
         baseline=config.baseline,
         enqueue=config.enqueue,
         lag=lag,
+        fidelity=_fidelity(config),
+        duplicates=config.duplicates,
     )
+
+
+def _fidelity(config: StudyConfig) -> str | None:
+    """The parameter of which a larger value only trains on; None where there is none.
+
+    Whether it does is seen from the stages: a schedule that depends on the number of epochs gives
+    other stages from the first epoch on.
+    """
+    for parameter in config.space.searched:
+        if not parameter.fidelity:
+            continue
+        setting = setting_at(config.space, [0.0] * len(config.space.searched))
+        if parameter.name not in setting:
+            continue
+        few, more = (
+            _chain(
+                spec_for(config, complete_values(config.space, {**setting, parameter.name: end}))
+            )
+            for end in map(int, parameter.bounds)
+        )
+        if more[: len(few)] == few and few[-1].phase_index == more[-1].phase_index:
+            return parameter.name
+    return None
 
 
 def first_spec(config: StudyConfig) -> TrainSpec:
@@ -156,12 +181,13 @@ def _foreseeable(config: StudyConfig, search: Search) -> list[TrialRecord]:
 def open_record(config: StudyConfig, number: int, proposal: Proposal) -> TrialRecord:
     """The row of a trial that is about to be launched."""
     values = complete_values(config.space, proposal.params)
+    repeated = {"repeat": proposal.repeat} if proposal.repeat else {}
     return TrialRecord(
         number=number,
         params=proposal.params,
         state=TrialState.RUNNING,
         sampler_state=proposal.sampler_state,
-        notes={"proposed": proposal.origin, "origin": "trained", "values": values},
+        notes={"proposed": proposal.origin, "origin": "trained", "values": values, **repeated},
     )
 
 

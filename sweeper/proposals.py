@@ -9,10 +9,11 @@ because `sweeper --help` must not wait for it.
 
 import contextlib
 import hashlib
+import json
 import math
 import random
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,7 +25,9 @@ from sweeper.space import (
     Space,
     Value,
     canonical,
+    check_setting,
     compose,
+    is_finite,
     setting_at,
     setting_number,
     size,
@@ -40,7 +43,9 @@ Goal = Literal["maximize", "minimize"]
 SamplerName = Literal["tpe", "random", "grid", "qmc", "cmaes", "gp"]
 PrunerName = Literal["none", "median", "percentile", "hyperband"]
 Origin = Literal["baseline", "enqueued", "sampled"]
+Duplicates = Literal["cached", "reseed", "resample"]
 
+RESAMPLES = 20  # at most, of one proposal
 _WITHOUT_HISTORY = ("random", "grid", "qmc")
 
 
@@ -58,6 +63,8 @@ class Search:
     baseline: Setting | None = None  # trial 0
     enqueue: tuple[Setting, ...] = ()  # the trials after it
     lag: int = 8  # how far behind n the known results end; 0: every result counts at once
+    fidelity: str | None = None  # the parameter whose trials contain all with a smaller value
+    duplicates: Duplicates = "cached"  # what becomes of a setting that is proposed again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,7 @@ class Proposal:
 
     params: Mapping[str, Value]
     origin: Origin
+    repeat: int = 0  # how often the setting was proposed before; under `duplicates: reseed`
     sampler_state: Mapping[str, Any] = field(default_factory=dict)  # goes into the trial's record
 
 
@@ -95,18 +103,97 @@ def propose(search: Search, number: int, history: Sequence[TrialRecord]) -> Prop
             trials after ``number`` - lag are ignored.
 
     Returns:
-        The proposal; None when a grid has no further point.
+        The proposal; None when every setting of a finite space has been tried.
 
     Raises:
         ValueError: if a record is missing, or has no result that it must have (see `ready`).
     """
+    given = _given(search)
+    if number >= len(given) and search.duplicates != "reseed":
+        tried = {setting_key(record.params) for record in _proposals(history, number)}
+        if is_finite(search.space) and len(tried) >= size(search.space):
+            return None
+        if search.duplicates == "resample":
+            return _resampled(search, number, history, tried)
+    proposal = _draw(search, number, history)
+    if proposal is None or search.duplicates != "reseed":
+        return proposal
+    same = [r for r in _proposals(history, number) if r.params == proposal.params]
+    return replace(proposal, repeat=len(same))
+
+
+def prefixes_of(search: Search, record: TrialRecord) -> list[TrialRecord]:
+    """The shorter trainings that a trial has scored on its way, as complete trials.
+
+    A trial that was stopped early has scored some, too; that of one which failed is not trusted.
+    """
+    name = search.fidelity
+    if (
+        name is None
+        or name not in record.params
+        or record.state not in (TrialState.COMPLETE, TrialState.PRUNED)
+    ):
+        return []
+    [parameter] = [p for p in search.space.searched if p.name == name]
+    scores = sorted(record.intermediate.items())
+    return [
+        TrialRecord(
+            number=record.number,
+            prefix=epoch,
+            params=setting,
+            state=TrialState.COMPLETE,
+            score=score,
+            intermediate={e: s for e, s in scores if e <= epoch},
+        )
+        for epoch, score in scores
+        if epoch < int(record.params[name])
+        and not check_setting(search.space, setting := {**record.params, parameter.name: epoch})
+    ]
+
+
+def _resampled(
+    search: Search, number: int, history: Sequence[TrialRecord], tried: Collection[str]
+) -> Proposal | None:
+    """The first draw that is new; where none is, the last: the space may be as good as used up."""
+    for attempt in range(RESAMPLES + 1):
+        proposal = _draw(search, number, history, attempt=attempt)
+        if proposal is None or setting_key(proposal.params) not in tried:
+            break
+    return proposal
+
+
+def shared_prefixes(search: Search, proposals: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """What ``proposals`` have scored on their way, each setting once: as the first trial had it.
+
+    A setting that a trial before had of its own is not among them.
+    """
+    known: set[str] = set()
+    found = []
+    for record in proposals:
+        for prefix in prefixes_of(search, record):
+            if setting_key(prefix.params) not in known:
+                known.add(setting_key(prefix.params))
+                found.append(prefix)
+        if record.state is TrialState.COMPLETE:
+            known.add(setting_key(record.params))
+    return found
+
+
+def setting_key(setting: Setting) -> str:
+    """A setting as a text that equals that of no other one."""
+    return json.dumps(setting, sort_keys=True)
+
+
+def _draw(
+    search: Search, number: int, history: Sequence[TrialRecord], *, attempt: int = 0
+) -> Proposal | None:
     given = _given(search)
     if number < len(given):
         origin: Origin = "baseline" if number == 0 and search.baseline else "enqueued"
         return Proposal(params=given[number], origin=origin)
     place = number - len(given)
     if search.sampler_name == "random":
-        generator = random.Random(_derived_seed(search.seed, number))
+        generator = random.Random(_derived_seed(search.seed, number, attempt))
         point = [generator.random() for _ in search.space.searched]
         return Proposal(params=setting_at(search.space, point), origin="sampled")
     if search.sampler_name == "qmc":
@@ -115,7 +202,8 @@ def propose(search: Search, number: int, history: Sequence[TrialRecord]) -> Prop
     if search.sampler_name == "grid":
         setting = next(islice(_grid(search), place, None), None)
         return None if setting is None else Proposal(params=setting, origin="sampled")
-    return _ask(search, number, _visible(search, number, history))
+    visible = _visible(search, number, history)
+    return _ask(search, number, _with_prefixes(search, visible), attempt=attempt)
 
 
 def should_prune(
@@ -184,9 +272,10 @@ def _given(search: Search) -> list[dict[str, Value]]:
     return [canonical(search.space, setting) for setting in (*first, *search.enqueue)]
 
 
-def _derived_seed(seed: int, number: int) -> int:
+def _derived_seed(seed: int, number: int, attempt: int = 0) -> int:
     """Mix seed and trial number into 32 bits, so that neighbours are unrelated."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")
+    text = f"{seed}/{number}" + (f"/{attempt}" if attempt else "")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 def _sobol_point(dimension: int, place: int, seed: int) -> list[float]:
@@ -222,8 +311,8 @@ def _shuffled(total: int, seed: int) -> Iterator[int]:
 
 
 def _visible(search: Search, number: int, history: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the records 0 .. number-1 as trial ``number`` may see them."""
-    records = {record.number: record for record in history}
+    """Return the proposals 0 .. number-1 as trial ``number`` may see them."""
+    records = {record.number: record for record in _proposals(history, number)}
     missing = [earlier for earlier in range(number) if earlier not in records]
     if missing:
         raise ValueError(f"trial {number} needs the records of all trials before it: {missing}")
@@ -234,17 +323,27 @@ def _visible(search: Search, number: int, history: Sequence[TrialRecord]) -> lis
     return [_seen(records[n], settled=n < settled) for n in range(number)]
 
 
+def _proposals(history: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
+    """The proposals before ``number``, without the shorter trainings that follow from them."""
+    return [record for record in history if record.prefix is None and record.number < number]
+
+
+def _with_prefixes(search: Search, visible: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Add what trials have scored on their way, as `shared_prefixes` has it."""
+    return sorted([*visible, *shared_prefixes(search, visible)], key=lambda record: record.order)
+
+
 def _seen(record: TrialRecord, *, settled: bool) -> TrialRecord:
     if settled:
         return replace(record, notes={})
     return replace(record, state=TrialState.RUNNING, score=None, intermediate={}, notes={})
 
 
-def _ask(search: Search, number: int, visible: Sequence[TrialRecord]) -> Proposal:
+def _ask(search: Search, number: int, visible: Sequence[TrialRecord], *, attempt: int) -> Proposal:
     """Draw a setting from a fresh Optuna study that holds the visible records."""
     with _quiet():
         distributions = {p.name: distribution(p) for p in search.space.searched}
-        sampler = _sampler(search, _derived_seed(search.seed, number))
+        sampler = _sampler(search, _derived_seed(search.seed, number, attempt))
         study = _study(search, sampler, [frozen_trial(record, distributions) for record in visible])
         trial = study.ask()
         setting = compose(search.space, lambda parameter: _suggest(trial, parameter))

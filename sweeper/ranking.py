@@ -33,10 +33,16 @@ class Row:
 
 
 def ranking(records: Sequence[TrialRecord], *, goal: str) -> list[TrialRecord]:
-    """Complete trials, the best first; equal scores in order of their numbers."""
+    """Complete trials, the best first; equal scores in order of their numbers.
+
+    A shorter training that was scored on the way of a trial stands for itself, unless its setting
+    has a trial of its own.
+    """
     complete = [record for record in records if record.state is TrialState.COMPLETE]
+    own = [record.params for record in complete if record.prefix is None]
+    listed = [r for r in complete if r.prefix is None or r.params not in own]
     sign = -1.0 if goal == "maximize" else 1.0
-    return sorted(complete, key=lambda record: (sign * (record.score or 0.0), record.number))
+    return sorted(listed, key=lambda record: (sign * (record.score or 0.0), record.order))
 
 
 def baseline_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
@@ -85,7 +91,7 @@ def rows(
 
 
 def _label(record: TrialRecord, baseline: TrialRecord | None) -> str:
-    return f"trial {record.number}" + (" (baseline)" if record is baseline else "")
+    return f"trial {record.name}" + (" (baseline)" if record is baseline else "")
 
 
 def _values(record: TrialRecord) -> Mapping[str, Value]:
@@ -155,18 +161,20 @@ def markdown(table: Sequence[Row]) -> str:
 
 
 def trials_csv(records: Sequence[TrialRecord], names: Sequence[str]) -> str:
-    """Every trial of any state, one a line, by number; fractions in full precision."""
+    """Every trial of any state, one a line, each after the shorter trainings that it has scored;
+    fractions in full precision.
+    """
     shots = sorted({s for record in records for s in record.notes.get("accuracy", {})}, key=int)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     header = ["trial", "origin", "state", *names, "score", *(f"shot_{s}" for s in shots)]
     writer.writerow(header)
-    for record in sorted(records, key=lambda record: record.number):
+    for record in sorted(records, key=lambda record: record.order):
         values = _values(record)
         accuracy = record.notes.get("accuracy", {})
         writer.writerow(
             [
-                record.number,
+                record.name,
                 record.notes.get("origin", ""),
                 record.state.value,
                 *(values.get(name, "") for name in names),
@@ -186,8 +194,10 @@ def counts_line(state: Mapping[str, Any]) -> str:
     if best is not None:
         score = score_text(best["score"], state.get("goal", "maximize"))
         tail = f"; best: trial {best['trial']}, {score}"
+    shorter = state.get("shared_prefix", 0)
+    also = f" and {shorter} shorter trainings on their way" if shorter else ""
     return (
-        f"{state['study']}: {', '.join(words) or '0 complete'} of {state['trials']} trials, "
+        f"{state['study']}: {', '.join(words) or '0 complete'} of {state['trials']} trials{also}, "
         f"{counts['running']} running{tail}"
     )
 

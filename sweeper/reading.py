@@ -38,15 +38,17 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
         return study_from_json(stored, source / folder.study_file.name), store.records()
 
 
-def show_trial(folder: StudyFolder, number: int) -> str:
-    """All that is known of one trial."""
-    record, trial = _record(folder, number), folder.trial(number)
+def show_trial(folder: StudyFolder, name: str) -> str:
+    """All that is known of one trial, or of the shorter training 7@2 that trial 7 has scored."""
+    record = _record(folder, name)
+    trial = folder.trial(record.number)
     goal = read_study(folder)[0].goal
     notes = record.notes
+    source = notes.get("source")
     facts = {
         "parameters": params_text(notes.get("values", record.params)),
         "proposed": notes.get("proposed", ""),
-        "origin": notes.get("origin", ""),
+        "origin": notes.get("origin", "") + (f" (trial {source})" if source is not None else ""),
     }
     if record.score is not None:
         shots = ", ".join(f"{s}: {per_cent(a)}" for s, a in notes.get("accuracy", {}).items())
@@ -58,7 +60,7 @@ def show_trial(folder: StudyFolder, number: int) -> str:
     failure = read_failure(trial)
     if failure is not None and "reason" not in notes:
         facts["last error"] = f"{failure.get('class')}: {failure.get('message')}"
-    lines = [f"trial {number} of {folder.name}: {_state_text(record, folder)}"]
+    lines = [f"trial {name} of {folder.name}: {_state_text(record, folder)}"]
     lines += [f"  {label:<14}  {fact}" for label, fact in facts.items()]
     lines += ["  epochs", *(list(_epoch_lines(trial, goal)) or ["    none yet"])]
     return "\n".join([*lines, f"  files           {trial}"])
@@ -105,7 +107,7 @@ def log_lines(
         at_work = follow and not (trial / RESULT).exists() and folder.is_locked()
         content = _read_from(trial / LOG, position)
         if content is None and not at_work:
-            record = _record(folder, number)
+            record = _record(folder, str(number))
             raise UsageError(
                 f"trial {number} ({record.state.value}) has written no log: {trial / LOG}"
             )
@@ -127,10 +129,10 @@ def _read_from(path: Path, position: int) -> bytes | None:
         return None
 
 
-def _record(folder: StudyFolder, number: int) -> TrialRecord:
-    records = {record.number: record for record in read_study(folder)[1]}
-    if number not in records:
-        last = max(records, default=-1)
+def _record(folder: StudyFolder, name: str) -> TrialRecord:
+    records = {str(record.name): record for record in read_study(folder)[1]}
+    if name not in records:
+        last = max((record.number for record in records.values()), default=-1)
         known = f"trials 0 to {last}" if records else "no trial yet"
-        raise UsageError(f"study {folder.name!r} has no trial {number}; it has {known}")
-    return records[number]
+        raise UsageError(f"study {folder.name!r} has no trial {name}; it has {known}")
+    return records[name]

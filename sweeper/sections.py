@@ -192,6 +192,12 @@ class ParameterEntry(Section):
     fidelity: bool = False
 
 
+class Limits(Section):
+    """Where the search ends before its total of trials; the trials in hand are finished."""
+
+    reader_calls: Count | None = None  # asked for controls and trials
+
+
 class StudyFile(Section):
     """The whole file. Every field has a default so that the rest can be checked without it."""
 
@@ -211,5 +217,7 @@ class StudyFile(Section):
     run_cap: Count | None = None  # W&B's word for trials
     lag: AutoOrCount = "auto"
     order: Literal["fixed", "free"] = "fixed"
+    duplicates: Literal["cached", "reseed", "resample"] = "cached"
+    limits: Limits = Limits()
     resources: Resources = Resources()
     mlflow: Mlflow = Mlflow()

@@ -173,7 +173,7 @@ class _Session:
         for name, control in controls.items():
             score = score_text(control["score"], self.config.goal)
             self.progress.say(f"control {name:<8} {score}")
-        self.driver.search(instrument["environment"])
+        self.driver.search(instrument)
         return self.summary(controls, self._confirm(jobs))
 
     def _confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:

@@ -24,17 +24,17 @@ def snapshot(
         state: "running", "finishing", "finished", "interrupted" or "failed".
 
     Returns:
-        ``{"study", "state", "trials", "counts", "best", "running"}``; `waiting` counts the trials
-        that were begun and hold no slot.
+        ``{"study", "state", "trials", "counts", "shared_prefix", "best", "running"}``; `waiting`
+        counts the trials that were begun and hold no slot.
     """
     counts = {kind.value: 0 for kind in TrialState}
     for record in records:
-        counts[record.state.value] += 1
+        counts[record.state.value] += record.prefix is None
     open_trials = counts["running"]
     counts["running"] = len(running)
     counts["waiting"] = open_trials - len(running)
     best = [
-        {"trial": record.number, "score": record.score, "params": record.notes["values"]}
+        {"trial": record.name, "score": record.score, "params": record.notes["values"]}
         for record in ranking(records, goal=config.goal)[:1]
     ]
     return {
@@ -43,6 +43,7 @@ def snapshot(
         "goal": config.goal,
         "trials": config.trials,
         "counts": counts,
+        "shared_prefix": sum(record.prefix is not None for record in records),
         "best": best[0] if best else None,
         "running": list(running),
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeper.errors import SweeperError
-from sweeper.ranking import counts_line, params_text, score_text
+from sweeper.ranking import calls_text, counts_line, params_text, score_text
 from sweeper.tracking import experiment_link
 from sweeper.workspace import STATE, StudyFolder, Workspace
 
@@ -61,6 +61,9 @@ def status_text(state: Mapping[str, Any]) -> str:
             f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
             f"{params_text(trial['params'])}"
         )
+    calls = state.get("reader_calls", {})
+    if calls.get("needed"):
+        lines.append(f"  reader calls: {calls_text(calls)}")
     if state["state"] == "starting":
         lines.append("  the instrument is checked before the first trial")
     if state["state"] == "interrupted":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _NO_SPACE = Space(())
+_NUMBER, _PREFIX = "trial", "prefix"  # notes of a row: our number, epochs of a shorter training
 
 _ADVICE = {  # what SQLite says -> what to do
     "locked": "another program is writing to it; close that program and run again",
@@ -48,8 +49,16 @@ class StudyStore:
         self._study_id = study_id
         self._label = label  # where the study is, for messages; without password
         self._distributions = {p.name: distribution(p) for p in space.searched}
-        self._records = [_record(row) for row in storage.get_all_trials(study_id, deepcopy=False)]
-        self._trial_ids: dict[int, int] = {}
+        rows = storage.get_all_trials(study_id, deepcopy=False)
+        read = [_record(row) for row in rows]
+        self._records = {record.number: record for record in read if record.prefix is None}
+        self._prefixes = [record for record in read if record.prefix is not None]
+        self._rows = len(rows)
+        self._trial_ids = {
+            record.number: row._trial_id
+            for record, row in zip(read, rows, strict=True)
+            if record.prefix is None
+        }
 
     @classmethod
     def open(
@@ -95,11 +104,11 @@ class StudyStore:
         _disconnect(self._storage)
 
     def records(self) -> list[TrialRecord]:
-        """Return all trials by number, from memory."""
-        return list(self._records)
+        """Return all trials by number, each after its own shorter trainings, from memory."""
+        return sorted([*self._records.values(), *self._prefixes], key=lambda record: record.order)
 
     def record(self, number: int) -> TrialRecord:
-        """Return one trial, from memory."""
+        """Return one proposal, from memory."""
         return self._records[number]
 
     def attributes(self) -> dict[str, Any]:
@@ -113,36 +122,44 @@ class StudyStore:
             self._storage.set_study_user_attr(self._study_id, key, value)
 
     def add(self, record: TrialRecord) -> None:
-        """Write a whole row, in whatever state; its number must be the next one.
+        """Write a whole row, in whatever state: the next proposal, or a shorter training of one.
+
+        Optuna numbers its rows as they come; ours are kept beside them.
 
         Raises:
             ValueError: if the number is not the next, or a parameter lies outside the space.
             SweeperError: if another program has added rows, or the storage cannot be written.
         """
-        if record.number != len(self._records):
+        if record.prefix is None and record.number != len(self._records):
             raise ValueError(f"the next trial is {len(self._records)}, but got {record.number}")
         unknown = sorted(set(record.params) - set(self._distributions))
         if unknown:
             raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
         record = replace(record, notes=_json_copy(record.notes))
-        trial = frozen_trial(record, self._distributions)
+        place = {_NUMBER: record.number, _PREFIX: record.prefix}
+        row = replace(record, notes={**record.notes, **place})
+        trial = frozen_trial(row, self._distributions)
         with _as_sweeper_error(self._label):
             trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
             stored = self._storage.get_trial_id_from_study_id_trial_number(
-                self._study_id, record.number
+                self._study_id, self._rows
             )
         if stored != trial_id:
             raise SweeperError(
                 f"{self._label}: another program adds trials to this study; stop it and run again"
             )
+        self._rows += 1
+        if record.prefix is not None:
+            self._prefixes.append(record)
+            return
         self._trial_ids[record.number] = trial_id
-        self._records.append(record)
+        self._records[record.number] = record
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """Write the score after one epoch; reporting an epoch again replaces its score."""
         record = self._running(number)
         with _as_sweeper_error(self._label):
-            self._storage.set_trial_intermediate_value(self._trial_id(number), epoch, value)
+            self._storage.set_trial_intermediate_value(self._trial_ids[number], epoch, value)
         self._records[number] = replace(
             record, intermediate={**record.intermediate, epoch: float(value)}
         )
@@ -152,7 +169,7 @@ class StudyStore:
         for key, value in _json_copy(notes).items():
             record = self._running(number)
             with _as_sweeper_error(self._label):
-                self._storage.set_trial_user_attr(self._trial_id(number), key, value)
+                self._storage.set_trial_user_attr(self._trial_ids[number], key, value)
             self._records[number] = replace(record, notes={**record.notes, key: value})
 
     def tell(
@@ -187,7 +204,7 @@ class StudyStore:
         value = optuna_value(ended)
         with _as_sweeper_error(self._label):
             self._storage.set_trial_state_values(
-                self._trial_id(number), states[state], None if value is None else [value]
+                self._trial_ids[number], states[state], None if value is None else [value]
             )
         self._records[number] = ended
 
@@ -197,25 +214,20 @@ class StudyStore:
             raise ValueError(f"trial {number} has ended as {record.state.value}")
         return record
 
-    def _trial_id(self, number: int) -> int:
-        if number not in self._trial_ids:
-            self._trial_ids[number] = self._storage.get_trial_id_from_study_id_trial_number(
-                self._study_id, number
-            )
-        return self._trial_ids[number]
-
 
 def _record(trial: "FrozenTrial") -> TrialRecord:
     """Read a row. The value that Optuna keeps of a pruned trial is not a score."""
     state = TrialState.FAILED if trial.state.name == "FAIL" else TrialState[trial.state.name]
+    notes = dict(trial.user_attrs)
     return TrialRecord(
-        number=trial.number,
+        number=notes.pop(_NUMBER, trial.number),
+        prefix=notes.pop(_PREFIX, None),
         params=trial.params,
         state=state,
         score=trial.value if state is TrialState.COMPLETE else None,
         intermediate=trial.intermediate_values,
         sampler_state=trial.system_attrs,
-        notes=trial.user_attrs,
+        notes=notes,
     )
 
 

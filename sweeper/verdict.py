@@ -1,7 +1,7 @@
 """Decisions about jobs that ended: what the study is told, whether the instrument works. Pure."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +153,32 @@ def dead_instrument(liveness: Mapping[str, Any], *, asks: bool = True) -> str | 
         "Every trial would get the same score. Check that the weights reach the evaluation; "
         "--force runs the study all the same."
     )
+
+
+def from_record(
+    notes: Mapping[str, Any], source: int | str, lines: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The notes of a trial that is answered from another one's record, without a job.
+
+    Args:
+        notes: Of the other.
+        source: Its name.
+        lines: Its epochs up to the last that this trial has; the last one's numbers are its own.
+    """
+    needed = sum(line["metrics"].get("reader_calls", 0) for line in lines)
+    own: dict[str, Any] = {"accuracy": notes.get("accuracy", {}), "stage": notes.get("stage", "")}
+    if lines:
+        key = "accuracy/shot_"
+        metrics = lines[-1]["metrics"]
+        shots = {n.removeprefix(key): v for n, v in metrics.items() if n.startswith(key)}
+        own = {"accuracy": shots, "stage": lines[-1]["stage"]}
+    return {
+        **own,
+        "device": notes.get("device", ""),
+        "source": notes.get("source", source),
+        "epochs_trained": 0,
+        "reader_calls": {"needed": needed, "asked": 0, "stage": needed, "store": 0, "equal": 0},
+    }
 
 
 def result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:

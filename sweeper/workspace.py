@@ -32,6 +32,7 @@ from trainer.contract import (
     RESULT,
     STOP,
     TRIAL,
+    WAITING,
     Control,
     Job,
     TrainSpec,
@@ -201,7 +202,8 @@ def prepare_job(folder: Path, job: Job) -> None:
                 shutil.rmtree(folder)
             folder.mkdir(parents=True)
             write_json_atomic(folder / TRIAL, payload)
-        (folder / STOP).unlink(missing_ok=True)
+        for former in (STOP, WAITING):
+            (folder / former).unlink(missing_ok=True)
         if read_result(folder) is None:
             (folder / RESULT).unlink(missing_ok=True)  # empty or torn: the trainer would heed it
     except OSError as error:
@@ -222,6 +224,12 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 def read_failure(folder: Path) -> dict[str, Any] | None:
     """Class and message of a failure, if the trainer left one."""
     return read_json(folder / FAILURE)
+
+
+def read_waiting(folder: Path) -> str | None:
+    """The key of the stage that a job left waiting for, if it did."""
+    waiting = read_json(folder / WAITING)
+    return None if waiting is None else str(waiting["stage"])
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

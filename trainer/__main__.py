@@ -40,7 +40,7 @@ def main() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def run(folder: Path) -> None:
     """Work through the trial folder FOLDER; its trial.json holds the job."""
-    from trainer.contract import RESULT, STOP
+    from trainer.contract import RESULT, STOP, WAITING
     from trainer.run import TaskCache, run_folder
 
     status = run_folder(folder.resolve(), TaskCache())
@@ -49,6 +49,10 @@ def run(folder: Path) -> None:
     if status == "stopped":
         click.echo(f"stopped after an epoch because {folder / STOP} exists; without it, it goes on")
         return
+    if status == "waiting":
+        stage = json.loads((folder / WAITING).read_text())["stage"]
+        click.echo(f"another job is making stage {stage} of this one; run again when it is done")
+        raise SystemExit(1)
     click.echo(_summary(json.loads((folder / RESULT).read_text())))
 
 

@@ -17,6 +17,8 @@ from trainer.contract import (
     DATA,
     RESULT,
     STOP,
+    WAITING,
+    Claims,
     Control,
     Job,
     TrainSpec,
@@ -39,7 +41,7 @@ from trainer.probe import probe_liveness
 from trainer.readers import Calls
 from trainer.tasks import QuestionSet, Task
 from trainer.train import Outcome
-from trainer.training import open_training, trained_stages
+from trainer.training import Training, missing_work, open_training, trained_stages
 from trainer.validation import uniform_losses
 
 
@@ -49,6 +51,16 @@ def score_controls(
     """Write `result.json` with a score for each control and the probe's numbers."""
     training = open_training(job, task, spec=start_of_last_phase(job.spec), load=load)
     write_json_atomic(folder / DATA, data_contract(job.spec, task))
+    with Claims(job.stages) as claims:
+        blocking = claims.take(missing_work(training))
+        if blocking is not None:
+            write_json_atomic(folder / WAITING, {"stage": blocking})
+            return "waiting"
+        return _score(job, folder, training)
+
+
+def _score(job: Job, folder: Path, training: Training) -> Outcome:
+    task = training.task
     before, trained = task.reader.calls, 0
     for _, statistics in trained_stages(training):
         trained += statistics.trained
@@ -74,7 +86,7 @@ def score_controls(
             task,
             Path(scratch),
             device=job.device,
-            load=load,
+            load=training.load,
         )
     write_json_atomic(
         folder / RESULT,

@@ -161,6 +161,14 @@ def evaluate_stage(
     return fresh
 
 
+def is_scored(
+    store: StageStore, key: str, spec: TrainSpec, task: Task, environment: Environment
+) -> bool:
+    """Whether all scores of a stage are on disk."""
+    known = _stored(store, evaluation_key(key, spec, environment))
+    return known is not None and _covers(known, spec, task)
+
+
 def shots_of_stage(
     store: StageStore,
     key: str,

@@ -13,6 +13,7 @@ from trainer.contract import (
     FAILURE,
     RESULT,
     TRIAL,
+    WAITING,
     Job,
     TrainSpec,
     read_job,
@@ -24,7 +25,7 @@ from trainer.remembering import remembered
 from trainer.tasks import Task, build_task
 from trainer.train import train
 
-Status = Literal["completed", "failed", "stopped"]
+Status = Literal["completed", "failed", "stopped", "waiting"]
 LoadTask = Callable[[TrainSpec, str], Task]
 DEVICES = ("cpu", "cuda")
 
@@ -58,12 +59,14 @@ def run_folder(
         on_epoch: Called after each new line of `metrics.jsonl`.
 
     Returns:
-        "stopped" where the folder's `stop` file ended the training after an epoch.
+        "stopped" where the folder's `stop` file ended the training after an epoch; "waiting" where
+        another job is making a stage of this one.
     """
     try:
         if (folder / RESULT).exists():
             return "completed"
-        (folder / FAILURE).unlink(missing_ok=True)
+        for former in (FAILURE, WAITING):
+            (folder / former).unlink(missing_ok=True)
         job = read_trial(folder)
         prepare_torch(job)
         task = load_task(job.spec, job.device)

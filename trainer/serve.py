@@ -6,7 +6,8 @@ its folder, on the level of file descriptors, so that no library can disturb the
     in    "/path/of/a/trial"                                      a JSON string
     out   {"event": "ready"}
           {"event": "epoch", "folder": ...}
-          {"event": "ended", "folder": ..., "status": "completed" | "failed" | "stopped"}
+          {"event": "ended", "folder": ..., "status": STATUS}, which is one of
+              "completed", "failed", "stopped", "waiting"
 """
 
 import contextlib

@@ -15,6 +15,8 @@ from trainer.checkpoint import load_policy
 from trainer.contract import (
     RESULT,
     STOP,
+    WAITING,
+    Claims,
     Job,
     StageRef,
     environment_to_json,
@@ -24,9 +26,15 @@ from trainer.contract import (
 from trainer.evaluate import LoadPolicy, answers_of, scores_of
 from trainer.metrics_file import MetricsFile
 from trainer.tasks import Task
-from trainer.training import EpochStatistics, Training, open_training, trained_stages
+from trainer.training import (
+    EpochStatistics,
+    Training,
+    missing_work,
+    open_training,
+    trained_stages,
+)
 
-Outcome = Literal["completed", "stopped"]
+Outcome = Literal["completed", "stopped", "waiting"]
 
 
 def train(
@@ -47,20 +55,35 @@ def train(
         load: How the evaluation reads weights; a parameter so that a broken one can be tested.
 
     Returns:
-        "stopped" where the folder's `stop` file ended the training after an epoch.
+        "stopped" where the folder's `stop` file ended the training after an epoch; "waiting" where
+        another job is making a stage of this one, which `waiting.json` names.
 
     Raises:
         TrainerError: NotFiniteError or StageError, with what happened where.
     """
     training = open_training(job, task, load=load)
+    with Claims(job.stages) as claims:
+        blocking = claims.take(missing_work(training))
+        if blocking is not None:
+            write_json_atomic(folder / WAITING, {"stage": blocking})
+            return "waiting"
+        return _train(training, folder, claims, on_epoch=on_epoch)
+
+
+def _train(
+    training: Training, folder: Path, claims: Claims, *, on_epoch: Callable[[], None]
+) -> Outcome:
+    """Train and score what is claimed, a stage at a time; what is done is claimed no longer."""
+    task = training.task
     lines = MetricsFile(folder, keys={ref.key for ref in training.chain})
-    selects = job.spec.evaluate.split == "select"  # a confirmation scores the last stage alone
+    selects = training.spec.evaluate.split == "select"  # a confirmation scores the last stage alone
     for ref, statistics in trained_stages(training):
         if statistics.trained:
             lines.note_trained(ref.key)
         if selects and lines.lacks(ref.key):
             lines.append(_line(training, ref, statistics, trained=lines.was_trained(ref.key)))
             on_epoch()
+            claims.release(ref.key)
         if ref is not training.chain[-1] and (folder / STOP).exists():
             return "stopped"
     last = training.chain[-1]

@@ -37,7 +37,13 @@ from trainer.contract import (
 from trainer.drift import tensor_drift
 from trainer.encoding import Rows
 from trainer.errors import StageError
-from trainer.evaluate import Evaluation, LoadPolicy, evaluate_stage, shots_of_stage
+from trainer.evaluate import (
+    Evaluation,
+    LoadPolicy,
+    evaluate_stage,
+    is_scored,
+    shots_of_stage,
+)
 from trainer.grpo import GrpoPhase, grpo_epochs
 from trainer.lab_checkpoint import Checkpoint
 from trainer.policy import PointerSelector
@@ -95,6 +101,10 @@ class Training:
         return evaluate_stage(
             self.store, ref.key, self.spec, self.task, self.environment, load=self.load
         )
+
+    def is_scored(self, ref: StageRef) -> bool:
+        """Whether the scores of a stage are on disk."""
+        return is_scored(self.store, ref.key, self.spec, self.task, self.environment)
 
     def shots(self, ref: StageRef) -> Tensor:
         """The shots that a stage of the chain chooses; asks no reader. Shape: ``(Q, S)``."""
@@ -165,6 +175,26 @@ def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatisti
         if epochs is None or ref.epoch == 1:
             epochs = _train_phase(training, before=training.chain[index - 1], ref=ref)
         yield ref, next(epochs)
+
+
+def missing_work(training: Training) -> list[str]:
+    """Keys of what has to be made before the chain's last stage is trained and scored, in order.
+
+    A stage whose scores are missing is among them: to score costs more than to train.
+    """
+    spec, done = training.spec, _deepest(training)
+    every = spec.evaluate.split == "select"
+    keys = [
+        ref.key
+        for index, ref in enumerate(training.chain)
+        if index > done
+        or ((index > 0 if every else ref is training.chain[-1]) and not training.is_scored(ref))
+    ]
+    if done + 1 < len(training.chain) and not training.task.rollouts_are_files:
+        rollouts = rollouts_key(spec, training.environment)
+        if training.store.read(rollouts) is None:
+            keys.insert(0, rollouts)
+    return keys
 
 
 def _deepest(training: Training) -> int:

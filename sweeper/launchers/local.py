@@ -42,6 +42,7 @@ STATUS_OF = {
     "completed": JobStatus.COMPLETED,
     "failed": JobStatus.FAILED,
     "stopped": JobStatus.CANCELLED,
+    "waiting": JobStatus.CANCELLED,
 }
 
 

@@ -5,7 +5,8 @@ an event, and whatever else it prints is passed over; its stderr goes to a log:
 
     {"event": "ready"}
     {"event": "epoch", "folder": ...}
-    {"event": "ended", "folder": ..., "status": "completed" | "failed" | "stopped"}
+    {"event": "ended", "folder": ..., "status": STATUS}, which is one of
+        "completed", "failed", "stopped", "waiting"
 
 Knows one process; neither slots nor jobs.
 """

@@ -69,7 +69,7 @@ def test_env_and_args_are_words_of_a_shell() -> None:
 
 
 def test_another_complete_trial_can_be_asked_for() -> None:
-    assert configuration(CONFIG, RECORDS, trial=1).score == 0.6
+    assert configuration(CONFIG, RECORDS, trial="1").score == 0.6
 
 
 @pytest.mark.parametrize(("trial", "message"), [(2, "is failed"), (9, "does not exist")])
@@ -89,7 +89,7 @@ def test_the_trial_folder_has_its_own_stages(tmp_path: Path) -> None:
     assert job.stages == tmp_path / "again" / "stages"
     assert job.spec == configuration(CONFIG, RECORDS).spec
     assert job.device == "cpu"
-    write_trial_folder(configuration(CONFIG, RECORDS, trial=1), tmp_path / "on_cuda")
+    write_trial_folder(configuration(CONFIG, RECORDS, trial="1"), tmp_path / "on_cuda")
     assert read_job(tmp_path / "on_cuda").device == "cuda"
 
 

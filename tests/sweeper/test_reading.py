@@ -68,7 +68,7 @@ def test_a_damaged_database_is_said(folder: StudyFolder) -> None:
 
 def test_a_complete_trial_is_shown_whole(folder: StudyFolder) -> None:
     write_epochs(folder, 0, 0.5, 0.625)
-    assert show_trial(folder, 0).splitlines() == [
+    assert show_trial(folder, str(0)).splitlines() == [
         "trial 0 of kl_lr: complete",
         "  parameters      lr=0.001 epochs=2 freeze=none",
         "  proposed        baseline",
@@ -89,7 +89,7 @@ def test_an_open_trial_is_running_while_a_driver_works_and_interrupted_after_it(
     folder: StudyFolder,
 ) -> None:
     with folder.locked():
-        assert show_trial(folder, 1).splitlines() == [
+        assert show_trial(folder, str(1)).splitlines() == [
             "trial 1 of kl_lr: running",
             "  parameters      lr=0.002 epochs=3 freeze=backbone",
             "  proposed        sampled",
@@ -98,7 +98,7 @@ def test_an_open_trial_is_running_while_a_driver_works_and_interrupted_after_it(
             "    none yet",
             f"  files           {folder.trial(1)}",
         ]
-    assert show_trial(folder, 1).startswith(
+    assert show_trial(folder, str(1)).startswith(
         "trial 1 of kl_lr: interrupted; `sweeper run` with the study file goes on\n"
     )
 
@@ -112,34 +112,34 @@ def test_a_failed_trial_is_shown_with_its_reason(tmp_path: Path) -> None:
 def test_the_last_error_of_an_open_trial_is_shown(folder: StudyFolder) -> None:
     error = {"class": "files", "message": "No space left on device"}
     (folder.trial(1) / FAILURE).write_text(json.dumps(error))
-    assert "  last error      files: No space left on device\n" in show_trial(folder, 1)
+    assert "  last error      files: No space left on device\n" in show_trial(folder, str(1))
 
 
 def test_an_epoch_whose_score_is_not_finite_is_shown(folder: StudyFolder) -> None:
     write_epochs(folder, 1, None)
-    assert "    grpo 1: score not finite  loss 0.5\n" in show_trial(folder, 1)
+    assert "    grpo 1: score not finite  loss 0.5\n" in show_trial(folder, str(1))
 
 
 def test_a_torn_last_line_waits_and_a_damaged_one_is_said(folder: StudyFolder) -> None:
     write_epochs(folder, 1, 0.5)
     with (folder.trial(1) / METRICS).open("a") as file:
         file.write('{"phase": "gr')
-    assert "    grpo 1: score 50.0 %  loss 0.5\n  files" in show_trial(folder, 1)
+    assert "    grpo 1: score 50.0 %  loss 0.5\n  files" in show_trial(folder, str(1))
     with (folder.trial(1) / METRICS).open("a") as file:
         file.write("\n")
-    assert "    metrics.jsonl is damaged: Unterminated string" in show_trial(folder, 1)
+    assert "    metrics.jsonl is damaged: Unterminated string" in show_trial(folder, str(1))
 
 
 def test_a_trial_folder_that_is_gone_does_not_hide_the_record(folder: StudyFolder) -> None:
     for file in folder.trial(0).iterdir():
         file.unlink()
     folder.trial(0).rmdir()
-    assert "  epochs\n    none yet\n" in show_trial(folder, 0)
+    assert "  epochs\n    none yet\n" in show_trial(folder, str(0))
 
 
 def test_an_unknown_trial_gets_the_known_ones(folder: StudyFolder) -> None:
     with pytest.raises(UsageError, match="study 'kl_lr' has no trial 2; it has trials 0 to 1"):
-        show_trial(folder, 2)
+        show_trial(folder, str(2))
 
 
 def test_a_study_without_trials_has_none_to_show(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_following_a_study_without_a_driver_prints_what_there_is(folder: StudyFo
 def test_a_loss_is_shown_in_nats(tmp_path: Path) -> None:
     folder = start_study(tmp_path, replace_accuracy(complete(0, 4.8)), loss=True)
     write_epochs(folder, 0, 5.0, 4.8)
-    lines = show_trial(folder, 0).splitlines()
+    lines = show_trial(folder, str(0)).splitlines()
     assert "  score           4.8000 nats" in lines
     assert "    grpo 2: score 4.8000 nats  loss 0.5" in lines
 

@@ -1,5 +1,6 @@
 """What sweeper may know of the trainer: spec, chain of stages, trial folder. No torch."""
 
+from trainer.contract.claims import Claims
 from trainer.contract.folder import (
     DATA,
     FAILURE,
@@ -10,6 +11,7 @@ from trainer.contract.folder import (
     STOP,
     TRAINED,
     TRIAL,
+    WAITING,
     Control,
     Job,
     read_job,
@@ -44,6 +46,8 @@ __all__ = [
     "STOP",
     "TRAINED",
     "TRIAL",
+    "WAITING",
+    "Claims",
     "Control",
     "EasyVqaSpec",
     "EmbeddingsSpec",

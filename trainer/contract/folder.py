@@ -7,6 +7,7 @@
     trained.txt     out  the key of each stage that was trained for this folder, appended
     result.json     out  last; its existence means that the training finished
     failure.json    out  instead of result.json: the class of the failure and its message
+    waiting.json    out  instead of both: the stage that another job is making; ask again after it
     log.txt         out  stdout and stderr
 
 The JSON files are written whole or not at all. No torch in here.
@@ -21,7 +22,7 @@ from typing import Any, Literal
 
 from trainer.contract.spec import TrainSpec
 
-TRIAL, STOP, DATA, METRICS, TRAINED, RESULT, FAILURE, LOG = (
+TRIAL, STOP, DATA, METRICS, TRAINED, RESULT, FAILURE, WAITING, LOG = (
     "trial.json",
     "stop",
     "data.json",
@@ -29,6 +30,7 @@ TRIAL, STOP, DATA, METRICS, TRAINED, RESULT, FAILURE, LOG = (
     "trained.txt",
     "result.json",
     "failure.json",
+    "waiting.json",
     "log.txt",
 )
 
