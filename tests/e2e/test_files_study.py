@@ -124,15 +124,22 @@ def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Pa
     assert "queries have equal rewards, hence advantage 0" in contract or "curriculum" not in told
     assert "control start" in told
     assert "nothing is held out" in trials
-    config, records = read_study(Workspace(lab / "work").study("own files"))
+    config, rows = read_study(Workspace(lab / "work").study("own files"))
+    shorter = [record for record in rows if record.prefix is not None]
+    assert {record.name for record in shorter} == {
+        f"{record.number}@1"
+        for record in rows
+        if record.params["epochs"] == 2 and record.prefix is None
+    }
+    records = [record for record in rows if record.prefix is None]
     assert config.goal == "minimize"
     assert [record.state for record in records] == [TrialState.COMPLETE] * 6
     for name in ("data", "start_epoch", "reward"):
         assert len({record.notes["values"][name] for record in records}) == 2
     assert len({record.score for record in records}) == 6
-    best = min(records, key=lambda record: record.score or 0.0)
+    best = min(rows, key=lambda record: record.score or 0.0)
     exported = json.loads(sweeper(lab, "export", "own files", "--format", "json").stdout)
-    assert exported["trial"] == best.number
+    assert exported["trial"] == best.name
     assert exported["spec"]["start"] == str(
         lab / f"starts/rce_epoch{best.params['start_epoch']}.pt"
     )

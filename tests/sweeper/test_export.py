@@ -72,8 +72,8 @@ def test_another_complete_trial_can_be_asked_for() -> None:
     assert configuration(CONFIG, RECORDS, trial="1").score == 0.6
 
 
-@pytest.mark.parametrize(("trial", "message"), [(2, "is failed"), (9, "does not exist")])
-def test_a_trial_that_is_not_complete_is_refused(trial: int, message: str) -> None:
+@pytest.mark.parametrize(("trial", "message"), [("2", "is failed"), ("9", "does not exist")])
+def test_a_trial_that_is_not_complete_is_refused(trial: str, message: str) -> None:
     with pytest.raises(UsageError, match=f"trial {trial} of study 'export' {message}"):
         configuration(CONFIG, RECORDS, trial=trial)
 

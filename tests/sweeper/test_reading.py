@@ -105,7 +105,7 @@ def test_an_open_trial_is_running_while_a_driver_works_and_interrupted_after_it(
 
 def test_a_failed_trial_is_shown_with_its_reason(tmp_path: Path) -> None:
     failed = unfinished(0, TrialState.FAILED, failure="not_finite", reason="the loss is nan")
-    text = show_trial(start_study(tmp_path, failed), 0)
+    text = show_trial(start_study(tmp_path, failed), "0")
     assert "  failure         not_finite\n  reason          the loss is nan\n" in text
 
 

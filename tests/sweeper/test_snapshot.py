@@ -36,6 +36,7 @@ def test_trials_that_were_begun_and_hold_no_slot_are_waiting() -> None:
         "state": "running",
         "goal": "maximize",
         "trials": 9,
+        "shared_prefix": 0,
         "counts": {"running": 1, "complete": 2, "pruned": 0, "failed": 1, "waiting": 1},
         "best": {"trial": 1, "score": 0.7, "params": {"lr": 1e-3}},
         "running": [{"trial": 4}],

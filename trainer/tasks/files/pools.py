@@ -50,9 +50,9 @@ def read_pools(path: Path, *, rows: int) -> tuple[Tensor, Tensor, Tensor]:
 def _wrong(ids: object, rows: int) -> str | None:
     if not isinstance(ids, list) or not ids:
         return f"a pool must be a list of ids, but is {ids!r}"
-    bad = next((i for i in ids if type(i) is not int or not 0 <= i < rows), None)
-    if bad is not None:
-        return f"{bad!r} is none of the {rows} rows of embeddings.train"
+    bad = [i for i in ids if type(i) is not int or not 0 <= i < rows]
+    if bad:
+        return f"{bad[0]!r} is none of the {rows} rows of embeddings.train"
     if len(set(ids)) < len(ids):
         return "its pool names a candidate twice"
     return (
