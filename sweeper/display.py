@@ -228,7 +228,7 @@ def _print_confirmed(summary: Summary, console: Console) -> None:
 
 
 def _counts(summary: Summary) -> str:
-    states = [record.state.value for record in summary.records]
+    states = [r.state.value for r in summary.records if r.prefix is None]
     words = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "to resume"}
     counts = {word: states.count(state) for state, word in words.items()}
     return ", ".join(f"{n} {word}" for word, n in counts.items() if n or word == "complete")

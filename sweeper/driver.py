@@ -450,7 +450,7 @@ class Driver:
                 self._add_prefix(prefix, self._records[prefix.number])
 
     def _add_prefix(self, prefix: TrialRecord, whole: TrialRecord) -> None:
-        """Write the row and the MLflow run of a shorter training."""
+        """Write the row and the MLflow run of a shorter training; its curves are the longer's."""
         values = complete_values(self._config.space, prefix.params)
         lines = self._lines_of(prefix)
         if not lines:  # its files are gone: nothing is known but one number
@@ -467,8 +467,6 @@ class Driver:
                 "sweeper.stage": notes["stage"],
             },
         )
-        groups = phase_groups([entry.kind for entry in self._spec(whole).phases])
-        self._tracking.log_epochs(run_id, lines, groups=groups)
         self._tracking.finish_trial(
             run_id,
             status="FINISHED",

@@ -23,6 +23,7 @@ from trainer.contract import (
     Job,
     TrainSpec,
     environment_to_json,
+    evaluation_key,
     start_of_last_phase,
     write_json_atomic,
 )
@@ -32,9 +33,10 @@ from trainer.evaluate import (
     CHUNK,
     Evaluation,
     LoadPolicy,
-    answered,
+    answer_missing,
     asked_questions,
     by_loss,
+    keep_scores,
     scores_of,
 )
 from trainer.probe import probe_liveness
@@ -68,9 +70,7 @@ def _score(job: Job, folder: Path, training: Training) -> Outcome:
             return "stopped"
     start = training.chain[-1]
     evaluated = {
-        control: training.evaluate(start)
-        if control == "start"
-        else control_evaluation(control, training.spec, task)
+        control: training.evaluate(start) if control == "start" else _kept(control, training)
         for control in job.controls or ()
     }
     controls = {
@@ -84,8 +84,8 @@ def _score(job: Job, folder: Path, training: Training) -> Outcome:
             start.key,
             training.spec,
             task,
+            training.environment,
             Path(scratch),
-            device=job.device,
             load=training.load,
         )
     write_json_atomic(
@@ -107,6 +107,15 @@ def _calls(calls: Calls) -> dict[str, int]:
     return {"needed": calls.needed, "stage": 0, **asdict(calls)}
 
 
+def _kept(control: Control, training: Training) -> Evaluation | None:
+    """Score a control, with the answers that were kept of its shots."""
+    spec, task = training.spec, training.task
+    if spec.evaluate.judge != "reader":
+        return control_evaluation(control, spec, task)
+    key = evaluation_key(f"control {control}", spec, training.environment)
+    return keep_scores(training.store, key, lambda known: _by_reader(control, spec, task, known))
+
+
 def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluation | None:
     """Score a policy that nobody trained: "random" or "nearest" ("start" is a stage).
 
@@ -118,26 +127,41 @@ def control_evaluation(control: Control, spec: TrainSpec, task: Task) -> Evaluat
         the probabilities of a policy, which only "random" has.
     """
     judge = spec.evaluate.judge
-    questions = asked_questions(task, spec.evaluate)
-    if judge == "command" or (judge == "validation_loss" and control != "random"):
+    if judge == "reader":
+        return _by_reader(control, spec, task)
+    if judge == "command" or control != "random":
         return None
+    losses = uniform_losses(task.record_rollouts("validate")).float()
+    return by_loss(_choose(control, spec, task), losses[: spec.evaluate.asked])
+
+
+def _by_reader(
+    control: Control, spec: TrainSpec, task: Task, known: Evaluation | None = None
+) -> Evaluation:
+    queries = asked_questions(task, spec.evaluate).queries
+    shots = _choose(control, spec, task)
+
+    def ask(rest: slice) -> Tensor:
+        nearest_last = [
+            shots[rest, :s].flip(1) if control == "nearest" else shots[rest, :s]
+            for s in spec.evaluate.shots
+        ]
+        answers = [task.reader.answer(queries[rest], chosen).score for chosen in nearest_last]
+        return torch.stack(answers, dim=1)
+
+    return answer_missing(shots, known, ask)
+
+
+def _choose(control: Control, spec: TrainSpec, task: Task) -> Tensor:
+    """What a control chooses for every question. Shape: ``(Q, S)``."""
+    questions = asked_questions(task, spec.evaluate)
     steps = max(spec.evaluate.shots)
     keys = _control_keys(control, questions, task)
     absent = pool_mask(questions.pool_sizes, questions.pools.shape[1])
     if absent is not None:
         keys = keys.masked_fill(~absent, -torch.inf)
     order = keys.argsort(dim=1, descending=True, stable=True)[:, :steps]
-    shots = questions.pools.gather(1, order)
-    if judge == "validation_loss":
-        losses = uniform_losses(task.record_rollouts("validate")).float()
-        return by_loss(shots, losses[: spec.evaluate.asked])
-    scores = [
-        task.reader.answer(
-            questions.queries, shots[:, :s].flip(1) if control == "nearest" else shots[:, :s]
-        ).score
-        for s in spec.evaluate.shots
-    ]
-    return answered(shots, torch.stack(scores, dim=1))
+    return questions.pools.gather(1, order)
 
 
 def _control_keys(control: Control, questions: QuestionSet, task: Task) -> Tensor:

@@ -154,9 +154,8 @@ def evaluate_stage(
     known = _stored(store, name)
     if known is not None and _covers(known, spec, task):
         return known.first(spec.evaluate.asked) if spec.evaluate.judge == "reader" else known
-    fresh = evaluate_folder(
-        store.folder(key), spec, task, device=environment.device, load=load, known=known
-    )
+    folder = store.folder(key)
+    fresh = evaluate_folder(folder, spec, task, device=environment.device, load=load, known=known)
     store.write_evaluation(name, fresh._asdict())
     return fresh
 
@@ -212,7 +211,8 @@ def evaluate_folder(
         task: Questions and reader.
         device: Where shots are selected.
         load: How the weights are read.
-        known: What a reader has said to the first questions; only the others are asked.
+        known: What a reader has said to shots for the first questions; it is asked for the others,
+            and for all where the shots are not the same.
     """
     policy = load(folder, num_heads=spec.policy.num_heads, device=device)
     shots = _choose(policy, spec, task, device=device)
@@ -227,9 +227,48 @@ def evaluate_folder(
         losses = validation_losses(policy, rollouts, rows, rewards)
         return by_loss(shots, losses.cpu()[: spec.evaluate.asked])
     queries = asked_questions(task, spec.evaluate).queries
-    done = 0 if known is None else len(known.scores)
-    scores = score_shots(task.reader, queries[done:], shots[done:], spec.evaluate)
-    return answered(shots, scores if known is None else torch.cat([known.scores, scores]))
+    return answer_missing(
+        shots,
+        known,
+        lambda rest: score_shots(task.reader, queries[rest], shots[rest], spec.evaluate),
+    )
+
+
+def answer_missing(
+    shots: Tensor, known: Evaluation | None, ask: Callable[[slice], Tensor]
+) -> Evaluation:
+    """Take the scores that are known of the very same shots, and ask for the rest.
+
+    Args:
+        shots: Chosen just now, of every question. Shape: ``(Q, S)``.
+        known: Scores of shots for the first questions, perhaps of more than Q.
+        ask: Scores the questions of a slice.
+    """
+    if known is not None:
+        known = known.first(len(shots))
+    if known is None or not torch.equal(known.shots, shots[: len(known.shots)]):
+        return answered(shots, ask(slice(None)))
+    done = len(known.scores)
+    scores = [known.scores] + ([ask(slice(done, None))] if done < len(shots) else [])
+    return answered(shots, torch.cat(scores))
+
+
+def keep_scores(
+    store: StageStore, key: str, evaluate: Callable[[Evaluation | None], Evaluation]
+) -> Evaluation:
+    """Score with what is known under ``key`` at hand, and keep what is known then.
+
+    For policies that are no stages: the policy chooses anew every time, only answers are kept.
+    """
+    known = _stored(store, key)
+    fresh = evaluate(known)
+    if (
+        known is None
+        or len(known.shots) < len(fresh.shots)
+        or not torch.equal(known.shots[: len(fresh.shots)], fresh.shots)
+    ):
+        store.write_evaluation(key, fresh._asdict())
+    return fresh
 
 
 def answered(shots: Tensor, scores: Tensor) -> Evaluation:

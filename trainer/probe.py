@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from trainer.checkpoint import POLICY, StageStore, load_policy
-from trainer.contract import PROBE_QUESTIONS, TrainSpec
-from trainer.evaluate import Evaluation, LoadPolicy, evaluate_folder
+from trainer.contract import PROBE_QUESTIONS, Environment, TrainSpec, evaluation_key
+from trainer.evaluate import Evaluation, LoadPolicy, evaluate_folder, keep_scores
 from trainer.policy_tensors import tensor_group
 from trainer.tasks import Task
 
@@ -24,9 +24,9 @@ def probe_liveness(
     key: str,
     spec: TrainSpec,
     task: Task,
+    environment: Environment,
     scratch: Path,
     *,
-    device: str,
     load: LoadPolicy = load_policy,
 ) -> dict[str, Any]:
     """Perturb each group of tensors of a stage and see whether selections and answers react.
@@ -42,7 +42,20 @@ def probe_liveness(
         update={"questions": min(PROBE_QUESTIONS, spec.evaluate.questions), "split": "select"}
     )
     probe_spec = spec.model_copy(update={"evaluate": few})
-    before = evaluate_folder(store.folder(key), probe_spec, task, device=device, load=load)
+
+    def score(folder: Path, label: str) -> Evaluation:
+        """Load and choose every time; only the reader's answers to the same shots are kept."""
+
+        def evaluate(known: Evaluation | None) -> Evaluation:
+            return evaluate_folder(
+                folder, probe_spec, task, device=environment.device, load=load, known=known
+            )
+
+        name = evaluation_key(f"{key} {label}", probe_spec, environment)
+        return keep_scores(store, name, evaluate) if asks else evaluate(None)
+
+    asks = spec.evaluate.judge == "reader"
+    before = score(store.folder(key), "probed")
     stage = store.read(key)
     assert stage is not None, "the stage was evaluated a moment ago"
     weights = stage.tensors[POLICY]
@@ -50,7 +63,7 @@ def probe_liveness(
     groups: list[dict[str, Any]] = []
     for group in sorted({tensor_group(name) for name in weights}):
         perturbed.write(group, {POLICY: _perturb(weights, group)}, stage.info)
-        after = evaluate_folder(perturbed.folder(group), probe_spec, task, device=device, load=load)
+        after = score(perturbed.folder(group), f"with another {group}")
         groups.append({"group": group, **_reaction(before, after, spec)})
     return {
         "questions": few.questions,
