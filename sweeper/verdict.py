@@ -176,6 +176,7 @@ def from_record(
         **own,
         "device": notes.get("device", ""),
         "source": notes.get("source", source),
+        **({"repeat": notes["repeat"]} if "repeat" in notes else {}),
         "epochs_trained": 0,
         "reader_calls": {"needed": needed, "asked": 0, "stage": needed, "store": 0, "equal": 0},
     }

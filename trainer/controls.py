@@ -52,18 +52,18 @@ def score_controls(
 ) -> Outcome:
     """Write `result.json` with a score for each control and the probe's numbers."""
     training = open_training(job, task, spec=start_of_last_phase(job.spec), load=load)
+    before = task.reader.calls  # to describe the data may mean to ask for its rollouts
     write_json_atomic(folder / DATA, data_contract(job.spec, task))
     with Claims(job.stages) as claims:
         blocking = claims.take(missing_work(training))
         if blocking is not None:
             write_json_atomic(folder / WAITING, {"stage": blocking})
             return "waiting"
-        return _score(job, folder, training)
+        return _score(job, folder, training, before=before)
 
 
-def _score(job: Job, folder: Path, training: Training) -> Outcome:
-    task = training.task
-    before, trained = task.reader.calls, 0
+def _score(job: Job, folder: Path, training: Training, *, before: Calls) -> Outcome:
+    task, trained = training.task, 0
     for _, statistics in trained_stages(training):
         trained += statistics.trained
         if (folder / STOP).exists():

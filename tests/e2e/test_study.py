@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sweeper.reading import read_study
 from sweeper.records import TrialRecord, TrialState
 from sweeper.status import study_state
 from sweeper.workspace import Workspace
+from trainer.answers import AnswerStore
 
 RUN = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "run_fake_study.py")]
 STUDY = """\
@@ -305,3 +307,150 @@ def test_the_study_leaves_ranking_best_and_study_file_in_mlflow(study: Path) -> 
     best = max(run.data.metrics["score"] for run in runs if "score" in run.data.metrics)
     state = json.loads((study.parent / "sweeps/tiny/state.json").read_text())
     assert state["best"]["score"] == best
+
+
+FINITE = """\
+name: tiny
+trainer:
+  phases:
+    - rce: {epochs: 1}
+    - grpo: {lr: "${lr}", epochs: "${epochs}"}
+parameters:
+  lr: {values: [1e-4, 1e-3]}
+  epochs: {min: 1, max: 3, fidelity: true}
+sampler: {name: random}
+trials: 60
+"""
+
+
+def mlflow_runs(study: Path) -> list[Any]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{study.parent / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], max_results=1000))
+
+
+def finite(study: Path, more: str = "") -> list[TrialRecord]:
+    study.write_text(FINITE + more)
+    done = run(study)
+    assert done.returncode == 0, done.stderr
+    return records(study)
+
+
+def test_settings_that_are_known_need_no_job_and_a_finite_space_ends_the_study(
+    study: Path,
+) -> None:
+    rows = finite(study)
+    trials = [record for record in rows if record.prefix is None]
+    assert {(r.params["lr"], r.params["epochs"]) for r in trials} == {
+        (lr, epochs) for lr in (1e-4, 1e-3) for epochs in (1, 2, 3)
+    }
+    assert 6 < len(trials) < 60
+    by_setting = {}
+    for record in trials:
+        first = by_setting.setdefault(str(record.params), record)
+        assert record.score == first.score
+        assert record.intermediate == first.intermediate
+    cached = [record for record in trials if record.notes["origin"] == "cached"]
+    assert len(cached) >= len(trials) - len(by_setting)
+    assert all(record.notes["epochs_trained"] == 0 for record in cached)
+    shorter = [record for record in rows if record.prefix is not None]
+    for record in shorter:
+        whole = trials[record.number]
+        assert record.score == whole.intermediate[record.prefix or 0]
+        assert record.notes["origin"] == "shared prefix"
+        assert record.params["epochs"] == record.prefix
+    assert len({str(record.params) for record in shorter}) == len(shorter)
+    origins = Counter(
+        r.data.tags["sweeper.origin"] for r in mlflow_runs(study) if "sweeper.origin" in r.data.tags
+    )
+    assert origins["shared prefix"] == len(shorter)
+    assert origins["cached"] == len(cached)
+
+
+def test_a_setting_that_is_proposed_again_can_be_spent_as_another_seed(study: Path) -> None:
+    trials = [r for r in finite(study, "duplicates: reseed\n") if r.prefix is None]
+    assert len(trials) == 60
+    cached = [record for record in trials if record.notes["origin"] == "cached"]
+    assert all("repeat" not in record.notes for record in cached)  # their seed was scored before
+    assert len(cached) < 6
+    seeds = {
+        (str(record.params), json.loads(trial_json(study, record.number))["spec"]["seed"])
+        for record in trials
+    }
+    assert len(seeds) == 60
+
+
+def trial_json(study: Path, number: int) -> str:
+    return (Workspace(study.parent).study("tiny").trial(number) / "trial.json").read_text()
+
+
+def test_a_budget_of_reader_calls_ends_the_search_and_more_of_it_goes_on(study: Path) -> None:
+    study.write_text(FINITE + "limits: {reader_calls: 250}\n")
+    done = run(study, FAKE_CALLS="100")
+    assert done.returncode == 0, done.stderr
+    assert "the study's limit is 250" in done.stdout
+    few = records(study)
+    assert 250 <= reader_calls(few) <= 250 + 2 * 100  # what was in hand is finished
+    study.write_text(FINITE + "limits: {reader_calls: 100000}\n")
+    assert run(study, FAKE_CALLS="100").returncode == 0
+    assert len(records(study)) > len(few)
+
+
+def reader_calls(rows: list[TrialRecord]) -> int:
+    return sum(record.notes["reader_calls"]["asked"] for record in rows)
+
+
+SHARED = """\
+name: {name}
+trainer:
+  task: {{name: easy_vqa, training_queries: 64}}
+  phases:
+    - rce: {{epochs: 2}}
+    - grpo: {{epochs: "${{epochs}}", lr: "${{lr}}", rollouts: recorded}}
+  evaluate: {{questions: 40, holdout: 40, remember: always}}
+parameters:
+  epochs: {{values: {epochs}}}
+  lr: {{values: [1e-3]}}
+sampler: {{name: grid}}
+trials: 3
+"""
+
+
+def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
+    tmp_path: Path, database: Path
+) -> None:
+    """Through the whole command, with the real trainer: epochs trained and answers asked."""
+    sweeper = str(Path(sys.executable).with_name("sweeper"))
+    drivers = []
+    for name, epochs in (("one", "[1, 3, 4]"), ("two", "[2, 3, 5]")):
+        (tmp_path / f"{name}.yaml").write_text(SHARED.format(name=name, epochs=epochs))
+        command = [sweeper, "--workspace", str(tmp_path), "run", str(tmp_path / f"{name}.yaml")]
+        drivers.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+    said = [driver.communicate(timeout=240)[0] for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0], said
+    trained = asked = 0
+    scores: dict[object, set[float | None]] = {}
+    for name in ("one", "two"):
+        folder = Workspace(tmp_path).study(name)
+        controls = json.loads((folder.controls / "result.json").read_text())
+        trials = [record for record in read_study(folder)[1] if record.prefix is None]
+        trained += controls["epochs_trained"] + sum(r.notes["epochs_trained"] for r in trials)
+        asked += controls["reader_calls"]["asked"]
+        asked += sum(record.notes["reader_calls"]["asked"] for record in trials)
+        for record in trials:
+            scores.setdefault(record.params["epochs"], set()).add(record.score)
+    assert trained == 2 + 5  # RCE, and the longest GRPO: all others are its beginnings
+    assert all(len(found) == 1 for found in scores.values())
+    stages = [path.name for path in (tmp_path / "sweeps" / "stages").iterdir() if path.is_dir()]
+    assert len(stages) == 1 + 2 + 5 + 2  # the start; the rollouts and the evaluations
+    store = AnswerStore(tmp_path / "sweeps" / "answers.db")
+    confirmed = [
+        json.loads(path.read_text())["reader_calls"]["asked"]
+        for path in (tmp_path / "sweeps").glob("*/confirm/*/result.json")
+    ]
+    assert asked + sum(confirmed) == len(store)  # whatever is known was asked once

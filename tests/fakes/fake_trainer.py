@@ -4,7 +4,8 @@ Where a spec is scored by the validation loss, a good trial has a low one.
 
 Environment: FAKE_DEAD=1 reports a dead instrument, FAKE_SECONDS is the length of an epoch,
 FAKE_CRASH=LR kills the worker at the trial with that lr, FAKE_FAIL=LR lets that trial fail,
-FAKE_FULL_DISK=LR finds no space there; FAKE_TORCH is the version in the environment.
+FAKE_FULL_DISK=LR finds no space there; FAKE_TORCH is the version in the environment; FAKE_CALLS
+are the reader calls of a trial.
 """
 
 import json
@@ -17,6 +18,7 @@ from typing import Any
 from trainer.contract import digest, write_json_atomic
 
 NO_CALLS = {"needed": 0, "asked": 0, "stage": 0, "store": 0, "equal": 0}
+CALLS = int(os.environ.get("FAKE_CALLS", "0"))
 DATA = {
     "lines": ["train: 640 queries"],
     "warnings": ["pools: training has 32, the evaluation 64"],
@@ -111,7 +113,7 @@ def train(folder: Path, job: dict[str, Any]) -> str:
             **scores(job["spec"], score_of(grpo, grpo["epochs"])),
             "questions": 800,
             "stage": digest(job["spec"]),
-            "reader_calls": NO_CALLS,
+            "reader_calls": {**NO_CALLS, "needed": CALLS, "asked": CALLS},
             "epochs_trained": grpo["epochs"],
             "environment": environment_of(job["spec"]),
         },

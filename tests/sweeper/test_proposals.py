@@ -17,8 +17,10 @@ from sweeper.proposals import (
     distribution,
     frozen_trial,
     lag_for,
+    prefixes_of,
     propose,
     ready,
+    shared_prefixes,
     should_prune,
 )
 from sweeper.records import TrialRecord, TrialState
@@ -410,3 +412,98 @@ def _open(record: TrialRecord) -> TrialRecord:
 def _complete(number: int) -> TrialRecord:
     params = {"lr": 1e-3, "kl_beta": 0.1}
     return TrialRecord(number=number, params=params, state=TrialState.COMPLETE, score=0.5)
+
+
+LENGTHS = Search(space=Space((LR, replace(EPOCHS, step=2, high=5))), fidelity="epochs", lag=1)
+
+
+def scored(
+    number: int, epochs: int, *, lr: float = 1e-3, state: TrialState = TrialState.COMPLETE
+) -> TrialRecord:
+    """A trial that has scored every epoch; where it was pruned, only the first two."""
+    last = 2 if state is TrialState.PRUNED else epochs
+    return TrialRecord(
+        number=number,
+        params={"lr": lr, "epochs": epochs},
+        state=state,
+        score=epochs / 10 if state is TrialState.COMPLETE else None,
+        intermediate={epoch: epoch / 10 for epoch in range(1, last + 1)},
+    )
+
+
+def test_a_trial_contains_the_shorter_trainings_that_lie_in_the_space() -> None:
+    first, third = prefixes_of(LENGTHS, scored(4, 5))
+    assert (first.name, first.params, first.score) == ("4@1", {"lr": 1e-3, "epochs": 1}, 0.1)
+    assert (third.name, third.params, third.score) == ("4@3", {"lr": 1e-3, "epochs": 3}, 0.3)
+    assert third.intermediate == {1: 0.1, 2: 0.2, 3: 0.3}
+    assert third.state is TrialState.COMPLETE
+
+
+def test_a_pruned_trial_contains_what_it_has_scored_and_a_failed_one_nothing() -> None:
+    pruned = prefixes_of(LENGTHS, scored(4, 5, state=TrialState.PRUNED))
+    assert [record.name for record in pruned] == ["4@1"]
+    assert prefixes_of(LENGTHS, scored(4, 5, state=TrialState.FAILED)) == []
+    assert prefixes_of(replace(LENGTHS, fidelity=None), scored(4, 5)) == []
+
+
+def test_every_shorter_training_is_told_once_and_not_where_a_trial_had_it_before() -> None:
+    trials = [
+        scored(0, 1),
+        scored(1, 5),
+        scored(2, 5),
+        scored(3, 3, lr=2e-3),
+        scored(4, 5, lr=2e-3),
+    ]
+    assert [record.name for record in shared_prefixes(LENGTHS, trials)] == ["1@3", "3@1"]
+
+
+def test_the_sampler_learns_from_shorter_trainings() -> None:
+    search = replace(LENGTHS, sampler_options={"n_startup_trials": 10})
+    trials = [scored(n, 5, lr=10 ** (-2 - n / 5)) for n in range(9)]
+    taught = propose(search, 9, trials)
+    alone = propose(replace(search, fidelity=None), 9, trials)  # nine trials: still random
+    assert taught is not None
+    assert alone is not None
+    assert taught.params != alone.params
+    with_rows = propose(search, 9, [*trials, *shared_prefixes(search, trials)])
+    assert with_rows == taught  # rows that were stored already change nothing
+
+
+SMALL = Space((Parameter(name="a", choices=("x", "y", "z")),))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
+def test_a_finite_space_that_is_used_up_ends_the_search(sampler: SamplerName) -> None:
+    search = Search(space=SMALL, sampler_name=sampler, lag=1)
+    history: list[TrialRecord] = []
+    while (proposal := propose(search, len(history), history)) is not None:
+        assert len(history) < 200
+        history.append(
+            TrialRecord(
+                number=len(history), params=proposal.params, state=TrialState.COMPLETE, score=0.5
+            )
+        )
+    assert {str(record.params["a"]) for record in history} == {"x", "y", "z"}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_resampling_tries_no_setting_twice(sampler: SamplerName) -> None:
+    search = Search(space=SMALL, sampler_name=sampler, lag=1, duplicates="resample")
+    history: list[TrialRecord] = []
+    while (proposal := propose(search, len(history), history)) is not None:
+        record = TrialRecord(number=len(history), params=proposal.params, state=TrialState.FAILED)
+        history.append(record)
+    assert len(history) == 3
+
+
+def test_reseeding_counts_how_often_a_setting_was_proposed() -> None:
+    search = Search(space=SMALL, sampler_name="random", duplicates="reseed")
+    history: list[TrialRecord] = []
+    repeats = []
+    for number in range(9):
+        proposal = propose(search, number, history)
+        assert proposal is not None
+        repeats.append((proposal.params["a"], proposal.repeat))
+        history.append(TrialRecord(number=number, params=proposal.params, state=TrialState.RUNNING))
+    assert len(set(repeats)) == 9
+    assert max(repeat for _, repeat in repeats) >= 2

@@ -1,6 +1,6 @@
 """Speed and memory of the trainer on the lab's files, beside a plain implementation in one run.
 
-    python benchmarks/trainer.py [--quick]
+    python benchmarks/training.py [--quick]
 
 CPU time of one thread, the two sides in turns, medians. A GRPO epoch of ours is a third of a phase
 of three, so that what is computed once a phase is in it. Loading is measured in processes of its
@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path = [str(ROOT), *(p for p in sys.path if Path(p).resolve() != ROOT / "benchmarks")]
-# this file must not be taken for the package `trainer`
+sys.path.insert(0, str(ROOT))  # of the package `benchmarks`
 
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
