@@ -6,10 +6,9 @@ on: a trial's row is written before its job is submitted, and told after its res
 """
 
 import contextlib
-import itertools
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -108,6 +107,8 @@ class Driver:
         self._prefixes = {record.name: record for record in stored if record.prefix is not None}
         self._resumable = [n for n, r in self._records.items() if r.state is TrialState.RUNNING]
         self._open: dict[int, _OpenTrial] = {}
+        self._settled = 0  # the first trial whose shorter trainings have not been added
+        self._settled_settings: set[str] = set()
         self._ended_early = False  # before the total of trials, and that was said
         self._calls_before = 0  # asked by the controls
 
@@ -295,7 +296,8 @@ class Driver:
     def _copy_epochs(self, trial: _OpenTrial) -> bool:
         """Copy new epochs to MLflow and Optuna; ask the pruner after each of the last phase."""
         lines, trial.offset = read_metrics(trial.folder, offset=trial.offset)
-        self._log_lines(trial, lines)
+        groups = phase_groups([entry.kind for entry in trial.spec.phases])
+        self._tracking.log_epochs(trial.run_id, lines, groups=groups)
         last_phase = len(trial.spec.phases) - 1
         for line in lines:
             trial.ended = line["timing"]["ended"]
@@ -312,10 +314,6 @@ class Driver:
                 trial.pruned = True
                 ask_to_stop(trial.folder)
         return bool(lines)
-
-    def _log_lines(self, trial: _OpenTrial, lines: Sequence[Mapping[str, Any]]) -> None:
-        groups = phase_groups([entry.kind for entry in trial.spec.phases])
-        self._tracking.log_epochs(trial.run_id, lines, groups=groups)
 
     def _settle(self, trial: _OpenTrial, status: JobStatus) -> None:
         """Judge a job that ended and tell everyone."""
@@ -416,10 +414,9 @@ class Driver:
         )
 
     def _tell_known(self, trial: _OpenTrial, known: TrialRecord) -> None:
-        """Answer a trial from the record of another one, without a job."""
+        """Answer a trial from the record of another one, without a job; its curves are there."""
         assert known.score is not None, "a complete trial has a score"
         lines = self._lines_of(known)
-        self._log_lines(trial, lines)
         for epoch, score in known.intermediate.items():
             self._store.report(trial.number, epoch, score)
         notes = from_record(known.notes, known.name, lines)
@@ -439,13 +436,13 @@ class Driver:
 
         In the order of the numbers, not of time: the same rows, however the jobs ended.
         """
-        done = list(
-            itertools.takewhile(
-                lambda record: record.state is not TrialState.RUNNING,
-                (self._records[number] for number in sorted(self._records)),
-            )
-        )
-        for prefix in shared_prefixes(self._search, done):
+        done = []
+        while (
+            record := self._records.get(self._settled)
+        ) is not None and record.state is not TrialState.RUNNING:
+            done.append(record)
+            self._settled += 1
+        for prefix in shared_prefixes(self._search, done, self._settled_settings):
             if prefix.name not in self._prefixes:
                 self._add_prefix(prefix, self._records[prefix.number])
 

@@ -84,7 +84,8 @@ def _fidelity(config: StudyConfig) -> str | None:
     other stages from the first epoch on.
     """
     for parameter in config.space.searched:
-        if not parameter.fidelity:
+        gates = any(parameter.name in other.when for other in config.space.parameters)
+        if not parameter.fidelity or gates:  # a shorter training is then another kind of setting
             continue
         setting = setting_at(config.space, [0.0] * len(config.space.searched))
         if parameter.name not in setting:

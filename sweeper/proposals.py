@@ -13,7 +13,7 @@ import json
 import math
 import random
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +25,6 @@ from sweeper.space import (
     Space,
     Value,
     canonical,
-    check_setting,
     compose,
     is_finite,
     setting_at,
@@ -135,19 +134,19 @@ def prefixes_of(search: Search, record: TrialRecord) -> list[TrialRecord]:
     ):
         return []
     [parameter] = [p for p in search.space.searched if p.name == name]
+    shortest, step = int(parameter.bounds[0]), int(parameter.step or 1)
     scores = sorted(record.intermediate.items())
     return [
         TrialRecord(
             number=record.number,
             prefix=epoch,
-            params=setting,
+            params={**record.params, name: epoch},
             state=TrialState.COMPLETE,
             score=score,
             intermediate={e: s for e, s in scores if e <= epoch},
         )
         for epoch, score in scores
-        if epoch < int(record.params[name])
-        and not check_setting(search.space, setting := {**record.params, parameter.name: epoch})
+        if shortest <= epoch < int(record.params[name]) and (epoch - shortest) % step == 0
     ]
 
 
@@ -162,12 +161,19 @@ def _resampled(
     return proposal
 
 
-def shared_prefixes(search: Search, proposals: Sequence[TrialRecord]) -> list[TrialRecord]:
+def shared_prefixes(
+    search: Search, proposals: Iterable[TrialRecord], known: set[str] | None = None
+) -> list[TrialRecord]:
     """What ``proposals`` have scored on their way, each setting once: as the first trial had it.
 
     A setting that a trial before had of its own is not among them.
+
+    Args:
+        search: What is searched, and how.
+        proposals: In order of their numbers.
+        known: Settings of the proposals before these; takes in those of these.
     """
-    known: set[str] = set()
+    known = set() if known is None else known
     found = []
     for record in proposals:
         for prefix in prefixes_of(search, record):

@@ -39,8 +39,8 @@ def ranking(records: Sequence[TrialRecord], *, goal: str) -> list[TrialRecord]:
     has a trial of its own.
     """
     complete = [record for record in records if record.state is TrialState.COMPLETE]
-    own = [record.params for record in complete if record.prefix is None]
-    listed = [r for r in complete if r.prefix is None or r.params not in own]
+    own = {frozenset(record.params.items()) for record in complete if record.prefix is None}
+    listed = [r for r in complete if r.prefix is None or frozenset(r.params.items()) not in own]
     sign = -1.0 if goal == "maximize" else 1.0
     return sorted(listed, key=lambda record: (sign * (record.score or 0.0), record.order))
 
