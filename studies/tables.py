@@ -4,9 +4,10 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
-from sweeper.ranking import markdown, per_cent, ranking, rows
+from sweeper.ranking import calls_text, markdown, per_cent, ranking, rows
 from sweeper.reading import read_study
-from sweeper.workspace import StudyFolder, Workspace, read_result
+from sweeper.records import TrialRecord
+from sweeper.workspace import StudyFolder, Workspace
 
 STUDIES = Path(__file__).parent
 
@@ -16,8 +17,15 @@ def table_of(study_path: Path, workspace: Workspace) -> str:
     folder = workspace.find(str(study_path))
     config, records = read_study(folder)
     state = folder.read_state()
-    table = rows(records, state["controls"], goal=config.goal)
     best = ranking(records, goal=config.goal)[0]
+    listed = [record for record in records if record.prefix is None or record is best]
+    table = rows(listed, state["controls"], goal=config.goal)
+    shorter = sum(record.prefix is not None for record in records)
+    on_the_way = (
+        f"On the way {shorter} shorter trainings were scored, too; 7@2 is trial 7 after 2 epochs. "
+        if shorter
+        else ""
+    )
     confirmed = state["confirmed"]
     held_out = ", ".join(f"{label} {per_cent(r['score'])}" for label, r in confirmed.items())
     questions = next(iter(confirmed.values()))["questions"]
@@ -25,20 +33,19 @@ def table_of(study_path: Path, workspace: Workspace) -> str:
         f"# {config.name}\n\nQuestion: {config.question}\n\n"
         f"Accuracy in per cent on {config.trainer['evaluate']['questions']} questions, mean over "
         f"1-4 shots. Standard error of the best score: "
-        f"{100 * standard_error(folder, best.number):.1f}, over questions, for one seed.\n\n"
+        f"{100 * standard_error(folder, best):.1f}, over questions, for one seed.\n\n"
         f"{markdown(table)}\n"
+        f"{on_the_way}Reader calls: {calls_text(state['reader_calls'])}.\n\n"
         f"On {questions} held-out questions: {held_out}.\n"
     )
 
 
-def standard_error(folder: StudyFolder, trial: int) -> float:
+def standard_error(folder: StudyFolder, trial: TrialRecord) -> float:
     """Standard error of a trial's score over its questions, as a fraction.
 
     The numbers of shots of one question are kept together: they are not independent.
     """
-    result = read_result(folder.trial(trial))
-    assert result is not None, "a complete trial has a result"
-    evaluation = folder.stages / "evaluations" / f"{result['evaluation']}.safetensors"
+    evaluation = folder.stages / "evaluations" / f"{trial.notes['evaluation']}.safetensors"
     by_question = load_file(evaluation)["scores"].mean(axis=1)
     return float(by_question.std(ddof=1) / len(by_question) ** 0.5)
 

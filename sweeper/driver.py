@@ -382,6 +382,7 @@ class Driver:
             notes |= {
                 "accuracy": accuracy,
                 "stage": result["stage"],
+                "evaluation": result.get("evaluation"),
                 "device": result["environment"]["device"],
                 "origin": tags["sweeper.origin"],
                 "epochs_trained": result["epochs_trained"],

@@ -166,12 +166,13 @@ def from_record(
         lines: Its epochs up to the last that this trial has; the last one's numbers are its own.
     """
     needed = sum(line["metrics"].get("reader_calls", 0) for line in lines)
-    own: dict[str, Any] = {"accuracy": notes.get("accuracy", {}), "stage": notes.get("stage", "")}
+    own = {name: notes.get(name) for name in ("accuracy", "stage", "evaluation")}
     if lines:
         key = "accuracy/shot_"
         metrics = lines[-1]["metrics"]
         shots = {n.removeprefix(key): v for n, v in metrics.items() if n.startswith(key)}
-        own = {"accuracy": shots, "stage": lines[-1]["stage"]}
+        places = {name: lines[-1].get(name) for name in ("stage", "evaluation")}
+        own = {"accuracy": shots, **places}
     return {
         **own,
         "device": notes.get("device", ""),

@@ -131,6 +131,7 @@ def _line(
         "phase_index": ref.phase_index,
         "epoch": ref.epoch,
         "stage": ref.key,
+        "evaluation": evaluation_key(ref.key, training.spec, training.environment),
         "metrics": metrics,
         "timing": {
             "ended": time.time(),
