@@ -92,8 +92,8 @@ def read_metrics(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]]
 
     Returns:
         The lines, each ``{"phase", "phase_index", "epoch", "stage", "evaluation", "metrics": {name:
-        number or None}, "timing": {...}}``, and the offset after the last whole one. None stands for
-        a number that is not finite.
+        number or None}, "timing": {...}}``, and the offset after the last whole one. None stands
+        for a number that is not finite.
     """
     path = folder / METRICS
     if not path.exists():
