@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sweeper.problems import shown
 
 _HARMLESS = (  # change no number
-    *("title", "description", "trials", "controls", "limits", "resources"),
+    *("title", "description", "trials", "controls", "limits", "keep", "resources"),
     "trainer.evaluate.remember",
 )
 _ABSENT = object()  # of a key that one of the two does not have

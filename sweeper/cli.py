@@ -296,6 +296,15 @@ def export(
 
 
 @cli.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and how much.")
+def gc(dry_run: bool) -> None:
+    """Remove stages and scores that no study of the workspace needs."""
+    from sweeper.gc import collect
+
+    click.echo(collect(_workspace(), dry_run=dry_run))
+
+
+@cli.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Serve MLflow's pages of this workspace on 127.0.0.1."""

@@ -63,6 +63,7 @@ class StudyConfig:
     order: Literal["fixed", "free"] = "fixed"
     duplicates: Literal["cached", "reseed", "resample"] = "cached"
     limits: Limits = field(default_factory=Limits)
+    keep: Literal["all", "best", "last"] = "all"  # stages that `gc` leaves of the finished study
     resources: Resources = field(default_factory=Resources)
     mlflow: Mlflow = field(default_factory=Mlflow)  # the experiment is always given
 
@@ -111,6 +112,7 @@ class StudyConfig:
             "order": self.order,
             "duplicates": self.duplicates,
             "limits": self.limits.model_dump(mode="json", exclude_none=True),
+            "keep": self.keep,
             "resources": self.resources.model_dump(mode="json"),
             "mlflow": self.mlflow.model_dump(mode="json", exclude_none=True),
         }
@@ -217,6 +219,7 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         order=file.order,
         duplicates=file.duplicates,
         limits=file.limits,
+        keep=file.keep,
         resources=file.resources,
         mlflow=file.mlflow.model_copy(update={"experiment": experiment}),
     )

@@ -301,7 +301,7 @@ class Driver:
         last_phase = len(trial.spec.phases) - 1
         for line in lines:
             trial.ended = line["timing"]["ended"]
-            score = line["metrics"]["score"]
+            score = line["metrics"].get("score")  # None: not scored, or not finite
             if line["phase_index"] != last_phase or score is None or trial.pruned:
                 continue
             trial.epoch = line["epoch"]

@@ -22,6 +22,7 @@ from trainer.contract import (
     StageRef,
     TrainSpec,
     digest,
+    is_scored_stage,
     stage_chain,
     start_of_last_phase,
 )
@@ -192,18 +193,21 @@ def open_record(config: StudyConfig, number: int, proposal: Proposal) -> TrialRe
     )
 
 
-def _each_epoch(specs: Sequence[TrainSpec]) -> dict[str, tuple[TrainSpec, int]]:
-    """Every stage to train once, by key: a spec that leads through it, and its phase."""
-    seen: dict[str, tuple[TrainSpec, int]] = {}
+def _each_epoch(specs: Sequence[TrainSpec]) -> dict[str, tuple[TrainSpec, StageRef, bool]]:
+    """Every stage to train once, by key: a spec that leads to it, and whether any scores it."""
+    seen: dict[str, tuple[TrainSpec, StageRef, bool]] = {}
     for spec in specs:
-        for ref in _chain(spec)[1:]:
-            seen.setdefault(ref.key, (spec, ref.phase_index))
+        chain = _chain(spec)
+        for ref in chain[1:]:
+            scored = is_scored_stage(ref, chain, spec)
+            known = seen.get(ref.key)
+            seen[ref.key] = (spec, ref, scored or (known is not None and known[2]))
     return seen
 
 
-def _epoch_calls(spec: TrainSpec, phase_index: int) -> int:
-    """Reader calls of one epoch: its sampled rollouts and its evaluation."""
-    settings = spec.phases[phase_index].settings
+def _epoch_calls(spec: TrainSpec, ref: StageRef, scored: bool) -> int:
+    """Reader calls of one epoch: its sampled rollouts and, where it is scored, its evaluation."""
+    settings = spec.phases[ref.phase_index].settings
     sampled = 0
     if (
         isinstance(settings, GrpoSpec)
@@ -211,7 +215,7 @@ def _epoch_calls(spec: TrainSpec, phase_index: int) -> int:
         and isinstance(spec.task, EasyVqaSpec)
     ):
         sampled = spec.task.training_queries * settings.group_size * len(spec.evaluate.shots)
-    return sampled + spec.evaluate.answers
+    return sampled + (spec.evaluate.answers if scored else 0)
 
 
 def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:

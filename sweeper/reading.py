@@ -2,8 +2,9 @@
 
 import codecs
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from sweeper.config import StudyConfig, study_from_json
 from sweeper.errors import UsageError
@@ -80,11 +81,18 @@ def _epoch_lines(trial: Path, goal: str) -> Iterator[str]:
         return
     for line in epochs:
         metrics = line["metrics"]
-        score = "not finite" if metrics["score"] is None else score_text(metrics["score"], goal)
+        score = _epoch_score(metrics, goal)
         numbers = [
             f"{name} {metrics[name]:.4g}" for name in EPOCH_METRICS if metrics.get(name) is not None
         ]
-        yield "  ".join([f"    {line['phase']} {line['epoch']}: score {score}", *numbers])
+        yield "  ".join([f"    {line['phase']} {line['epoch']}: {score}", *numbers])
+
+
+def _epoch_score(metrics: Mapping[str, Any], goal: str) -> str:
+    if "score" not in metrics:
+        return "not scored"
+    score = metrics["score"]
+    return "score " + ("not finite" if score is None else score_text(score, goal))
 
 
 def log_lines(

@@ -219,5 +219,6 @@ class StudyFile(Section):
     order: Literal["fixed", "free"] = "fixed"
     duplicates: Literal["cached", "reseed", "resample"] = "cached"
     limits: Limits = Limits()
+    keep: Literal["all", "best", "last"] = "all"
     resources: Resources = Resources()
     mlflow: Mlflow = Mlflow()

@@ -216,6 +216,9 @@ def _own_complaints(file: StudyFile) -> list[Complaint]:
         for key in ("score", "reward")
         if any(references(_evaluate(file).get(key)))
     ]
+    if file.pruner.name != "none" and _evaluate(file).get("every") == "last":
+        text = "`last` leaves the pruner nothing to decide by; write a number, or `pruner: none`"
+        complaints.append(Complaint(("trainer", "evaluate", "every"), text))
     scored = scored_by(file)
     if "metric" in file.model_fields_set and file.metric.name != scored:
         text = f"must be {scored}: `trainer.evaluate.score` decides what a trial is scored by"

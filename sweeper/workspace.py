@@ -151,6 +151,10 @@ class StudyFolder:
         """Trial folder of "start", "baseline" or "best" on the held-out questions."""
         return self.root / "confirm" / label
 
+    def confirmations(self) -> list[Path]:
+        """All that have been made."""
+        return sorted((self.root / "confirm").glob("*"))
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the study's lock; it vanishes with the process that holds it.

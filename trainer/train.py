@@ -19,11 +19,12 @@ from trainer.contract import (
     Claims,
     Job,
     StageRef,
+    TrainSpec,
     environment_to_json,
     evaluation_key,
     write_json_atomic,
 )
-from trainer.evaluate import LoadPolicy, answers_of, scores_of
+from trainer.evaluate import Evaluation, LoadPolicy, answers_of, scores_of
 from trainer.metrics_file import MetricsFile
 from trainer.tasks import Task
 from trainer.training import (
@@ -112,26 +113,21 @@ def _line(
 ) -> dict[str, Any]:
     """One line of `metrics.jsonl`: all outside `timing` is the same whenever the spec is run."""
     clock, before = time.monotonic(), training.task.reader.calls
-    evaluation = training.evaluate(ref)
-    start = training.shots(training.phase_start(ref))
-    calls = statistics.calls + training.task.reader.calls - before
-    spec = training.spec.evaluate
     metrics = dict(statistics.metrics)
-    metrics |= {f"accuracy/shot_{s}": v for s, v in evaluation.accuracy(spec).items()}
-    if spec.reader == "recorded":
-        metrics["recorded_share"] = evaluation.known
-    metrics |= {
-        "score": evaluation.score,
-        "moved_queries": float((evaluation.shots != start).any(dim=1).double().mean()),
-        "reader_calls": metrics.pop("training_reader_calls")
-        + answers_of(evaluation, training.spec),
-    }
+    metrics["reader_calls"] = metrics.pop("training_reader_calls")
+    key = None
+    if training.scores(ref):
+        key = evaluation_key(ref.key, training.spec, training.environment)
+        _add_scores(metrics, training.evaluate(ref), training.spec)
+    moved = training.shots(ref) != training.shots(training.phase_start(ref))
+    metrics["moved_queries"] = float(moved.any(dim=1).double().mean())
+    calls = statistics.calls + training.task.reader.calls - before
     return {
         "phase": ref.phase,
         "phase_index": ref.phase_index,
         "epoch": ref.epoch,
         "stage": ref.key,
-        "evaluation": evaluation_key(ref.key, training.spec, training.environment),
+        "evaluation": key,
         "metrics": metrics,
         "timing": {
             "ended": time.time(),
@@ -141,3 +137,11 @@ def _line(
             "trained": trained,
         },
     }
+
+
+def _add_scores(metrics: dict[str, Any], evaluation: Evaluation, spec: TrainSpec) -> None:
+    metrics |= {f"accuracy/shot_{s}": v for s, v in evaluation.accuracy(spec.evaluate).items()}
+    if spec.evaluate.reader == "recorded":
+        metrics["recorded_share"] = evaluation.known
+    metrics["score"] = evaluation.score
+    metrics["reader_calls"] += answers_of(evaluation, spec)

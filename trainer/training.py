@@ -31,6 +31,7 @@ from trainer.contract import (
     RceSpec,
     StageRef,
     TrainSpec,
+    is_scored_stage,
     rollouts_key,
     stage_chain,
 )
@@ -101,6 +102,10 @@ class Training:
         return evaluate_stage(
             self.store, ref.key, self.spec, self.task, self.environment, load=self.load
         )
+
+    def scores(self, ref: StageRef) -> bool:
+        """Whether this trial scores a stage of its chain."""
+        return is_scored_stage(ref, self.chain, self.spec)
 
     def is_scored(self, ref: StageRef) -> bool:
         """Whether the scores of a stage are on disk."""
@@ -183,12 +188,15 @@ def missing_work(training: Training) -> list[str]:
     A stage whose scores are missing is among them: to score costs more than to train.
     """
     spec, done = training.spec, _deepest(training)
-    every = spec.evaluate.split == "select"
+    selects = spec.evaluate.split == "select"  # a confirmation scores the last stage alone
     keys = [
         ref.key
         for index, ref in enumerate(training.chain)
         if index > done
-        or ((index > 0 if every else ref is training.chain[-1]) and not training.is_scored(ref))
+        or (
+            (training.scores(ref) if selects else ref is training.chain[-1])
+            and not training.is_scored(ref)
+        )
     ]
     if done + 1 < len(training.chain) and not training.task.rollouts_are_files:
         rollouts = rollouts_key(spec, training.environment)

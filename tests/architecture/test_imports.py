@@ -16,7 +16,7 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "session",
     "driver",
     "instrument",
-    "export reading status plan ui",
+    "gc export reading status plan ui",
     "launchers",
     "study_store tracking workspace provenance",
     "snapshot",

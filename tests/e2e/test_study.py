@@ -454,3 +454,38 @@ def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
         for path in (tmp_path / "sweeps").glob("*/confirm/*/result.json")
     ]
     assert asked + sum(confirmed) == len(store)  # whatever is known was asked once
+    gc_removes_only_what_no_study_needs(tmp_path)
+
+
+def gc_removes_only_what_no_study_needs(workspace: Path) -> None:
+    def sweeper(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("sweeper")), "--workspace", str(workspace)]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+    stages = workspace / "sweeps" / "stages"
+    before = sorted(path.name for path in stages.iterdir())
+    assert sweeper("gc").stdout == "freed 0.0 MB\n"
+    assert sorted(path.name for path in stages.iterdir()) == before
+    some = next(path for path in stages.iterdir() if (path / "stage.json").exists())
+    for name in ("0" * 32, f"{some.name}.damaged-0", f".{some.name}.abcd.part"):
+        shutil.copytree(some, stages / name)
+    (stages / "evaluations" / "unknown.safetensors").write_bytes(b"1" * 1000)
+    said = sweeper("gc", "--dry-run").stdout
+    assert len(list(stages.iterdir())) == len(before) + 3
+    assert "would free" in said
+    assert [line.split()[-3] for line in said.splitlines()[:-1]] == ["1"] * 4
+    with Workspace(workspace).study("one").locked():
+        assert "another `sweeper run` works on 'one'" in sweeper("gc").stderr
+    sweeper("gc")
+    assert sorted(path.name for path in stages.iterdir()) == before
+    for name in ("one", "two"):
+        path = workspace / f"{name}.yaml"
+        path.write_text(path.read_text() + "keep: best\n")
+        assert sweeper("run", str(path)).returncode == 0
+    sweeper("gc")
+    left = [path for path in stages.iterdir() if (path / "stage.json").exists()]
+    assert 1 + 1 + 2 + 1 <= len(left) <= 1 + 1 + 2 + 2  # rollouts, start, RCE, the best of each
+    for name in ("one", "two"):
+        out = workspace / f"best of {name}"
+        assert sweeper("export", name, "--checkpoint", str(out)).returncode == 0
+        assert (out / "policy.safetensors").exists()

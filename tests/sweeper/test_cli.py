@@ -29,7 +29,20 @@ OF_A_STUDY = {
     "export --all": ["export", "{}", "--all"],
 }
 COMMANDS = {
-    *("best", "export", "init", "logs", "ls", "plan", "run", "schema", "show", "status", "ui"),
+    *(
+        "best",
+        "export",
+        "gc",
+        "init",
+        "logs",
+        "ls",
+        "plan",
+        "run",
+        "schema",
+        "show",
+        "status",
+        "ui",
+    ),
     "validate",
 }
 Invoke = Callable[..., Result]

@@ -281,3 +281,29 @@ def test_the_clip_does_nothing_on_policy_and_keeps_the_key(tmp_path: Path) -> No
     assert {k: v for k, v in stage_bytes(tmp_path / "b").items() if "safetensors" in k} == {
         k: v for k, v in stage_bytes(tmp_path / "stages").items() if "safetensors" in k
     }
+
+
+@pytest.mark.parametrize(
+    ("every", "scored"),
+    [
+        (1, [True, True, True, True]),
+        (2, [False, True, False, True]),
+        (3, [False, False, False, True]),
+        ("last", [False, False, False, True]),
+    ],
+)
+def test_only_the_epochs_that_are_wanted_are_scored(
+    tmp_path: Path, every: Any, scored: list[bool]
+) -> None:
+    rarely = spec().evaluate.model_copy(update={"every": every})
+    folder = run(tmp_path, "trial", spec().model_copy(update={"evaluate": rarely}))
+    lines = read_metrics(folder)[0]
+    assert ["score" in line["metrics"] for line in lines] == scored
+    assert [line["evaluation"] is not None for line in lines] == scored
+    evaluations = list((tmp_path / "stages" / "evaluations").iterdir())
+    assert len(evaluations) == sum(scored)
+    always = run(tmp_path, "always", spec(), stages="others")
+    assert (
+        json.loads((folder / RESULT).read_text())["score"]
+        == json.loads((always / RESULT).read_text())["score"]
+    )

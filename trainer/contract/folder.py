@@ -93,7 +93,8 @@ def read_metrics(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]]
     Returns:
         The lines, each ``{"phase", "phase_index", "epoch", "stage", "evaluation", "metrics": {name:
         number or None}, "timing": {...}}``, and the offset after the last whole one. None stands
-        for a number that is not finite.
+        for a number that is not finite; an epoch that was not scored has no `score`, and None as
+        `evaluation`.
     """
     path = folder / METRICS
     if not path.exists():

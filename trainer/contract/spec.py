@@ -67,6 +67,7 @@ class EvaluateSpec(Spec):
     """An argument list; `{checkpoint}` is the file to score, also `{split} {questions} {device}`.
     It prints, or writes to `{output}`, JSON of accuracies by number of shots."""
     checkpoint_format: Literal["safetensors", "pt", "v2format"] = "v2format"  # for the command
+    every: Literal["last"] | Count = 1  # score every n-th epoch, and always the last of the trial
     remember: Literal["auto", "always", "never"] = "auto"
     """Whether answers are kept for all studies of the workspace; auto: where the reader is dear."""
 

@@ -7,7 +7,7 @@ it (RCE's temperature), so that a training of three epochs continues one of two.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,6 +102,12 @@ def start_of_last_phase(spec: TrainSpec) -> TrainSpec:
     cut = {"epochs": 0} if last.grpo else {"epochs": 0, "stop_after": None}
     entry = last.model_copy(update={last.kind: last.settings.model_copy(update=cut)})
     return spec.model_copy(update={"phases": (*before, entry)})
+
+
+def is_scored_stage(ref: StageRef, chain: Sequence[StageRef], spec: TrainSpec) -> bool:
+    """Whether a trial scores this stage of its chain: the last, and what `every` says."""
+    every = spec.evaluate.every
+    return ref == chain[-1] or (every != "last" and ref.epoch > 0 and ref.epoch % every == 0)
 
 
 def evaluation_key(stage_key: str, spec: TrainSpec, environment: Environment) -> str:
