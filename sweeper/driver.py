@@ -19,7 +19,14 @@ from sweeper.instrument import POLL_SECONDS, OneOffJobs, confirm
 from sweeper.interrupts import Interrupts
 from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
 from sweeper.plan import first_spec, open_record
-from sweeper.proposals import Search, propose, ready, shared_prefixes, should_prune
+from sweeper.proposals import (
+    Search,
+    answered_before,
+    propose,
+    ready,
+    shared_prefixes,
+    should_prune,
+)
 from sweeper.ranking import baseline_of, params_text, ranking, score_text
 from sweeper.records import TrialRecord, TrialState
 from sweeper.snapshot import snapshot
@@ -251,7 +258,7 @@ class Driver:
         trial = _OpenTrial(
             number=record.number, spec=spec, folder=folder, run_id=run_id, started=time.time()
         )
-        known = self._known_setting(record)
+        known = answered_before(self._search, record, self.records())
         if known is not None:
             self._tell_known(trial, known)
             return
@@ -399,21 +406,6 @@ class Driver:
         self._progress.say(self._done_line(trial, verdict))
         self._add_prefixes()
 
-    def _known_setting(self, record: TrialRecord) -> TrialRecord | None:
-        """A complete trial of the same setting and seed, which this one cannot but repeat."""
-        if record.notes.get("repeat"):
-            return None
-        return next(
-            (
-                known
-                for known in self.records()
-                if known.state is TrialState.COMPLETE
-                and known.params == record.params
-                and not known.notes.get("repeat")
-            ),
-            None,
-        )
-
     def _tell_known(self, trial: _OpenTrial, known: TrialRecord) -> None:
         """Answer a trial from the record of another one, without a job; its curves are there."""
         assert known.score is not None, "a complete trial has a score"
@@ -480,7 +472,10 @@ class Driver:
     def _lines_of(self, record: TrialRecord) -> list[dict[str, Any]]:
         """The epochs of a trial, or of the shorter training that it contains, as far as there."""
         source = int(str(record.notes.get("source", record.number)).partition("@")[0])
-        lines = read_metrics(self._folder.trial(source))[0]
+        try:
+            lines = read_metrics(self._folder.trial(source))[0]
+        except ValueError:  # damaged by someone: as good as gone
+            return []
         spec = self._spec(record)
         last = len(spec.phases) - 1
         epochs = spec.phases[-1].settings.trained_epochs

@@ -185,6 +185,30 @@ def shared_prefixes(
     return found
 
 
+def answered_before(
+    search: Search, record: TrialRecord, records: Iterable[TrialRecord]
+) -> TrialRecord | None:
+    """The complete trial whose setting and seed ``record`` has again, among those it may know.
+
+    Later ones are not looked at, whether they have ended or not: what becomes of a trial must not
+    depend on time.
+    """
+    if record.notes.get("repeat"):
+        return None
+    last = record.number - max(search.lag, 1)
+    return next(
+        (
+            known
+            for known in records
+            if known.number <= last
+            and known.state is TrialState.COMPLETE
+            and known.params == record.params
+            and not known.notes.get("repeat")
+        ),
+        None,
+    )
+
+
 def setting_key(setting: Setting) -> str:
     """A setting as a text that equals that of no other one."""
     return json.dumps(setting, sort_keys=True)

@@ -320,6 +320,7 @@ parameters:
   epochs: {min: 1, max: 3, fidelity: true}
 sampler: {name: random}
 trials: 60
+lag: 1
 """
 
 
@@ -334,7 +335,7 @@ def mlflow_runs(study: Path) -> list[Any]:
 
 def finite(study: Path, more: str = "") -> list[TrialRecord]:
     study.write_text(FINITE + more)
-    done = run(study)
+    done = run(study, slots=1)
     assert done.returncode == 0, done.stderr
     return records(study)
 

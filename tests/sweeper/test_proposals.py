@@ -14,6 +14,7 @@ from sweeper.proposals import (
     PrunerName,
     SamplerName,
     Search,
+    answered_before,
     distribution,
     frozen_trial,
     lag_for,
@@ -507,3 +508,22 @@ def test_reseeding_counts_how_often_a_setting_was_proposed() -> None:
         history.append(TrialRecord(number=number, params=proposal.params, state=TrialState.RUNNING))
     assert len(set(repeats)) == 9
     assert max(repeat for _, repeat in repeats) >= 2
+
+
+def test_a_setting_is_answered_by_the_first_trial_that_had_it_as_far_back_as_results_count() -> (
+    None
+):
+    search = replace(LENGTHS, lag=3)
+    trials = [scored(0, 5), scored(1, 3, lr=2e-3), scored(2, 3, lr=2e-3), scored(3, 5, lr=4e-3)]
+    rows = [*trials, *shared_prefixes(search, trials)]
+
+    def source(record: TrialRecord) -> int | str | None:
+        known = answered_before(search, record, rows)
+        return None if known is None else known.name
+
+    assert source(scored(6, 3, lr=2e-3)) == 1
+    assert source(scored(6, 3)) == "0@3"
+    assert source(scored(6, 3, lr=4e-3)) == "3@3"
+    assert source(scored(5, 3, lr=4e-3)) is None  # trial 3 may still be running then
+    assert source(scored(6, 4)) is None
+    assert source(replace(scored(6, 3), notes={"repeat": 1})) is None  # another seed
