@@ -389,13 +389,13 @@ def trial_json(study: Path, number: int) -> str:
 
 
 def test_a_budget_of_reader_calls_ends_the_search_and_more_of_it_goes_on(study: Path) -> None:
-    study.write_text(FINITE + "limits: {reader_calls: 250}\n")
+    study.write_text(FINITE + "duplicates: reseed\nlimits: {reader_calls: 250}\n")
     done = run(study, FAKE_CALLS="100")
     assert done.returncode == 0, done.stderr
     assert "the study's limit is 250" in done.stdout
     few = records(study)
     assert 250 <= reader_calls(few) <= 250 + 2 * 100  # what was in hand is finished
-    study.write_text(FINITE + "limits: {reader_calls: 100000}\n")
+    study.write_text(FINITE + "duplicates: reseed\nlimits: {reader_calls: 800}\n")
     assert run(study, FAKE_CALLS="100").returncode == 0
     assert len(records(study)) > len(few)
 
