@@ -225,6 +225,15 @@ def test_importing_the_config_loads_no_heavy_library() -> None:
 # ---- what a bad file is told
 
 
+def test_a_pruner_needs_scores_before_the_last_epoch() -> None:
+    text = KL_LR.replace("evaluate: {", "evaluate: {every: last, ")
+    assert parse_study(text, PATH).trainer["evaluate"]["every"] == "last"
+    pruned = text.replace("pruner:    {name: none}", "pruner:    {name: median}")
+    assert pruned != text
+    with pytest.raises(ConfigError, match="evaluate.every: `last` leaves the pruner nothing"):
+        parse_study(pruned, PATH)
+
+
 def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(
