@@ -230,7 +230,7 @@ def test_a_pruner_needs_scores_before_the_last_epoch() -> None:
     assert parse_study(text, PATH).trainer["evaluate"]["every"] == "last"
     pruned = text.replace("pruner:    {name: none}", "pruner:    {name: median}")
     assert pruned != text
-    with pytest.raises(ConfigError, match="evaluate.every: `last` leaves the pruner nothing"):
+    with pytest.raises(ConfigError, match=r"evaluate\.every: `last` leaves the pruner nothing"):
         parse_study(pruned, PATH)
 
 
