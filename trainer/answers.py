@@ -110,11 +110,21 @@ class AnswerStore:
 
     def _reader(self, digest: str) -> int:
         if digest not in self._readers:
-            with self._told(), self._connection as transaction:
-                transaction.execute("INSERT OR IGNORE INTO readers (digest) VALUES (?)", (digest,))
-                rows = transaction.execute("SELECT id FROM readers WHERE digest = ?", (digest,))
-                self._readers[digest] = rows.fetchone()[0]
+            with self._told():
+                known = self._known_reader(digest)
+                if known is None:
+                    self._connection.execute(
+                        "INSERT OR IGNORE INTO readers (digest) VALUES (?)", (digest,)
+                    )
+                    known = self._known_reader(digest)
+            assert known is not None, "it was written a moment ago"
+            self._readers[digest] = known
         return self._readers[digest]
+
+    def _known_reader(self, digest: str) -> int | None:
+        found = self._connection.execute("SELECT id FROM readers WHERE digest = ?", (digest,))
+        row = found.fetchone()
+        return None if row is None else int(row[0])
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

@@ -17,8 +17,6 @@ from trainer.contract import (
     DATA,
     RESULT,
     STOP,
-    WAITING,
-    Claims,
     Control,
     Job,
     TrainSpec,
@@ -42,8 +40,8 @@ from trainer.evaluate import (
 from trainer.probe import probe_liveness
 from trainer.readers import Calls
 from trainer.tasks import QuestionSet, Task
-from trainer.train import Outcome
-from trainer.training import Training, missing_work, open_training, trained_stages
+from trainer.train import Outcome, claimed
+from trainer.training import Training, open_training, trained_stages
 from trainer.validation import uniform_losses
 
 
@@ -54,10 +52,8 @@ def score_controls(
     training = open_training(job, task, spec=start_of_last_phase(job.spec), load=load)
     before = task.reader.calls  # to describe the data may mean to ask for its rollouts
     write_json_atomic(folder / DATA, data_contract(job.spec, task))
-    with Claims(job.stages) as claims:
-        blocking = claims.take(missing_work(training))
-        if blocking is not None:
-            write_json_atomic(folder / WAITING, {"stage": blocking})
+    with claimed(training, folder) as claims:
+        if claims is None:
             return "waiting"
         return _score(job, folder, training, before=before)
 

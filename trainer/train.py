@@ -5,8 +5,9 @@ After every epoch the stage is written, then scored from its files, then its lin
 stages, evaluations, lines. Knows no study, no sampler, no tracking.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -63,12 +64,20 @@ def train(
         TrainerError: NotFiniteError or StageError, with what happened where.
     """
     training = open_training(job, task, load=load)
-    with Claims(job.stages) as claims:
+    with claimed(training, folder) as claims:
+        if claims is None:
+            return "waiting"
+        return _train(training, folder, claims, on_epoch=on_epoch)
+
+
+@contextlib.contextmanager
+def claimed(training: Training, folder: Path) -> Iterator[Claims | None]:
+    """Claim all that has to be made; None where another job makes some, told in `waiting.json`."""
+    with Claims(training.store.root) as claims:
         blocking = claims.take(missing_work(training))
         if blocking is not None:
             write_json_atomic(folder / WAITING, {"stage": blocking})
-            return "waiting"
-        return _train(training, folder, claims, on_epoch=on_epoch)
+        yield claims if blocking is None else None
 
 
 def _train(
