@@ -32,6 +32,7 @@ from sweeper.sections import (
     Pruner,
     Resources,
     Sampler,
+    Seeds,
     StudyFile,
 )
 from sweeper.space import Parameter, Space, Value, canonical
@@ -62,6 +63,8 @@ class StudyConfig:
     lag: Literal["auto"] | int = "auto"
     order: Literal["fixed", "free"] = "fixed"
     duplicates: Literal["cached", "reseed", "resample"] = "cached"
+    seeds: Seeds | None = None
+    finalists: int = 4  # trials that get further seeds or questions; the baseline on top
     limits: Limits = field(default_factory=Limits)
     keep: Literal["all", "best", "last"] = "all"  # stages that `gc` leaves of the finished study
     resources: Resources = field(default_factory=Resources)
@@ -76,6 +79,28 @@ class StudyConfig:
     def question(self) -> str:
         """What the study asks: its description, else the `# Question:` that opens the file."""
         return self.description or self.title or ""
+
+    @property
+    def search_seeds(self) -> tuple[int, ...]:
+        """The seeds of every trial; none where each has one job."""
+        several = self.seeds is not None and self.seeds.strategy == "all"
+        return tuple(self.seeds.values) if self.seeds is not None and several else ()
+
+    @property
+    def final_seeds(self) -> tuple[int, ...]:
+        """The seeds of a finalist; the first of them is that of its trial."""
+        trainer_seed: int = self.trainer.get("seed", 0)
+        return (trainer_seed,) if self.seeds is None else tuple(self.seeds.values)
+
+    @property
+    def has_finals(self) -> bool:
+        """Whether the best trials get seeds or questions that the search does without."""
+        further_seeds = not self.search_seeds and len(self.final_seeds) > 1
+        return further_seeds or self.trainer["evaluate"].get("confirm") is not None
+
+    def folder_seed(self, seed: int | None) -> int | None:
+        """The seed that names a folder within the trial's; None for the first, which has that."""
+        return None if seed in (None, *self.search_seeds[:1]) else seed
 
     @property
     def experiment(self) -> str:
@@ -111,6 +136,8 @@ class StudyConfig:
             "lag": self.lag,
             "order": self.order,
             "duplicates": self.duplicates,
+            "seeds": None if self.seeds is None else self.seeds.model_dump(mode="json"),
+            "finalists": self.finalists,
             "limits": self.limits.model_dump(mode="json", exclude_none=True),
             "keep": self.keep,
             "resources": self.resources.model_dump(mode="json"),
@@ -152,13 +179,20 @@ def changes(old: StudyConfig, new: StudyConfig) -> list[Change]:
     return differences(old.to_json(), new.to_json())
 
 
-def spec_for(config: StudyConfig, values: Mapping[str, Value], *, repeat: int = 0) -> TrainSpec:
+def spec_for(
+    config: StudyConfig,
+    values: Mapping[str, Value],
+    *,
+    repeat: int = 0,
+    seed: int | None = None,
+) -> TrainSpec:
     """Put a trial's values in place of the references; paths begin at the study file's folder.
 
     Args:
         config: The study.
         values: A completed setting: chosen, fixed and, where inactive, `otherwise`.
         repeat: How often the same setting was spent before; each time has a seed of its own.
+        seed: One of the study's `seeds`; default: the first, or that of the trainer section.
 
     Raises:
         ConfigError: if these values together make no valid spec.
@@ -172,7 +206,8 @@ def spec_for(config: StudyConfig, values: Mapping[str, Value], *, repeat: int = 
             for found in refusals(TrainSpec, error)
         ]
         raise ConfigError(config.path, problems) from error
-    seeded = spec.model_copy(update={"seed": spec.seed + repeat})
+    first = spec.seed if config.seeds is None else config.seeds.values[0]
+    seeded = spec.model_copy(update={"seed": (first if seed is None else seed) + repeat})
     return seeded.below(config.path.absolute().parent)
 
 
@@ -218,6 +253,8 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         lag=file.lag,
         order=file.order,
         duplicates=file.duplicates,
+        seeds=file.seeds,
+        finalists=file.finalists,
         limits=file.limits,
         keep=file.keep,
         resources=file.resources,

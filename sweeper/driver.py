@@ -1,39 +1,32 @@
-"""The loop: propose, launch, watch, tell. The only writer of a study's records and MLflow runs.
+"""The loop: propose, launch, watch, tell.
 
 Everything it decides comes from pure functions (`proposals`, `verdict`, `ranking`); everything it
 knows is on disk before it acts on it, so that a driver killed anywhere is followed by one that goes
-on: a trial's row is written before its job is submitted, and told after its result was read.
+on: a trial's row is written before its job is submitted, and told after its result was read
+(`recorder`).
 """
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sweeper.config import StudyConfig, spec_for
+from sweeper.config import StudyConfig
 from sweeper.errors import InstrumentError, SweeperError, TrackingError
+from sweeper.finals import score_finalists
 from sweeper.instrument import POLL_SECONDS, OneOffJobs, confirm
 from sweeper.interrupts import Interrupts
 from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
 from sweeper.plan import first_spec, open_record
-from sweeper.proposals import (
-    Search,
-    answered_before,
-    propose,
-    ready,
-    shared_prefixes,
-    should_prune,
-)
-from sweeper.ranking import baseline_of, params_text, ranking, score_text
+from sweeper.proposals import Search, answered_before, best_before, propose, ready, should_prune
+from sweeper.ranking import baseline_of, finalists, params_text, ranking, score_text
+from sweeper.recorder import Recorder
 from sweeper.records import TrialRecord, TrialState
 from sweeper.snapshot import snapshot
-from sweeper.space import complete_values
 from sweeper.study_store import StudyStore
-from sweeper.tracking.keys import call_metrics, phase_groups
-from sweeper.verdict import Verdict, another_instrument, from_record, judge, result_tags
+from sweeper.verdict import Verdict, another_instrument, judge, mean_result
 from sweeper.workspace import (
     StudyFolder,
     ask_to_stop,
@@ -46,13 +39,6 @@ from trainer.contract import Claims, TrainSpec, read_metrics
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
-
-MLFLOW_STATUS: dict[TrialState, Literal["FINISHED", "FAILED", "KILLED"]] = {
-    TrialState.COMPLETE: "FINISHED",
-    TrialState.PRUNED: "FINISHED",
-    TrialState.FAILED: "FAILED",
-    TrialState.RUNNING: "KILLED",
-}
 
 
 class Progress(Protocol):
@@ -67,21 +53,28 @@ class Progress(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class _OpenTrial:
-    """A trial with a job at the launcher."""
+    """A trial with a job at the launcher; where it has several seeds, one job after another."""
 
     number: int
-    spec: TrainSpec
-    folder: Path
     run_id: str
     started: float
+    results: list[Mapping[str, Any]] = field(default_factory=list)  # of the seeds that are done
+    curves: list[dict[int, float]] = field(default_factory=list)
+    """Scores by epoch of the last phase, for each seed; the last are those of the job in hand."""
+    spec: TrainSpec = field(init=False)  # of the job in hand, as all that follows
+    folder: Path = field(init=False)
+    curves_run: str = field(init=False)  # where its epochs are shown
     attempt: int = 1
     job_id: JobId | None = None  # None: its result was found on disk
     offset: int = 0  # bytes of metrics.jsonl that were read
-    epoch: int = 0  # of the last phase
-    intermediate: dict[int, float] = field(default_factory=dict)
     pruned: bool = False
     waits_for: str | None = None  # the stage that another job is making; holds no slot meanwhile
     ended: float | None = None  # of the last epoch, seconds since 1970
+
+    @property
+    def epoch(self) -> int:
+        """The last that was scored, of the last phase."""
+        return max(self.curves[-1], default=0)
 
 
 class Driver:
@@ -109,13 +102,16 @@ class Driver:
         self._launcher = launcher
         self._interrupts = interrupts
         self._progress = progress
-        stored = store.records()
-        self._records = {record.number: record for record in stored if record.prefix is None}
-        self._prefixes = {record.name: record for record in stored if record.prefix is not None}
-        self._resumable = [n for n, r in self._records.items() if r.state is TrialState.RUNNING]
+        self._recorder = Recorder(
+            config,
+            search,
+            folder=folder,
+            store=store,
+            tracking=tracking,
+            parent_run=parent_run,
+        )
+        self._resumable = [r.number for r in store.proposals() if r.state is TrialState.RUNNING]
         self._open: dict[int, _OpenTrial] = {}
-        self._settled = 0  # the first trial whose shorter trainings have not been added
-        self._settled_settings: set[str] = set()
         self._ended_early = False  # before the total of trials, and that was said
         self._calls_before = 0  # asked by the controls
 
@@ -133,7 +129,7 @@ class Driver:
         """
         self._environment = instrument["environment"]
         self._calls_before = instrument["reader_calls"]["asked"]
-        self._add_prefixes()
+        self._recorder.add_prefixes()
         self._write_state("running")
         with Claims(self._folder.stages) as self._claims:
             while self._fill_slots() or self._open:
@@ -149,7 +145,31 @@ class Driver:
         self._write_state(state)
         with contextlib.suppress(TrackingError):  # where MLflow is the trouble, the rest matters
             for trial in abandoned:
-                self._tracking.finish_trial(trial.run_id, status="KILLED")
+                self._leave(trial)
+
+    def score_finalists(self, jobs: OneOffJobs) -> None:
+        """Give the best trials, and the baseline, their further seeds and questions."""
+        if not self._config.has_finals:
+            return
+        chosen = finalists(
+            self._store.records(), goal=self._config.goal, count=self._config.finalists
+        )
+        known = self._store.finals()
+        open_ones = [record for record in chosen if str(record.name) not in known]
+        if open_ones:
+            self._progress.say(f"scoring {len(open_ones)} finalists")
+        found = score_finalists(
+            jobs,
+            self._folder,
+            self._config,
+            open_ones,
+            device=self._launcher.device,
+            say=self._progress.say,
+        )
+        for record in open_ones:
+            if (final := found.get(str(record.name))) is not None:
+                self._recorder.finish_final(record, final)
+                self._store.set_final(record.name, final)
 
     def confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
         """Score start, baseline and best trial on the held-out questions."""
@@ -160,15 +180,14 @@ class Driver:
         return confirm(
             jobs,
             self._folder,
-            baseline=None if baseline is None else self._spec(baseline),
-            best=self._spec(best[0]),
+            baseline=None if baseline is None else self._recorder.spec(baseline),
+            best=self._recorder.spec(best[0]),
             device=self._launcher.device,
         )
 
     def records(self) -> list[TrialRecord]:
         """All trials by number, each after the shorter trainings that it has scored."""
-        rows = [*self._records.values(), *self._prefixes.values()]
-        return sorted(rows, key=lambda record: record.order)
+        return self._store.records()
 
     def finish(self, *, controls: Mapping[str, Any], confirmed: Mapping[str, Any]) -> None:
         """Write the last state, with all that the summary and later commands show."""
@@ -182,7 +201,7 @@ class Driver:
                 ask_to_stop(trial.folder)
             else:
                 del self._open[trial.number]
-                self._tell(trial, Verdict(state=TrialState.RUNNING), {})
+                self._leave(trial)
 
     def _fill_slots(self) -> bool:
         """Launch trials while slots are free; say whether any was launched."""
@@ -192,7 +211,7 @@ class Driver:
                 waiting.waits_for = None
                 self._submit(waiting)
             elif self._resumable:
-                self._launch(self._records[self._resumable.pop(0)])
+                self._launch(self._store.record(self._resumable.pop(0)))
             elif (record := self._next_record()) is not None:
                 self._launch(record)
             else:
@@ -218,12 +237,15 @@ class Driver:
 
     def _next_record(self) -> TrialRecord | None:
         """Propose the next trial and write its row; None where there is none, or not yet."""
-        number = len(self._records)
+        number = len(self._store.proposals())
         history = self.records()
         if self._ended_early or number >= self._config.trials:
             return None
         limit = self._config.limits.reader_calls
-        if limit is not None and (asked := self._calls()["asked"]) >= limit:
+        if (
+            limit is not None
+            and (asked := self._recorder.calls(self._calls_before)["asked"]) >= limit
+        ):
             self._end_early(f"{asked:,} reader calls were asked, the study's limit is {limit:,}")
             return None
         if not ready(self._search, number, history):
@@ -234,7 +256,6 @@ class Driver:
             return None
         record = open_record(self._config, number, proposal)
         self._store.add(record)
-        self._records[number] = record
         return record
 
     def _end_early(self, reason: str) -> None:
@@ -242,28 +263,41 @@ class Driver:
         self._progress.say(f"the search ends here: {reason}")
 
     def _launch(self, record: TrialRecord) -> None:
-        """Open the trial's MLflow run and hand its folder to the launcher."""
-        spec = self._spec(record)
-        folder = self._folder.trial(record.number).absolute()
-        prepare_job(folder, self._folder.job(folder, spec, device=self._launcher.device))
-        run_id = self._tracking.trial_run(
-            self._parent_run,
-            name=f"trial {record.number}",
-            number=record.number,
-            params=record.notes["values"],
-            tags={"sweeper.proposed": record.notes["proposed"], "sweeper.origin": "trained"},
-            run_id=record.notes.get("run_id"),
-        )
-        self._note(record.number, run_id=run_id)
-        trial = _OpenTrial(
-            number=record.number, spec=spec, folder=folder, run_id=run_id, started=time.time()
-        )
+        """Open the trial's MLflow run; answer it from the record, or begin with its first job."""
+        run_id = self._recorder.open(record)
+        trial = _OpenTrial(number=record.number, run_id=run_id, started=time.time())
         known = answered_before(self._search, record, self.records())
         if known is not None:
-            self._tell_known(trial, known)
+            verdict = self._recorder.answer(record.number, run_id, known)
+            self._progress.say(self._done_line(trial, verdict))
             return
         self._open[record.number] = trial
-        if read_result(folder) is None:
+        self._begin_job(trial)
+
+    def _begin_job(self, trial: _OpenTrial) -> None:
+        """Hand the folder of the trial's next seed, or of its only one, to the launcher."""
+        record = self._store.record(trial.number)
+        seeds = self._config.search_seeds
+        seed = seeds[len(trial.results)] if seeds else None
+        trial.spec = self._recorder.spec(record, seed=seed)
+        folder = self._folder.trial(trial.number, seed=self._config.folder_seed(seed))
+        trial.folder = folder.absolute()
+        trial.curves_run = trial.run_id
+        if seed is not None:
+            trial.curves_run = self._recorder.open_seed(trial.run_id, record, seed)
+        trial.curves.append({})
+        trial.attempt, trial.offset, trial.job_id = 1, 0, None
+        rival = None
+        if trial.spec.evaluate.race:
+            rival = best_before(self._search, trial.number, self.records())
+        job = self._folder.job(
+            trial.folder,
+            trial.spec,
+            device=self._launcher.device,
+            best=None if rival is None else rival.notes.get("evaluation"),
+        )
+        prepare_job(trial.folder, job)
+        if read_result(trial.folder) is None:
             self._submit(trial)
 
     def _submit(self, trial: _OpenTrial) -> None:
@@ -301,22 +335,26 @@ class Driver:
             self._write_state("running")
 
     def _copy_epochs(self, trial: _OpenTrial) -> bool:
-        """Copy new epochs to MLflow and Optuna; ask the pruner after each of the last phase."""
+        """Copy new epochs to MLflow and Optuna; ask the pruner after each of the last phase.
+
+        Of several seeds the pruner sees the first, and the study learns their means at the end.
+        """
         lines, trial.offset = read_metrics(trial.folder, offset=trial.offset)
-        groups = phase_groups([entry.kind for entry in trial.spec.phases])
-        self._tracking.log_epochs(trial.run_id, lines, groups=groups)
+        self._recorder.log_epochs(trial.curves_run, lines, trial.spec)
         last_phase = len(trial.spec.phases) - 1
         for line in lines:
             trial.ended = line["timing"]["ended"]
             score = line["metrics"].get("score")  # None: not scored, or not finite
             if line["phase_index"] != last_phase or score is None or trial.pruned:
                 continue
-            trial.epoch = line["epoch"]
-            trial.intermediate[trial.epoch] = score
-            self._store.report(trial.number, trial.epoch, score)
+            trial.curves[-1][line["epoch"]] = score
+            if not self._config.search_seeds:
+                self._store.report(trial.number, line["epoch"], score)
             unfinished = trial.epoch < trial.spec.phases[-1].settings.trained_epochs
-            if unfinished and should_prune(
-                self._search, trial.number, self.records(), trial.intermediate
+            if (
+                unfinished
+                and not trial.results
+                and should_prune(self._search, trial.number, self.records(), trial.curves[-1])
             ):
                 trial.pruned = True
                 ask_to_stop(trial.folder)
@@ -348,11 +386,27 @@ class Driver:
                 f"trial {trial.number}: {verdict.reason}. The study stops here and nothing is "
                 f"lost: make {self._folder.root} usable, then run it again"
             )
+        told: Mapping[str, Any] = result or {}
         if verdict.state is TrialState.COMPLETE and result is not None:
             self._require_same_instrument(trial, result["environment"])
+            if self._config.search_seeds:
+                self._recorder.end_seed(trial.curves_run, result, ended=trial.ended)
+                trial.results.append(result)
+                if len(trial.results) < len(self._config.search_seeds):
+                    self._begin_job(trial)
+                    return
+                told, verdict = self._mean_of_seeds(trial)
         del self._open[trial.number]
-        self._tell(trial, verdict, result or {})
+        self._tell(trial, verdict, told)
         self._write_state("running")
+
+    def _mean_of_seeds(self, trial: _OpenTrial) -> tuple[Mapping[str, Any], Verdict]:
+        """Report the mean of every epoch that all seeds have scored; the result is a mean, too."""
+        for epoch in sorted(set.intersection(*map(set, trial.curves))):
+            mean = sum(curve[epoch] for curve in trial.curves) / len(trial.curves)
+            self._store.report(trial.number, epoch, mean)
+        result = mean_result(trial.results, self._config.search_seeds)
+        return result, Verdict(state=TrialState.COMPLETE, score=result["score"])
 
     def _require_same_instrument(self, trial: _OpenTrial, environment: Mapping[str, str]) -> None:
         """Refuse to rank a trial beside controls that were measured with other means."""
@@ -366,123 +420,31 @@ class Driver:
                 "another `name:`"
             )
 
+    def _leave(self, trial: _OpenTrial) -> None:
+        """Close the runs of a trial that the next driver goes on with."""
+        for run_id in {trial.run_id, trial.curves_run}:
+            self._recorder.leave(run_id)
+
     def _tell(self, trial: _OpenTrial, verdict: Verdict, result: Mapping[str, Any]) -> None:
-        """Write the verdict to MLflow, then to the study: told last, so that nothing gets lost."""
-        complete = verdict.state is TrialState.COMPLETE
-        accuracy = result["accuracy"] if complete else {}
-        tags = result_tags(trial.spec, result) if complete else {}
-        if verdict.failure is not None:
-            tags |= {"sweeper.failure": verdict.failure, "sweeper.reason": verdict.reason}
-        self._tracking.finish_trial(
+        """Write the verdict; a trial that stays open is left to the next driver."""
+        if verdict.state is TrialState.RUNNING:
+            self._leave(trial)
+            return
+        if verdict.state is not TrialState.COMPLETE and trial.curves_run != trial.run_id:
+            self._recorder.leave(trial.curves_run)
+        self._recorder.end(
+            trial.number,
             trial.run_id,
-            status=MLFLOW_STATUS[verdict.state],
-            score=verdict.score,
-            accuracy={int(shots): value for shots, value in accuracy.items()},
-            metrics=call_metrics(result["reader_calls"]) if complete else {},
-            tags=tags,
+            verdict,
+            result,
+            spec=trial.spec,
+            started=trial.started,
             ended=trial.ended,
         )
-        if verdict.state is TrialState.RUNNING:
-            return
-        notes: dict[str, Any] = {"seconds": time.time() - trial.started}
-        if complete:
-            notes |= {
-                "accuracy": accuracy,
-                "stage": result["stage"],
-                "evaluation": result.get("evaluation"),
-                "device": result["environment"]["device"],
-                "origin": tags["sweeper.origin"],
-                "epochs_trained": result["epochs_trained"],
-                "reader_calls": result["reader_calls"],
-            }
-        if verdict.failure is not None:
-            notes |= {"failure": verdict.failure, "reason": verdict.reason}
-        self._store_verdict(trial, verdict, notes)
-
-    def _store_verdict(self, trial: _OpenTrial, verdict: Verdict, notes: Mapping[str, Any]) -> None:
-        self._note(trial.number, **notes)
-        self._store.tell(trial.number, verdict.state, verdict.score)
-        self._refresh(trial.number)
         self._progress.say(self._done_line(trial, verdict))
-        self._add_prefixes()
-
-    def _tell_known(self, trial: _OpenTrial, known: TrialRecord) -> None:
-        """Answer a trial from the record of another one, without a job; its curves are there."""
-        assert known.score is not None, "a complete trial has a score"
-        lines = self._lines_of(known)
-        for epoch, score in known.intermediate.items():
-            self._store.report(trial.number, epoch, score)
-        notes = from_record(known.notes, known.name, lines)
-        self._tracking.finish_trial(
-            trial.run_id,
-            status="FINISHED",
-            score=known.score,
-            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
-            metrics=call_metrics(notes["reader_calls"]),
-            tags={"sweeper.origin": "cached", "sweeper.source": f"trial {known.name}"},
-        )
-        verdict = Verdict(state=TrialState.COMPLETE, score=known.score)
-        self._store_verdict(trial, verdict, {**notes, "origin": "cached", "seconds": 0.0})
-
-    def _add_prefixes(self) -> None:
-        """Add the shorter trainings that trials have scored, up to the first that still runs.
-
-        In the order of the numbers, not of time: the same rows, however the jobs ended.
-        """
-        done = []
-        while (
-            record := self._records.get(self._settled)
-        ) is not None and record.state is not TrialState.RUNNING:
-            done.append(record)
-            self._settled += 1
-        for prefix in shared_prefixes(self._search, done, self._settled_settings):
-            if prefix.name not in self._prefixes:
-                self._add_prefix(prefix, self._records[prefix.number])
-
-    def _add_prefix(self, prefix: TrialRecord, whole: TrialRecord) -> None:
-        """Write the row and the MLflow run of a shorter training; its curves are the longer's."""
-        values = complete_values(self._config.space, prefix.params)
-        lines = self._lines_of(prefix)
-        if not lines:  # its files are gone: nothing is known but one number
-            return
-        notes = from_record(whole.notes, whole.name, lines)
-        notes |= {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
-        run_id = self._tracking.trial_run(
-            self._parent_run,
-            name=f"trial {prefix.name}",
-            params=values,
-            tags={
-                "sweeper.origin": "shared prefix",
-                "sweeper.source": f"trial {whole.name}",
-                "sweeper.stage": notes["stage"],
-            },
-        )
-        self._tracking.finish_trial(
-            run_id,
-            status="FINISHED",
-            score=prefix.score,
-            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
-            metrics=call_metrics(notes["reader_calls"]),
-            ended=lines[-1]["timing"]["ended"],
-        )
-        row = replace(prefix, notes={**notes, "run_id": run_id})
-        self._store.add(row)
-        self._prefixes[prefix.name] = row
-
-    def _lines_of(self, record: TrialRecord) -> list[dict[str, Any]]:
-        """The epochs of a trial, or of the shorter training that it contains, as far as there."""
-        source = int(str(record.notes.get("source", record.number)).partition("@")[0])
-        try:
-            lines = read_metrics(self._folder.trial(source))[0]
-        except ValueError:  # damaged by someone: as good as gone
-            return []
-        spec = self._spec(record)
-        last = len(spec.phases) - 1
-        epochs = spec.phases[-1].settings.trained_epochs
-        return [line for line in lines if line["phase_index"] < last or line["epoch"] <= epochs]
 
     def _done_line(self, trial: _OpenTrial, verdict: Verdict) -> str:
-        ended = sum(r.state is not TrialState.RUNNING for r in self._records.values())
+        ended = sum(r.state is not TrialState.RUNNING for r in self._store.proposals())
         outcome = (
             verdict.state.value
             if verdict.score is None
@@ -492,27 +454,9 @@ class Driver:
             outcome = f"failed ({verdict.failure}): {verdict.reason};"
         return (
             f"[{ended}/{self._config.trials}] trial {trial.number} {outcome} "
-            f"{params_text(self._records[trial.number].notes['values'])} "
+            f"{params_text(self._store.record(trial.number).notes['values'])} "
             f"({time.time() - trial.started:.1f} s)"
         )
-
-    def _note(self, number: int, **notes: Any) -> None:
-        self._store.note(number, **notes)
-        self._refresh(number)
-
-    def _refresh(self, number: int) -> None:
-        self._records[number] = self._store.record(number)
-
-    def _spec(self, record: TrialRecord) -> TrainSpec:
-        values = complete_values(self._config.space, record.params)
-        return spec_for(self._config, values, repeat=record.notes.get("repeat", 0))
-
-    def _calls(self) -> dict[str, int]:
-        """Reader calls of all trials so far by what became of them; the controls' are asked."""
-        total = Counter({"needed": self._calls_before, "asked": self._calls_before})
-        for record in self._records.values():
-            total.update(record.notes.get("reader_calls", {}))
-        return {cause: total[cause] for cause in ("needed", "asked", "stage", "store", "equal")}
 
     def _write_state(self, state: str, **more: Any) -> None:
         """Write `state.json` and show it."""
@@ -521,7 +465,7 @@ class Driver:
             **snapshot(self._config, self.records(), running, state=state),
             "experiment": self._tracking.experiment_id,
             "slots": self._launcher.slots,
-            "reader_calls": self._calls(),
+            "reader_calls": self._recorder.calls(self._calls_before),
             "updated": time.time(),
             **more,
         }
@@ -533,7 +477,7 @@ class Driver:
             "trial": trial.number,
             "epoch": trial.epoch,
             "epochs": trial.spec.phases[-1].settings.trained_epochs,
-            "score": trial.intermediate.get(trial.epoch),
+            "score": trial.curves[-1].get(trial.epoch),
             "seconds": time.time() - trial.started,
-            "params": self._records[trial.number].notes["values"],
+            "params": self._store.record(trial.number).notes["values"],
         }

@@ -15,7 +15,7 @@ import yaml
 
 from sweeper.config import StudyConfig, spec_for
 from sweeper.errors import UsageError
-from sweeper.ranking import ranking, trials_csv
+from sweeper.ranking import ranking, told_score, trials_csv
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value, complete_values
 from sweeper.workspace import prepare_job
@@ -77,12 +77,11 @@ def configuration(
     if not ranked:
         raise UsageError(_nothing_complete(config, records, trial))
     best = ranked[0]
-    assert best.score is not None, "complete trials have a score"
     values = complete_values(config.space, best.params)
     return Configuration(
         study=config.name,
         trial=best.name,
-        score=best.score,
+        score=told_score(best),
         params=values,
         spec=spec_for(config, values, repeat=best.notes.get("repeat", 0)),
         stage=best.notes["stage"],

@@ -111,22 +111,33 @@ def _needed_stages(
         for record in best if config.keep == "best" else _complete(records):
             yield record.notes["stage"]
         return
+    for folder in study.finals():
+        yield from _chain_of(folder)
     for record in records:
         if record.notes.get("stage"):
             yield record.notes["stage"]
         if record.prefix is None:
-            yield from _chain_of(study.trial(record.number))
+            for folder in _folders(study, config, record.number):
+                yield from _chain_of(folder)
             source = str(record.notes.get("source", record.number)).partition("@")[0]
-            yield from _chain_of(study.trial(int(source)), spec=_spec(config, record))
+            for seed in config.search_seeds or (None,):
+                spec = _spec(config, record, seed=seed)
+                yield from _chain_of(study.trial(int(source)), spec=spec)
+
+
+def _folders(study: StudyFolder, config: StudyConfig, number: int) -> list[Path]:
+    """A trial's folder, and those of its further seeds."""
+    seeds = config.search_seeds or (None,)
+    return [study.trial(number, seed=config.folder_seed(seed)) for seed in seeds]
 
 
 def _complete(records: list[TrialRecord]) -> list[TrialRecord]:
     return [record for record in records if record.state is TrialState.COMPLETE]
 
 
-def _spec(config: StudyConfig, record: TrialRecord) -> TrainSpec:
+def _spec(config: StudyConfig, record: TrialRecord, *, seed: int | None) -> TrainSpec:
     values = complete_values(config.space, record.params)
-    return spec_for(config, values, repeat=record.notes.get("repeat", 0))
+    return spec_for(config, values, repeat=record.notes.get("repeat", 0), seed=seed)
 
 
 def _chain_of(folder: Path, *, spec: TrainSpec | None = None) -> Iterator[str]:
@@ -151,8 +162,10 @@ def _needed_scores(
     for record in records:
         if record.notes.get("evaluation"):
             yield record.notes["evaluation"]
-        yield from (line.get("evaluation", "") for line in _lines(study.trial(record.number)))
-    for folder in study.confirmations():
+        for folder in _folders(study, config, record.number):
+            yield from (line.get("evaluation", "") for line in _lines(folder))
+            yield (read_result(folder) or {}).get("evaluation", "")
+    for folder in (*study.confirmations(), *study.finals()):
         yield (read_result(folder) or {}).get("evaluation", "")
     result = read_result(study.controls)
     if result is None:

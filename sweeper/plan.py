@@ -138,7 +138,10 @@ def lag_of(config: StudyConfig, slots: int) -> int:
 def plan_study(config: StudyConfig, search: Search) -> Plan:
     """Lay out what a fresh study in ``config`` would train and ask."""
     known = _foreseeable(config, search)
-    specs = [spec_for(config, record.notes["values"]) for record in known]
+    seeds = config.search_seeds or (None,)
+    specs = [
+        spec_for(config, record.notes["values"], seed=seed) for record in known for seed in seeds
+    ]
     chains = [_chain(spec)[1:] for spec in specs]
     unique = {ref.key for chain in chains for ref in chain}
     total = (
@@ -156,15 +159,30 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
     epochs = _each_epoch(specs)
     calls += sum(_epoch_calls(*epochs[key]) for key in own)
     trained = sum(_epoch_calls(*place) for key, place in epochs.items() if key not in own)
+    final_epochs, final_calls = _finals(config, specs)
     return Plan(
         trials=total,
         settings=known,
         space_size=size(config.space) if is_finite(config.space) else None,
         phases=[entry.kind for entry in specs[0].phases],
-        epochs=len(own) + (len(unique) - len(own)) * scale,
-        epochs_alone=sum(len(chain) for chain in chains) * scale,
-        reader_calls=calls + trained * scale,
+        epochs=len(own) + (len(unique) - len(own)) * scale + final_epochs,
+        epochs_alone=sum(len(chain) for chain in chains) * scale + final_epochs,
+        reader_calls=calls + trained * scale + final_calls,
     )
+
+
+def _finals(config: StudyConfig, specs: Sequence[TrainSpec]) -> tuple[float, float]:
+    """Epochs and reader calls of the finals: the mean trial's, for each further seed."""
+    if not config.has_finals:
+        return 0.0, 0.0
+    finalists = min(config.finalists, config.trials) + (config.baseline is not None)
+    further = 0 if config.search_seeds else len(config.final_seeds) - 1
+    places = [_each_epoch([spec]).values() for spec in specs]
+    epochs = sum(len(chain) for chain in places) / len(specs)
+    calls = sum(_epoch_calls(*place) for chain in places for place in chain) / len(specs)
+    evaluate = specs[0].evaluate
+    confirmed = (evaluate.in_full().answers - evaluate.answers) * len(config.final_seeds)
+    return finalists * further * epochs, finalists * (further * calls + confirmed)
 
 
 def _foreseeable(config: StudyConfig, search: Search) -> list[TrialRecord]:

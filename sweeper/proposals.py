@@ -185,6 +185,14 @@ def shared_prefixes(
     return found
 
 
+def best_before(search: Search, number: int, records: Iterable[TrialRecord]) -> TrialRecord | None:
+    """The best complete trial among those that trial ``number`` may know, for its race."""
+    sign = 1.0 if search.goal == "maximize" else -1.0
+    last = number - max(search.lag, 1)
+    known = [r for r in records if r.number <= last and r.state is TrialState.COMPLETE]
+    return max(known, key=lambda r: (sign * (r.score or 0.0), -r.number), default=None)
+
+
 def answered_before(
     search: Search, record: TrialRecord, records: Iterable[TrialRecord]
 ) -> TrialRecord | None:

@@ -7,11 +7,13 @@ without those that nobody searched for. Fractions inside, per cent in the tables
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value
+
+_FINAL = "final"  # note of a finalist
 
 SAVED_BY = (  # cause of a call that was not made, in a result -> its name for people
     ("stage", "stages"),
@@ -28,7 +30,9 @@ class Row:
     params: Mapping[str, Value]
     score: float  # fraction, or nats where the goal is to minimize
     accuracy: Mapping[str, float]  # by number of shots, fractions
-    difference: float | None  # from the baseline's score, in its unit; None without a baseline
+    difference: float | None
+    """From the baseline's score, in its unit; None without a baseline that was scored alike."""
+    measured: str = ""  # over several seeds, or on the questions of the finals
     goal: str = "maximize"
 
 
@@ -36,13 +40,37 @@ def ranking(records: Sequence[TrialRecord], *, goal: str) -> list[TrialRecord]:
     """Complete trials, the best first; equal scores in order of their numbers.
 
     A shorter training that was scored on the way of a trial stands for itself, unless its setting
-    has a trial of its own.
+    has a trial of its own. Finalists come first, by their final scores: of more seeds or questions,
+    they are not to be compared with the scores of the search.
     """
     complete = [record for record in records if record.state is TrialState.COMPLETE]
     own = {frozenset(record.params.items()) for record in complete if record.prefix is None}
     listed = [r for r in complete if r.prefix is None or frozenset(r.params.items()) not in own]
     sign = -1.0 if goal == "maximize" else 1.0
-    return sorted(listed, key=lambda record: (sign * (record.score or 0.0), record.order))
+    return sorted(
+        listed,
+        key=lambda r: (_FINAL not in r.notes, sign * told_score(r), r.order),
+    )
+
+
+def told_score(record: TrialRecord) -> float:
+    """The score of a complete trial: that of its final, where it has one."""
+    score: float = record.notes[_FINAL]["score"] if _FINAL in record.notes else record.score or 0.0
+    return score
+
+
+def finalists(records: Sequence[TrialRecord], *, goal: str, count: int) -> list[TrialRecord]:
+    """The ``count`` best settings by the scores of the search, and the baseline."""
+    plain = [
+        replace(r, notes={key: note for key, note in r.notes.items() if key != _FINAL})
+        for r in records
+    ]
+    chosen: dict[frozenset[tuple[str, Value]], TrialRecord] = {}
+    for record in ranking(plain, goal=goal):
+        chosen.setdefault(frozenset(record.params.items()), record)
+    best = list(chosen.values())[:count]
+    baseline = baseline_of(plain)
+    return best if baseline is None or baseline in best else [*best, baseline]
 
 
 def baseline_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
@@ -62,32 +90,43 @@ def rows(
 ) -> list[Row]:
     """Controls, then complete trials from best to worst, each with its distance to the baseline."""
     baseline = baseline_of(records)
-    anchor = None if baseline is None else baseline.score
+    anchors = {} if baseline is None else {"": baseline.score}
+    if baseline is not None and _FINAL in baseline.notes:
+        anchors[_FINAL] = baseline.notes[_FINAL]["score"]
 
     def row(
         label: str,
         params: Mapping[str, Value],
-        score: float | None,
-        accuracy: Mapping[str, float],
+        entry: Mapping[str, Any],
+        kind: str = "",
     ) -> Row:
-        value = score or 0.0
+        value, anchor = entry["score"] or 0.0, anchors.get(kind)
         return Row(
             label=label,
             params=params,
             score=value,
-            accuracy=accuracy,
+            accuracy=entry["accuracy"],
             difference=None if anchor is None else value - anchor,
+            measured=_measured(entry, goal) if "seeds" in entry else "",
             goal=goal,
         )
 
-    trials = [
-        row(_label(record, baseline), _values(record), record.score, record.notes["accuracy"])
-        for record in ranking(records, goal=goal)
-    ]
-    return [
-        row(f"control {name}", {}, entry["score"], entry["accuracy"])
-        for name, entry in controls.items()
-    ] + trials
+    trials = []
+    for record in ranking(records, goal=goal):
+        kind = _FINAL if _FINAL in record.notes else ""
+        entry = record.notes.get(_FINAL, {**record.notes, "score": record.score})
+        trials.append(row(_label(record, baseline), _values(record), entry, kind))
+    return [row(f"control {name}", {}, entry) for name, entry in controls.items()] + trials
+
+
+def _measured(entry: Mapping[str, Any], goal: str) -> str:
+    """Say over what the mean of several seeds, or a final, was taken."""
+    words = []
+    if len(entry["seeds"]) > 1:
+        words.append(f"{len(entry['seeds'])} seeds ± {score_number(entry['spread'], goal)}")
+    if "questions" in entry:
+        words.append(f"{entry['questions']} questions")
+    return ", ".join(words)
 
 
 def _label(record: TrialRecord, baseline: TrialRecord | None) -> str:
@@ -106,6 +145,8 @@ def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     shots = shots_of(table)
     header = ["", *names, "score", *(f"{s} shot{'s' if s != '1' else ''}" for s in shots)]
     header.append("vs baseline")
+    measured = any(row.measured for row in table)
+    header += ["measured on"] if measured else []
     cells = [
         [
             row.label,
@@ -113,6 +154,7 @@ def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             score_number(row.score, row.goal),
             *(per_cent(row.accuracy[s]) if s in row.accuracy else "" for s in shots),
             "" if row.difference is None else _difference(row.difference, row.goal),
+            *([row.measured] if measured else []),
         ]
         for row in table
     ]
@@ -167,7 +209,9 @@ def trials_csv(records: Sequence[TrialRecord], names: Sequence[str]) -> str:
     shots = sorted({s for record in records for s in record.notes.get("accuracy", {})}, key=int)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    finals = any(_FINAL in record.notes for record in records)
     header = ["trial", "origin", "state", *names, "score", *(f"shot_{s}" for s in shots)]
+    header += ["final_score", "final_spread"] if finals else []
     writer.writerow(header)
     for record in sorted(records, key=lambda record: record.order):
         values = _values(record)
@@ -180,9 +224,15 @@ def trials_csv(records: Sequence[TrialRecord], names: Sequence[str]) -> str:
                 *(values.get(name, "") for name in names),
                 "" if record.state is not TrialState.COMPLETE else repr(record.score),
                 *(repr(accuracy[s]) if s in accuracy else "" for s in shots),
+                *(_final_cells(record) if finals else []),
             ]
         )
     return text.getvalue()
+
+
+def _final_cells(record: TrialRecord) -> list[str]:
+    final = record.notes.get(_FINAL, {})
+    return [repr(final[key]) if final.get(key) is not None else "" for key in ("score", "spread")]
 
 
 def counts_line(state: Mapping[str, Any]) -> str:

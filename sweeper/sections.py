@@ -8,7 +8,14 @@ None means "not given".
 import math
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from sweeper.space import Value
 from trainer.contract import Control
@@ -198,6 +205,25 @@ class Limits(Section):
     reader_calls: Count | None = None  # asked for controls and trials
 
 
+class Seeds(Section):
+    """Training seeds that every setting is trained with, or only those that turn out best."""
+
+    values: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+    strategy: Literal["all", "finalists"] = "all"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_alone(cls, value: Any) -> Any:
+        return {"values": value} if isinstance(value, list) else value
+
+    @field_validator("values")
+    @classmethod
+    def _each_once(cls, value: list[int]) -> list[int]:
+        if len(set(value)) < len(value):
+            raise ValueError("must name each seed once")
+        return value
+
+
 class StudyFile(Section):
     """The whole file. Every field has a default so that the rest can be checked without it."""
 
@@ -218,6 +244,8 @@ class StudyFile(Section):
     lag: AutoOrCount = "auto"
     order: Literal["fixed", "free"] = "fixed"
     duplicates: Literal["cached", "reseed", "resample"] = "cached"
+    seeds: Seeds | None = None
+    finalists: Count = 4  # trials that get further seeds or questions; the baseline on top
     limits: Limits = Limits()
     keep: Literal["all", "best", "last"] = "all"
     resources: Resources = Resources()

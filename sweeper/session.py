@@ -174,6 +174,8 @@ class _Session:
             score = score_text(control["score"], self.config.goal)
             self.progress.say(f"control {name:<8} {score}")
         self.driver.search(instrument)
+        if not self.interrupts.requested:
+            self.driver.score_finalists(jobs)
         return self.summary(controls, self._confirm(jobs))
 
     def _confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweeper.config import StudyConfig
-from sweeper.ranking import ranking
+from sweeper.ranking import ranking, told_score
 from sweeper.records import TrialRecord, TrialState
 
 
@@ -34,7 +34,7 @@ def snapshot(
     counts["running"] = len(running)
     counts["waiting"] = open_trials - len(running)
     best = [
-        {"trial": record.name, "score": record.score, "params": record.notes["values"]}
+        {"trial": record.name, "score": told_score(record), "params": record.notes["values"]}
         for record in ranking(records, goal=config.goal)[:1]
     ]
     return {

@@ -219,6 +219,7 @@ def _own_complaints(file: StudyFile) -> list[Complaint]:
     if file.pruner.name != "none" and _evaluate(file).get("every") == "last":
         text = "`last` leaves the pruner nothing to decide by; write a number, or `pruner: none`"
         complaints.append(Complaint(("trainer", "evaluate", "every"), text))
+    complaints += _seed_complaints(file)
     scored = scored_by(file)
     if "metric" in file.model_fields_set and file.metric.name != scored:
         text = f"must be {scored}: `trainer.evaluate.score` decides what a trial is scored by"
@@ -231,6 +232,20 @@ def _own_complaints(file: StudyFile) -> list[Complaint]:
     complaints += _option_complaints("sampler", file.sampler, ("name", "seed"), SAMPLER_OPTIONS)
     complaints += _option_complaints("pruner", file.pruner, ("name",), PRUNER_OPTIONS)
     return complaints
+
+
+def _seed_complaints(file: StudyFile) -> Iterator[Complaint]:
+    if file.seeds is None:
+        return
+    if file.duplicates == "reseed":
+        text = "`seeds` and `duplicates: reseed` exclude each other; leave one"
+        yield Complaint(("seeds",), text)
+    if _evaluate(file).get("race") and len(file.seeds.values) > 1 and file.seeds.strategy == "all":
+        text = "a race compares single seeds; write `strategy: finalists`, or leave `race` out"
+        yield Complaint(("seeds",), text)
+    if "seed" in file.trainer:
+        text = f"trainer.seed stands beside it; its place is the first of {file.seeds.values}"
+        yield Complaint(("seeds",), text)
 
 
 def _option_complaints(

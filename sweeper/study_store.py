@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _NO_SPACE = Space(())
 _NUMBER, _PREFIX = "trial", "prefix"  # notes of a row: our number, epochs of a shorter training
+_FINAL, _FINALS = "final", "finals"  # note of a finalist; the study's attribute with all of them
 
 _ADVICE = {  # what SQLite says -> what to do
     "locked": "another program is writing to it; close that program and run again",
@@ -54,6 +55,7 @@ class StudyStore:
         self._records = {record.number: record for record in read if record.prefix is None}
         self._prefixes = [record for record in read if record.prefix is not None]
         self._rows = len(rows)
+        self._finals: dict[str, Any] = self.attributes().get(_FINALS, {})
         self._trial_ids = {
             record.number: row._trial_id
             for record, row in zip(read, rows, strict=True)
@@ -104,12 +106,36 @@ class StudyStore:
         _disconnect(self._storage)
 
     def records(self) -> list[TrialRecord]:
-        """Return all trials by number, each after its own shorter trainings, from memory."""
-        return sorted([*self._records.values(), *self._prefixes], key=lambda record: record.order)
+        """Return all trials by number, each after its own shorter trainings, from memory.
+
+        A finalist has its final among its notes.
+        """
+        rows = [*self._records.values(), *self._prefixes]
+        finals = self._finals
+        rows = [
+            replace(r, notes={**r.notes, _FINAL: finals[str(r.name)]})
+            if str(r.name) in finals
+            else r
+            for r in rows
+        ]
+        return sorted(rows, key=lambda record: record.order)
+
+    def proposals(self) -> list[TrialRecord]:
+        """Return the proposals by number, without the shorter trainings, from memory."""
+        return list(self._records.values())
 
     def record(self, number: int) -> TrialRecord:
         """Return one proposal, from memory."""
         return self._records[number]
+
+    def finals(self) -> dict[str, Any]:
+        """Return what further seeds and questions gave, by the trial's name, from memory."""
+        return dict(self._finals)
+
+    def set_final(self, name: int | str, final: Mapping[str, Any]) -> None:
+        """Store a final beside its trial, whose own row has ended and never changes."""
+        self._finals |= _json_copy({str(name): final})
+        self.set_attribute(_FINALS, self._finals)
 
     def attributes(self) -> dict[str, Any]:
         """Return what is stored of the study as a whole."""

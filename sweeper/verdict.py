@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Any
 
 from sweeper.jobs import JobStatus
@@ -60,6 +61,8 @@ def judge(
     """
     if pruned:
         return Verdict(state=TrialState.PRUNED, reason="stopped by the pruner")
+    if result is not None and "raced_out" in result:
+        return Verdict(state=TrialState.PRUNED, reason=_raced_out(**result["raced_out"]))
     if result is not None:
         return _judge_result(result)
     if failure is not None and failure.get("class") in MACHINE_FAULTS:
@@ -81,6 +84,13 @@ def judge(
         state=TrialState.FAILED,
         failure="lost",
         reason=f"job {status.value} without a result, {attempt} times; see its log.txt",
+    )
+
+
+def _raced_out(asked: int, questions: int, upper: float) -> str:
+    return (
+        f"after {asked} of {questions} questions at most {100 * upper:+.1f} points from the best "
+        "before it"
     )
 
 
@@ -181,6 +191,58 @@ def from_record(
         "epochs_trained": 0,
         "reader_calls": {"needed": needed, "asked": 0, "stage": needed, "store": 0, "equal": 0},
     }
+
+
+def mean_result(results: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> dict[str, Any]:
+    """One result of a setting that was trained with several seeds.
+
+    Scores are means and costs are sums; stage, evaluation and environment are the first seed's.
+
+    Args:
+        results: One a seed.
+        seeds: In the same order.
+
+    Returns:
+        A result with ``seeds``, what each seed gave, and ``spread``, the standard deviation of
+        their scores (with n - 1; None of one seed).
+    """
+    scores = [result["score"] for result in results]
+    shots = results[0]["accuracy"]
+    causes = results[0]["reader_calls"]
+    kept = ("score", "accuracy", "stage", "evaluation")
+    return {
+        **results[0],
+        "score": fmean(scores),
+        "accuracy": {s: fmean(result["accuracy"][s] for result in results) for s in shots},
+        "spread": stdev(scores) if len(scores) > 1 else None,
+        "seeds": [
+            {"seed": seed, **{name: result.get(name) for name in kept}}
+            for seed, result in zip(seeds, results, strict=True)
+        ],
+        "epochs_trained": sum(result["epochs_trained"] for result in results),
+        "reader_calls": {
+            cause: sum(result["reader_calls"][cause] for result in results) for cause in causes
+        },
+    }
+
+
+def mean_lines(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The epochs that every seed has, their metrics as means over the seeds; calls are summed."""
+    if len(seeds) == 1:
+        return [dict(line) for line in seeds[0]]
+    return [
+        {**lines[0], "metrics": _mean_metrics([line["metrics"] for line in lines])}
+        for lines in zip(*seeds, strict=False)
+    ]
+
+
+def _mean_metrics(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    means: dict[str, Any] = {}
+    for name in metrics[0]:
+        values = [entry[name] for entry in metrics if entry.get(name) is not None]
+        means[name] = fmean(values) if len(values) == len(metrics) else None
+    means["reader_calls"] = sum(entry.get("reader_calls", 0) for entry in metrics)
+    return means
 
 
 def result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,8 @@
                           state.json       what `status` shows, written after each change
                           study.lock       held by the driver
                           controls/        the instrument check, a trial folder
-                          trials/0007/     trial folders
+                          trials/0007/     trial folders; further seeds lie in seed-1/ below
+                          finals/7/        trial folders of a finalist, one a seed
                           confirm/best/    trial folders scored on the held-out questions
 
 Known to no other file, but for names within a trial folder (`trainer.contract`).
@@ -130,9 +131,10 @@ class StudyFolder:
         """Trial folder of the instrument check."""
         return self.root / "controls"
 
-    def trial(self, number: int) -> Path:
-        """Trial folder of a trial."""
-        return self.root / "trials" / f"{number:04d}"
+    def trial(self, number: int, *, seed: int | None = None) -> Path:
+        """Trial folder of a trial; of one of its further seeds, where ``seed`` is given."""
+        folder = self.root / "trials" / f"{number:04d}"
+        return folder if seed is None else folder / f"seed-{seed}"
 
     def job(
         self,
@@ -141,11 +143,22 @@ class StudyFolder:
         *,
         device: str,
         controls: tuple[Control, ...] | None = None,
+        best: str | None = None,
     ) -> Job:
         """The job for a trial folder. Its paths are relative: a workspace can be moved."""
         stages = Path(os.path.relpath(self.stages, folder.absolute()))
         answers = stages.parent / ANSWERS
-        return Job(spec=spec, stages=stages, answers=answers, device=device, controls=controls)
+        return Job(
+            spec=spec, stages=stages, answers=answers, device=device, controls=controls, best=best
+        )
+
+    def final(self, name: int | str, *, seed: int) -> Path:
+        """Where a finalist is trained with one seed and scored on all its questions."""
+        return self.root / "finals" / str(name) / f"seed-{seed}"
+
+    def finals(self) -> list[Path]:
+        """All folders of finalists."""
+        return sorted((self.root / "finals").glob("*/seed-*"))
 
     def confirmation(self, label: str) -> Path:
         """Trial folder of "start", "baseline" or "best" on the held-out questions."""

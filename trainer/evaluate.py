@@ -151,7 +151,7 @@ def evaluate_stage(
 ) -> Evaluation:
     """Score a stage, or read the scores that were kept; only what is missing is asked."""
     name = evaluation_key(key, spec, environment)
-    known = _stored(store, name)
+    known = read_evaluation(store, name)
     if known is not None and _covers(known, spec, task):
         return known.first(spec.evaluate.asked) if spec.evaluate.judge == "reader" else known
     folder = store.folder(key)
@@ -164,7 +164,7 @@ def is_scored(
     store: StageStore, key: str, spec: TrainSpec, task: Task, environment: Environment
 ) -> bool:
     """Whether all scores of a stage are on disk."""
-    known = _stored(store, evaluation_key(key, spec, environment))
+    known = read_evaluation(store, evaluation_key(key, spec, environment))
     return known is not None and _covers(known, spec, task)
 
 
@@ -178,14 +178,15 @@ def shots_of_stage(
     load: LoadPolicy = load_policy,
 ) -> Tensor:
     """The shots that a stage chooses, without asking the reader. Shape: ``(Q, S)``."""
-    known = _stored(store, evaluation_key(key, spec, environment))
+    known = read_evaluation(store, evaluation_key(key, spec, environment))
     if known is not None and _covers(known, spec, task):
         return known.shots[: spec.evaluate.asked]
     policy = load(store.folder(key), num_heads=spec.policy.num_heads, device=environment.device)
     return _choose(policy, spec, task, device=environment.device)
 
 
-def _stored(store: StageStore, key: str) -> Evaluation | None:
+def read_evaluation(store: StageStore, key: str) -> Evaluation | None:
+    """The scores that are kept under ``key``; None where there are none."""
     found = store.read_evaluation(key)
     return None if found is None else Evaluation(**found)
 
@@ -260,7 +261,7 @@ def keep_scores(
 
     For policies that are no stages: the policy chooses anew every time, only answers are kept.
     """
-    known = _stored(store, key)
+    known = read_evaluation(store, key)
     fresh = evaluate(known)
     if (
         known is None

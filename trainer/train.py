@@ -25,8 +25,16 @@ from trainer.contract import (
     evaluation_key,
     write_json_atomic,
 )
-from trainer.evaluate import Evaluation, LoadPolicy, answers_of, scores_of
+from trainer.evaluate import (
+    Evaluation,
+    LoadPolicy,
+    answers_of,
+    read_evaluation,
+    scores_of,
+)
 from trainer.metrics_file import MetricsFile
+from trainer.racing import RacedOut, race
+from trainer.readers import Calls
 from trainer.tasks import Task
 from trainer.training import (
     EpochStatistics,
@@ -67,7 +75,7 @@ def train(
     with claimed(training, folder) as claims:
         if claims is None:
             return "waiting"
-        return _train(training, folder, claims, on_epoch=on_epoch)
+        return _train(training, folder, claims, best=job.best, on_epoch=on_epoch)
 
 
 @contextlib.contextmanager
@@ -81,29 +89,42 @@ def claimed(training: Training, folder: Path) -> Iterator[Claims | None]:
 
 
 def _train(
-    training: Training, folder: Path, claims: Claims, *, on_epoch: Callable[[], None]
+    training: Training,
+    folder: Path,
+    claims: Claims,
+    *,
+    best: str | None,
+    on_epoch: Callable[[], None],
 ) -> Outcome:
     """Train and score what is claimed, a stage at a time; what is done is claimed no longer."""
+    rival = None if best is None else read_evaluation(training.store, best)
+    raced_out = None
     task = training.task
     lines = MetricsFile(folder, keys={ref.key for ref in training.chain})
     selects = training.spec.evaluate.split == "select"  # a confirmation scores the last stage alone
     for ref, statistics in trained_stages(training):
         if statistics.trained:
             lines.note_trained(ref.key)
+        before = task.reader.calls
+        if rival is not None and ref is training.chain[-1]:
+            raced_out = race(training, ref, rival)
         if selects and lines.lacks(ref.key):
-            lines.append(_line(training, ref, statistics, trained=lines.was_trained(ref.key)))
+            trained = lines.was_trained(ref.key)
+            spent = task.reader.calls - before
+            lines.append(_line(training, ref, statistics, spent, raced_out, trained=trained))
             on_epoch()
             claims.release(ref.key)
         if ref is not training.chain[-1] and (folder / STOP).exists():
             return "stopped"
     last = training.chain[-1]
     before = task.reader.calls
-    evaluation = training.evaluate(last)
+    evaluation = training.evaluate(last) if raced_out is None else raced_out.evaluation
     confirmed = 0 if selects else answers_of(evaluation, training.spec)
     write_json_atomic(
         folder / RESULT,
         {
             **scores_of(evaluation, training.spec),
+            **({} if raced_out is None else {"raced_out": _told(raced_out)}),
             "phase": last.phase,
             "epoch": last.epoch,
             "stage": last.key,
@@ -117,20 +138,37 @@ def _train(
     return "completed"
 
 
+def _told(raced_out: RacedOut) -> dict[str, Any]:
+    asked = int(raced_out.evaluation.questions)
+    return {"asked": asked, "questions": raced_out.total, "upper": raced_out.upper}
+
+
 def _line(
-    training: Training, ref: StageRef, statistics: EpochStatistics, *, trained: bool
+    training: Training,
+    ref: StageRef,
+    statistics: EpochStatistics,
+    spent: Calls,
+    raced_out: RacedOut | None,
+    *,
+    trained: bool,
 ) -> dict[str, Any]:
-    """One line of `metrics.jsonl`: all outside `timing` is the same whenever the spec is run."""
+    """One line of `metrics.jsonl`: all outside `timing` is the same whenever the spec is run.
+
+    A trial that is raced out has no score: what it was asked is no sample of its own choosing.
+    """
     clock, before = time.monotonic(), training.task.reader.calls
     metrics = dict(statistics.metrics)
     metrics["reader_calls"] = metrics.pop("training_reader_calls")
     key = None
-    if training.scores(ref):
+    if raced_out is not None:
+        metrics["raced_questions"] = int(raced_out.evaluation.questions)
+        metrics["reader_calls"] += answers_of(raced_out.evaluation, training.spec)
+    elif training.scores(ref):
         key = evaluation_key(ref.key, training.spec, training.environment)
         _add_scores(metrics, training.evaluate(ref), training.spec)
     moved = training.shots(ref) != training.shots(training.phase_start(ref))
     metrics["moved_queries"] = float(moved.any(dim=1).double().mean())
-    calls = statistics.calls + training.task.reader.calls - before
+    calls = statistics.calls + spent + training.task.reader.calls - before
     return {
         "phase": ref.phase,
         "phase_index": ref.phase_index,

@@ -53,6 +53,7 @@ class Job:
     answers: Path | None = None  # the store of answers; absolute or relative; None: none is kept
     device: str = "cpu"  # "cpu" or "cuda": the slot has set CUDA_VISIBLE_DEVICES
     controls: tuple[Control, ...] | None = None
+    best: str | None = None  # key of the evaluation that a race is run against
 
     def to_json(self) -> dict[str, Any]:
         """The content of `trial.json`."""
@@ -62,6 +63,7 @@ class Job:
             "answers": None if self.answers is None else str(self.answers),
             "device": self.device,
             "controls": None if self.controls is None else list(self.controls),
+            "best": self.best,
         }
 
 
@@ -74,6 +76,7 @@ def read_job(folder: Path) -> Job:
         answers=None if payload.get("answers") is None else folder / payload["answers"],
         device=payload.get("device", "cpu"),
         controls=None if payload.get("controls") is None else tuple(payload["controls"]),
+        best=payload.get("best"),
     )
 
 

@@ -58,6 +58,7 @@ class EvaluateSpec(Spec):
         4,
     )
     questions: Count = 800  # that select the best configuration; fewer where there are fewer
+    confirm: Count | None = None  # of the finalists; the first `questions` of them are known then
     holdout: Count = 800  # that confirm it; disjoint in images
     split: Literal["select", "holdout"] = "select"
     score: Literal["accuracy", "validation_loss"] = "accuracy"
@@ -68,6 +69,7 @@ class EvaluateSpec(Spec):
     It prints, or writes to `{output}`, JSON of accuracies by number of shots."""
     checkpoint_format: Literal["safetensors", "pt", "v2format"] = "v2format"  # for the command
     every: Literal["last"] | Count = 1  # score every n-th epoch, and always the last of the trial
+    race: bool = False  # ask no more of a trial that can no longer be the best
     remember: Literal["auto", "always", "never"] = "auto"
     """Whether answers are kept for all studies of the workspace; auto: where the reader is dear."""
 
@@ -94,6 +96,38 @@ class EvaluateSpec(Spec):
             raise ValueError(f"{' and '.join(ways)} exclude each other; leave one")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _screen_means_questions(cls, value: Any) -> Any:
+        """Take `screen: 200, confirm: 800` for 200 questions in the search, 800 for finalists."""
+        if not isinstance(value, dict) or "screen" not in value:
+            return value
+        rest = {key: entry for key, entry in value.items() if key != "screen"}
+        if "questions" in value:
+            raise ValueError("questions and screen are two words for one thing; leave one")
+        if "confirm" not in value:
+            raise ValueError("screen needs `confirm:` beside it: the questions of the finalists")
+        return {**rest, "questions": value["screen"]}
+
+    @model_validator(mode="after")
+    def _confirms_on_more(self) -> "EvaluateSpec":
+        if self.confirm is not None and self.confirm <= self.questions:
+            raise ValueError(
+                f"confirm must be more questions than the {self.questions} of the search, "
+                f"but got {self.confirm}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _races_once_a_trial(self) -> "EvaluateSpec":
+        if self.race and self.every != "last":
+            raise ValueError(
+                "race needs `every: last`: a trial is in one race, with its last epoch"
+            )
+        if self.race and (self.judge != "reader" or self.reader is not None):
+            raise ValueError("race saves calls of a reader, but no reader is asked here; remove it")
+        return self
+
     @property
     def judge(self) -> Literal["reader", "command", "validation_loss"]:
         """Who scores."""
@@ -111,6 +145,12 @@ class EvaluateSpec(Spec):
         """Reader calls of one evaluation, stages and answers known before not counted."""
         asked = self.judge == "reader" and self.reader is None  # what was recorded costs no call
         return self.asked * len(self.shots) if asked else 0
+
+    def in_full(self) -> "EvaluateSpec":
+        """How a finalist is scored: on all its questions."""
+        return self.model_copy(
+            update={"questions": self.confirm or self.questions, "confirm": None, "race": False}
+        )
 
 
 class TrainSpec(Spec):
@@ -200,7 +240,11 @@ def _of_easy_vqa(spec: TrainSpec) -> list[str]:
     evaluate = spec.evaluate
     problems = [
         f"evaluate.{name}: easy_vqa has {EASY_VQA_QUESTIONS} questions, but got {count}"
-        for name, count in (("questions", evaluate.questions), ("holdout", evaluate.holdout))
+        for name, count in (
+            ("questions", evaluate.questions),
+            ("confirm", evaluate.confirm or 1),
+            ("holdout", evaluate.holdout),
+        )
         if count > EASY_VQA_QUESTIONS
     ]
     if evaluate.reader is not None:

@@ -144,7 +144,8 @@ def _evaluation(
 ) -> tuple[Tensor, QuestionSet, str]:
     """Embeddings of all rows, the questions that select, and the digest of pools of their own."""
     if spec.embeddings.evaluate is None:
-        return rows, recorded["validate"].questions, ""
+        questions = recorded["validate"].questions
+        return rows, questions[_order(len(questions.queries))], ""
     asked = load_matrix(Path(spec.embeddings.evaluate))
     if asked.shape[1] != rows.shape[1]:
         raise InputError(
@@ -159,9 +160,13 @@ def _evaluation(
         queries = torch.arange(len(asked))
         pools = make_pools(len(asked), candidates=len(rows), size=size, seed=spec.pools.seed)
         sizes = torch.full((len(asked),), size)
-    order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(0))
-    questions = QuestionSet(queries=queries + len(rows), pools=pools, pool_sizes=sizes)[order]
-    return torch.cat([rows, asked]), questions, pools_digest(pools)
+    questions = QuestionSet(queries=queries + len(rows), pools=pools, pool_sizes=sizes)
+    return torch.cat([rows, asked]), questions[_order(len(queries))], pools_digest(pools)
+
+
+def _order(count: int) -> Tensor:
+    """The random order of the questions, the same for all studies: a prefix is a sample."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))
 
 
 def _check_questions(queries: Tensor, rows: int, path: str) -> None:

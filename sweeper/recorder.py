@@ -1,0 +1,280 @@
+"""What becomes of a trial, written to MLflow and then to the study: told last, nothing gets lost.
+
+A trial ends by its own job, or is answered from what another one has recorded: the same setting
+once more, or a shorter training that a longer one has scored on its way.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sweeper.config import StudyConfig, spec_for
+from sweeper.proposals import Search, shared_prefixes
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import complete_values
+from sweeper.study_store import StudyStore
+from sweeper.tracking.keys import call_metrics, phase_groups
+from sweeper.verdict import Verdict, from_record, mean_lines, result_tags
+from sweeper.workspace import StudyFolder
+from trainer.contract import TrainSpec, read_metrics
+
+if TYPE_CHECKING:  # importing it imports MLflow
+    from sweeper.tracking.runs import Tracking
+
+MLFLOW_STATUS: dict[TrialState, Literal["FINISHED", "FAILED", "KILLED"]] = {
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "FINISHED",
+    TrialState.FAILED: "FAILED",
+    TrialState.RUNNING: "KILLED",
+}
+
+
+class Recorder:
+    """Writes the trials of one study, for the driver that holds its lock."""
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        search: Search,
+        *,
+        folder: StudyFolder,
+        store: StudyStore,
+        tracking: "Tracking",
+        parent_run: str,
+    ) -> None:
+        self._config = config
+        self._search = search
+        self._folder = folder
+        self._store = store
+        self._tracking = tracking
+        self._parent_run = parent_run
+        self._prefixes = {r.name for r in store.records() if r.prefix is not None}
+        self._settled = 0  # the first trial whose shorter trainings have not been added
+        self._settled_settings: set[str] = set()
+
+    def spec(self, record: TrialRecord, *, seed: int | None = None) -> TrainSpec:
+        """What a trial trains; with ``seed``, where the study gives its settings several."""
+        values = complete_values(self._config.space, record.params)
+        return spec_for(self._config, values, repeat=record.notes.get("repeat", 0), seed=seed)
+
+    def open(self, record: TrialRecord) -> str:
+        """Open the MLflow run of a trial, the one that it has already or a new one."""
+        run_id = self._tracking.trial_run(
+            self._parent_run,
+            name=f"trial {record.number}",
+            number=record.number,
+            params=record.notes["values"],
+            tags={"sweeper.proposed": record.notes["proposed"], "sweeper.origin": "trained"},
+            run_id=record.notes.get("run_id"),
+        )
+        self._store.note(record.number, run_id=run_id)
+        return run_id
+
+    def open_seed(self, run_id: str, record: TrialRecord, seed: int) -> str:
+        """Open the run of one seed below that of its trial."""
+        return self._tracking.trial_run(
+            run_id,
+            name=f"trial {record.name} seed {seed}",
+            params={**record.notes["values"], "seed": seed},
+            tags={"sweeper.origin": "seed"},
+        )
+
+    def end_seed(self, run_id: str, result: Mapping[str, Any], *, ended: float | None) -> None:
+        """Close the run of one seed."""
+        self._tracking.finish_trial(
+            run_id,
+            status="FINISHED",
+            score=result["score"],
+            accuracy={int(shots): value for shots, value in result["accuracy"].items()},
+            tags={"sweeper.stage": result["stage"]},
+            ended=ended,
+        )
+
+    def log_epochs(self, run_id: str, lines: Sequence[Mapping[str, Any]], spec: TrainSpec) -> None:
+        """Copy new epochs to the run that shows their curves."""
+        groups = phase_groups([entry.kind for entry in spec.phases])
+        self._tracking.log_epochs(run_id, lines, groups=groups)
+
+    def leave(self, run_id: str) -> None:
+        """Mark a run whose trial goes on with the next driver."""
+        self._tracking.finish_trial(run_id, status="KILLED")
+
+    def end(
+        self,
+        number: int,
+        run_id: str,
+        verdict: Verdict,
+        result: Mapping[str, Any],
+        *,
+        spec: TrainSpec,
+        started: float,
+        ended: float | None,
+    ) -> None:
+        """Write a verdict other than RUNNING.
+
+        Args:
+            number: Of the trial.
+            run_id: Its run.
+            verdict: What became of it.
+            result: Of its jobs; read only where it is complete.
+            spec: What it trained.
+            started: Seconds since 1970.
+            ended: Of its last epoch; seconds since 1970.
+        """
+        complete = verdict.state is TrialState.COMPLETE
+        raced_out = "raced_out" in result and not complete
+        tags = result_tags(spec, result) if complete else {}
+        if verdict.failure is not None:
+            tags |= {"sweeper.failure": verdict.failure}
+        if verdict.reason:
+            tags |= {"sweeper.reason": verdict.reason}
+        self._tracking.finish_trial(
+            run_id,
+            status=MLFLOW_STATUS[verdict.state],
+            score=verdict.score,
+            accuracy={int(s): value for s, value in result["accuracy"].items()} if complete else {},
+            metrics=_final_metrics(result) if complete or raced_out else {},
+            tags=tags,
+            ended=ended,
+        )
+        notes: dict[str, Any] = {"seconds": time.time() - started}
+        if complete:
+            notes |= {
+                "accuracy": result["accuracy"],
+                "stage": result["stage"],
+                "evaluation": result.get("evaluation"),
+                "device": result["environment"]["device"],
+                "origin": tags["sweeper.origin"],
+                "epochs_trained": result["epochs_trained"],
+                "reader_calls": result["reader_calls"],
+                **{name: result[name] for name in ("seeds", "spread") if name in result},
+            }
+        if raced_out:
+            names = ("stage", "evaluation", "epochs_trained", "reader_calls", "raced_out")
+            notes |= {name: result[name] for name in names}
+        if verdict.failure is not None:
+            notes |= {"failure": verdict.failure}
+        if verdict.reason:
+            notes |= {"reason": verdict.reason}
+        self._told(number, verdict, notes)
+
+    def answer(self, number: int, run_id: str, known: TrialRecord) -> Verdict:
+        """Answer a trial from the record of another one, without a job; its curves are there."""
+        for epoch, score in known.intermediate.items():
+            self._store.report(number, epoch, score)
+        notes = from_record(known.notes, known.name, self.lines_of(known))
+        notes |= {name: known.notes[name] for name in ("seeds", "spread") if name in known.notes}
+        self._tracking.finish_trial(
+            run_id,
+            status="FINISHED",
+            score=known.score,
+            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
+            metrics=_final_metrics(notes),
+            tags={"sweeper.origin": "cached", "sweeper.source": f"trial {known.name}"},
+        )
+        verdict = Verdict(state=TrialState.COMPLETE, score=known.score)
+        self._told(number, verdict, {**notes, "origin": "cached", "seconds": 0.0})
+        return verdict
+
+    def add_prefixes(self) -> None:
+        """Add the shorter trainings that trials have scored, up to the first that still runs.
+
+        In the order of the numbers, not of time: the same rows, however the jobs ended.
+        """
+        done = []
+        for record in self._store.proposals()[self._settled :]:
+            if record.state is TrialState.RUNNING:
+                break
+            done.append(record)
+        self._settled += len(done)
+        for prefix in shared_prefixes(self._search, done, self._settled_settings):
+            if prefix.name not in self._prefixes:
+                self._add_prefix(prefix, self._store.record(prefix.number))
+
+    def finish_final(self, record: TrialRecord, final: Mapping[str, Any]) -> None:
+        """Write what further seeds and questions gave to the run of a trial that has ended."""
+        run_id = record.notes["run_id"]
+        for entry in final["seeds"]:
+            self.end_seed(self.open_seed(run_id, record, entry["seed"]), entry, ended=None)
+        shots = {f"final_shot_{s}": value for s, value in final["accuracy"].items()}
+        spread = {} if final["spread"] is None else {"final_spread": final["spread"]}
+        self._tracking.finish_trial(
+            run_id,
+            status="FINISHED",
+            metrics={"final_score": final["score"], **shots, **spread},
+            tags={"sweeper.final": f"{len(final['seeds'])} seeds, {final['questions']} questions"},
+        )
+
+    def lines_of(self, record: TrialRecord) -> list[dict[str, Any]]:
+        """The epochs of a trial, or of the shorter training that it contains, as far as there.
+
+        Means over the seeds where each setting is trained with several.
+        """
+        source = int(str(record.notes.get("source", record.number)).partition("@")[0])
+        try:
+            lines = mean_lines([read_metrics(folder)[0] for folder in self._folders(source)])
+        except ValueError:  # damaged by someone: as good as gone
+            return []
+        spec = self.spec(record)
+        last = len(spec.phases) - 1
+        epochs = spec.phases[-1].settings.trained_epochs
+        return [line for line in lines if line["phase_index"] < last or line["epoch"] <= epochs]
+
+    def calls(self, before: int) -> dict[str, int]:
+        """Reader calls of all trials so far by what became of them.
+
+        Args:
+            before: Asked by the controls.
+        """
+        total = Counter({"needed": before, "asked": before})
+        for record in self._store.proposals():
+            total.update(record.notes.get("reader_calls", {}))
+        for final in self._store.finals().values():
+            total.update(final["reader_calls"])
+        return {cause: total[cause] for cause in ("needed", "asked", "stage", "store", "equal")}
+
+    def _folders(self, number: int) -> Iterator[Path]:
+        for seed in self._config.search_seeds or (None,):
+            yield self._folder.trial(number, seed=self._config.folder_seed(seed))
+
+    def _told(self, number: int, verdict: Verdict, notes: Mapping[str, Any]) -> None:
+        self._store.tell(number, verdict.state, verdict.score, **notes)
+        self.add_prefixes()
+
+    def _add_prefix(self, prefix: TrialRecord, whole: TrialRecord) -> None:
+        """Write the row and the MLflow run of a shorter training; its curves are the longer's."""
+        values = complete_values(self._config.space, prefix.params)
+        lines = self.lines_of(prefix)
+        if not lines:  # its files are gone: nothing is known but one number
+            return
+        notes = from_record(whole.notes, whole.name, lines)
+        notes |= {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
+        run_id = self._tracking.trial_run(
+            self._parent_run,
+            name=f"trial {prefix.name}",
+            params=values,
+            tags={
+                "sweeper.origin": "shared prefix",
+                "sweeper.source": f"trial {whole.name}",
+                "sweeper.stage": notes["stage"],
+            },
+        )
+        self._tracking.finish_trial(
+            run_id,
+            status="FINISHED",
+            score=prefix.score,
+            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
+            metrics=call_metrics(notes["reader_calls"]),
+            ended=lines[-1]["timing"]["ended"],
+        )
+        self._store.add(replace(prefix, notes={**notes, "run_id": run_id}))
+        self._prefixes.add(prefix.name)
+
+
+def _final_metrics(told: Mapping[str, Any]) -> dict[str, float]:
+    spread = told.get("spread")
+    metrics: dict[str, float] = dict(call_metrics(told["reader_calls"]))
+    return metrics if spread is None else {**metrics, "spread": spread}
