@@ -206,8 +206,7 @@ def spec_for(
             for found in refusals(TrainSpec, error)
         ]
         raise ConfigError(config.path, problems) from error
-    first = spec.seed if config.seeds is None else config.seeds.values[0]
-    seeded = spec.model_copy(update={"seed": (first if seed is None else seed) + repeat})
+    seeded = spec.model_copy(update={"seed": (spec.seed if seed is None else seed) + repeat})
     return seeded.below(config.path.absolute().parent)
 
 
@@ -238,7 +237,7 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
     experiment = file.mlflow.experiment or file.name
     return StudyConfig(
         name=file.name,
-        trainer=resolved(file.trainer, space),
+        trainer=_seeded(resolved(file.trainer, space), file),
         space=space,
         path=document.path,
         title=file.title,
@@ -260,6 +259,11 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         resources=file.resources,
         mlflow=file.mlflow.model_copy(update={"experiment": experiment}),
     )
+
+
+def _seeded(trainer: Mapping[str, Any], file: StudyFile) -> Mapping[str, Any]:
+    """The trainer section with the first of the study's seeds as its own."""
+    return trainer if file.seeds is None else {**trainer, "seed": file.seeds.values[0]}
 
 
 def _metric_of(file: StudyFile) -> Metric:

@@ -75,6 +75,7 @@ def search_of(config: StudyConfig, *, lag: int) -> Search:
         lag=lag,
         fidelity=_fidelity(config),
         duplicates=config.duplicates,
+        race=config.trainer["evaluate"]["race"],
     )
 
 

@@ -64,6 +64,7 @@ class Search:
     lag: int = 8  # how far behind n the known results end; 0: every result counts at once
     fidelity: str | None = None  # the parameter whose trials contain all with a smaller value
     duplicates: Duplicates = "cached"  # what becomes of a setting that is proposed again
+    race: bool = False  # whether a trial is stopped by its distance from the best before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +300,7 @@ def distribution(parameter: Parameter) -> "BaseDistribution":
 
 
 def _needs_history(search: Search, number: int) -> bool:
-    if search.pruner_name != "none":
+    if search.pruner_name != "none" or search.race:
         return True
     return search.sampler_name not in _WITHOUT_HISTORY and number >= len(_given(search))
 

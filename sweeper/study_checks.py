@@ -243,8 +243,9 @@ def _seed_complaints(file: StudyFile) -> Iterator[Complaint]:
     if _evaluate(file).get("race") and len(file.seeds.values) > 1 and file.seeds.strategy == "all":
         text = "a race compares single seeds; write `strategy: finalists`, or leave `race` out"
         yield Complaint(("seeds",), text)
-    if "seed" in file.trainer:
-        text = f"trainer.seed stands beside it; its place is the first of {file.seeds.values}"
+    first = file.seeds.values[0]
+    if file.trainer.get("seed", first) != first:
+        text = f"begins with {first}, but trainer.seed is {file.trainer['seed']}; remove that key"
         yield Complaint(("seeds",), text)
 
 
