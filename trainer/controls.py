@@ -50,11 +50,11 @@ def score_controls(
 ) -> Outcome:
     """Write `result.json` with a score for each control and the probe's numbers."""
     training = open_training(job, task, spec=start_of_last_phase(job.spec), load=load)
-    before = task.reader.calls  # to describe the data may mean to ask for its rollouts
-    write_json_atomic(folder / DATA, data_contract(job.spec, task))
     with claimed(training, folder) as claims:
         if claims is None:
             return "waiting"
+        before = task.reader.calls  # to describe the data may mean to ask for its rollouts
+        write_json_atomic(folder / DATA, data_contract(job.spec, task))
         return _score(job, folder, training, before=before)
 
 
