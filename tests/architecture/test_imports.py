@@ -29,7 +29,7 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "parameters references",
     "sections validation study_file",
     "problems yaml_text",
-    "space records",
+    "space records statistics",
     "jobs interrupts errors file_systems",
 ]
 TRAINER = [

@@ -1,0 +1,15 @@
+"""What scores can tell: intervals, tests, corrections, the winner's curse. Arrays in, values out.
+
+Scores come as a matrix (K, Q) of K settings on the same Q questions. A question's score is its mean
+over the numbers of shots: these belong together, and questions are what is drawn anew. Everything
+random has a seed, so that a report says the same twice.
+
+    resampling.py    questions drawn with replacement
+    intervals.py     BCa intervals of means and of paired differences
+    sign_flip.py     the paired test, exact where scores lie on a lattice
+    corrections.py   Holm, max-T
+    best.py          which settings may be the best; which are one and the same
+    curse.py         what the best of many is worth
+    power.py         what a number of questions can show
+    seeds.py         training seeds as a second source of noise
+"""
