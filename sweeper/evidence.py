@@ -1,0 +1,238 @@
+"""All that is known of one study, gathered for whoever explains it: scores, choices, curves, costs.
+
+Scores by question are read from the evaluations of the workspace and held against the recorded
+means: a file that is missing, damaged or does not agree is left out and told, never shown.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweeper.config import StudyConfig, study_from_json
+from sweeper.ranking import baseline_of, ranking
+from sweeper.records import TrialRecord, TrialState
+from sweeper.space import Value
+from sweeper.study_store import StudyStore
+from sweeper.workspace import StudyFolder, read_json, read_result
+from trainer.contract import (
+    DATA,
+    environment_from_json,
+    evaluation_key,
+    read_job,
+    read_metrics,
+)
+
+Kind = Literal["control", "baseline", "trial", "imported"]
+_FILES = "evaluations"  # folder of scores by question, below that of the stages
+_TOLERANCE = 1e-6  # between a recorded mean and that of the scores beside it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """One row of a study: a control, a trial, or a result that was measured elsewhere."""
+
+    label: str  # "control start", "trial 7", "imported 2"
+    kind: Kind
+    params: Mapping[str, Value]
+    score: float  # fraction, or nats where the goal is to minimize
+    accuracy: Mapping[str, float]  # by number of shots, fractions
+    questions: int | None  # that were asked
+    scores: NDArray[np.float64] | None = None  # Shape: (Q, C)
+    shots: NDArray[np.int64] | None = None  # chosen demonstrations. Shape: (Q, S)
+    lines: Sequence[Mapping[str, Any]] = ()  # its epochs
+    seconds: float | None = None
+    calls: int | None = None  # of the reader, asked
+    origin: str = ""
+    source: str = ""  # of an imported row: where it was measured
+
+    def chooses_as(self, other: "Scored") -> bool:
+        """Whether both are known to choose the same demonstrations for every question."""
+        if self.shots is None or other.shots is None:
+            return False
+        return bool(np.array_equal(self.shots, other.shots))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One study as it stands."""
+
+    config: StudyConfig
+    rows: Sequence[Scored]  # controls, then trials from best to worst
+    imported: Sequence[Scored]  # of another evaluation: never ranked with the others
+    states: Mapping[str, int]  # how many proposals are complete, failed, pruned, running
+    failures: Mapping[str, int]  # by class
+    liveness: Mapping[str, Any] | None  # what the probe found
+    environment: Mapping[str, str]  # digests and versions of the controls
+    data: Mapping[str, Any]  # the data contract
+    confirmed: Mapping[str, Mapping[str, Any]]  # on the held-out questions, by label
+    calls: Mapping[str, int]  # of the reader, by what became of them
+    lost: Sequence[str]  # labels of rows whose scores by question could not be read
+
+    @property
+    def baseline(self) -> Scored | None:
+        """The trial that everything is compared with."""
+        rows = self.rows if self.trials else self.imported
+        return next((row for row in rows if row.kind == "baseline"), None)
+
+    @property
+    def trials(self) -> list[Scored]:
+        """Complete trials, best first, without the controls."""
+        return [row for row in self.rows if row.kind != "control"]
+
+    def control(self, name: str) -> Scored | None:
+        """A control by its name."""
+        return next((row for row in self.rows if row.label == f"control {name}"), None)
+
+
+def gather(folder: StudyFolder) -> Evidence:
+    """Read a study, whether a driver works on it or not; writes nothing."""
+    with StudyStore.open(folder.database, name=folder.name) as store:
+        attributes, records = store.attributes(), store.records()
+    config = study_from_json(attributes["study"], folder.study_file)
+    state = folder.read_state() if (folder.root / "state.json").exists() else {}
+    check = read_result(folder.controls) or {}
+    reader = _Reader(folder, config)
+    rows = [*_controls(reader, check), *_trials(reader, records)]
+    proposals = [record for record in records if record.prefix is None]
+    classes = [r.notes["failure"] for r in proposals if r.state is TrialState.FAILED]
+    return Evidence(
+        config=config,
+        rows=rows,
+        imported=_imported(attributes.get("imported", []), config),
+        states={s.value: sum(r.state is s for r in proposals) for s in TrialState},
+        failures={name: classes.count(name) for name in dict.fromkeys(classes)},
+        liveness=check.get("liveness"),
+        environment=check.get("environment", {}),
+        data=read_json(folder.controls / DATA) or {},
+        confirmed=state.get("confirmed", {}),
+        calls=state.get("reader_calls", {}),
+        lost=reader.lost,
+    )
+
+
+class _Reader:
+    """Reads scores by question; remembers whose were not to be had."""
+
+    def __init__(self, folder: StudyFolder, config: StudyConfig) -> None:
+        self.folder = folder
+        self.config = config
+        self.lost: list[str] = []
+
+    def scores(
+        self, label: str, keys: Sequence[str | None], accuracy: Mapping[str, float], count: int
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
+        """Mean scores over evaluations (seeds), and the choices of the first of them."""
+        if not accuracy:
+            return None, None
+        parts = [self._part(key, count) for key in keys]
+        found = [part for part in parts if part is not None]
+        if not found or len(found) < len(parts):
+            self.lost.append(label)
+            return None, None
+        scores = np.mean([scores for scores, _ in found], axis=0)
+        with np.errstate(invalid="ignore"):
+            means = np.nanmean(scores, axis=0) if len(scores) else np.array([math.nan])
+        if not np.allclose(means, list(accuracy.values()), atol=_TOLERANCE):
+            self.lost.append(label)
+            return None, None
+        return scores, found[0][1]
+
+    def _part(
+        self, key: str | None, count: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = self.folder.stages / _FILES / f"{key}.safetensors"
+        try:
+            tensors = load_file(path)
+            scores, shots = tensors["scores"][:count], tensors["shots"][:count]
+        except (OSError, SafetensorError, KeyError):
+            return None
+        return scores.astype(np.float64), shots.astype(np.int64)
+
+
+def _controls(reader: _Reader, check: Mapping[str, Any]) -> Iterator[Scored]:
+    if not check:
+        return
+    spec = read_job(reader.folder.controls).spec
+    environment = environment_from_json(check["environment"])
+    for name, entry in check["controls"].items():
+        stage = check["stage"] if name == "start" else f"control {name}"
+        key = evaluation_key(stage, spec, environment)
+        count = entry.get("questions", 0)
+        scores, shots = reader.scores(f"control {name}", [key], entry["accuracy"], count)
+        yield Scored(
+            label=f"control {name}",
+            kind="control",
+            params={},
+            score=entry["score"],
+            accuracy=entry["accuracy"],
+            questions=count,
+            scores=scores,
+            shots=shots,
+        )
+
+
+def _trials(reader: _Reader, records: Sequence[TrialRecord]) -> Iterator[Scored]:
+    baseline = baseline_of(records)
+    asked = reader.config.trainer["evaluate"]["questions"]
+    for record in ranking(records, goal=reader.config.goal):
+        final = record.notes.get("final")
+        told = final or {**record.notes, "score": record.score}
+        count = told.get("questions", asked)
+        keys = [entry["evaluation"] for entry in told.get("seeds", [told])]
+        label = f"trial {record.name}"
+        scores, shots = reader.scores(label, keys, told["accuracy"], count)
+        yield Scored(
+            label=label,
+            kind="baseline" if baseline is not None and record.name == baseline.name else "trial",
+            params=record.notes.get("values", record.params),
+            score=told["score"],
+            accuracy=told["accuracy"],
+            questions=count if scores is None else len(scores),
+            scores=scores,
+            shots=shots,
+            lines=_lines(reader.folder, record),
+            seconds=record.notes.get("seconds"),
+            calls=record.notes.get("reader_calls", {}).get("asked"),
+            origin=record.notes.get("origin", ""),
+        )
+
+
+def _lines(folder: StudyFolder, record: TrialRecord) -> list[dict[str, Any]]:
+    """The epochs of a trial, of the one that answered for it, or of the longer one it is part of."""
+    source = int(str(record.notes.get("source", record.number)).partition("@")[0])
+    try:
+        lines = read_metrics(folder.trial(source))[0]
+    except (OSError, ValueError):
+        return []
+    ends = [i for i, line in enumerate(lines) if line["stage"] == record.notes.get("stage")]
+    return lines[: ends[0] + 1] if ends else []
+
+
+def _imported(entries: Sequence[Mapping[str, Any]], config: StudyConfig) -> list[Scored]:
+    names = set(config.baseline or {})
+    rows = []
+    for number, entry in enumerate(entries, start=1):
+        is_baseline = bool(names) and entry["params"] == dict(config.baseline or {})
+        accuracy = entry["accuracy"]
+        scores = entry.get("scores")
+        rows.append(
+            Scored(
+                label=f"imported {number}",
+                kind="baseline" if is_baseline else "imported",
+                params=entry["params"],
+                score=math.fsum(accuracy.values()) / len(accuracy),
+                accuracy=accuracy,
+                questions=entry.get("questions"),
+                scores=None if scores is None else np.asarray(scores, dtype=np.float64),
+                origin="imported",
+                source=entry.get("source", ""),
+            )
+        )
+    return sorted(rows, key=lambda row: -row.score)

@@ -1,0 +1,71 @@
+"""Whether the evaluation can see what was trained."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sweeper.assessment import Assessment
+from sweeper.evidence import Evidence
+from sweeper.findings.finding import Finding
+
+FEW_DEMONSTRATIONS = 0.02  # of the choices that were made: then nearly all questions share them
+
+
+def dead_evaluation(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
+    """The probe perturbed the start, and no answer changed."""
+    if evidence.liveness is None or evidence.liveness["alive"]:
+        return
+    groups = evidence.liveness["groups"]
+    yield Finding(
+        kind="dead_evaluation",
+        level="alarm",
+        facts={
+            "groups": ", ".join(entry["group"] for entry in groups),
+            "questions": evidence.liveness["questions"],
+        },
+    )
+
+
+def choices_of_the_start(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
+    """Trials that choose for every question what the start chose."""
+    start = evidence.control("start")
+    trials = [row for row in evidence.trials if row.shots is not None]
+    if start is None or start.shots is None or not trials:
+        return
+    same = [row for row in trials if row.chooses_as(start)]
+    if same:
+        yield Finding(
+            kind="choices_of_the_start",
+            level="alarm" if len(same) == len(trials) else "warning",
+            facts={"same": len(same), "trials": len(trials), "example": same[0].label},
+        )
+
+
+def small_pool(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
+    """A pool that holds hardly more demonstrations than are chosen leaves nothing to choose."""
+    shots = max(evidence.config.trainer["evaluate"]["shots"])
+    sides = [side for side in evidence.data.get("facts", {}).get("sides", [])]
+    for side in sides:
+        if side["what"] != "pools":
+            continue
+        sizes = [
+            int(word) for word in side["evaluation"].replace("-", " ").split() if word.isdigit()
+        ]
+        if sizes and min(sizes) <= shots:
+            yield Finding(
+                kind="small_pool", level="alarm", facts={"pool": min(sizes), "shots": shots}
+            )
+
+
+def few_demonstrations(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
+    """The best policy gives nearly every question the same demonstrations."""
+    best = next((row for row in evidence.trials if row.shots is not None), None)
+    if best is None or best.shots is None:
+        return
+    distinct = len(np.unique(best.shots))
+    if distinct < FEW_DEMONSTRATIONS * best.shots.size:
+        yield Finding(
+            kind="few_demonstrations",
+            level="warning",
+            facts={"trial": best.label, "distinct": distinct, "choices": best.shots.size},
+        )
