@@ -17,6 +17,7 @@ from sweeper.errors import SweeperError, UsageError
 
 if TYPE_CHECKING:
     from sweeper.export import CheckpointFormat, Format
+    from sweeper.findings.texts import Language
     from sweeper.workspace import StudyFolder, Workspace
 
 FORMATS = ("yaml", "json", "env", "args")
@@ -116,6 +117,48 @@ def run(study_path: Path, trials: int | None, force: bool) -> None:
         )
     print_summary(summary, console)
     raise SystemExit(summary.exit_code)
+
+
+@cli.command()
+@click.argument("study")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["html", "md"]), help="Only this; else both files."
+)
+def report(study: str, lang: "Language", form: str | None) -> None:
+    """Write what STUDY means: is the winner one, and why."""
+    from sweeper.reporting import write_report
+
+    forms = (form,) if form is not None else ("html", "md")
+    for line in write_report(_find(study), language=lang, forms=forms):
+        click.echo(line)
+
+
+@cli.command("next")
+@click.argument("study")
+@click.option("--output", type=click.Path(path_type=Path), help="A file instead of the terminal.")
+def next_command(study: str, output: Path | None) -> None:
+    """Write the study file that the findings of STUDY suggest."""
+    from sweeper.reporting import suggested_study
+
+    text = suggested_study(_find(study))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.exists():
+        raise UsageError(f"{output} exists; choose another name")
+    output.write_text(text)
+    click.echo(f"wrote {output}; next: sweeper validate {output}")
+
+
+@cli.command("import")
+@study_file
+@click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
+def import_command(study_path: Path, results: Path) -> None:
+    """Take RESULTS (CSV or JSON) that were measured elsewhere into the study of STUDY_FILE."""
+    from sweeper.reporting import import_results
+
+    click.echo(import_results(study_path, results, _workspace()))
 
 
 @cli.command()

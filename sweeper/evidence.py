@@ -205,7 +205,7 @@ def _trials(reader: _Reader, records: Sequence[TrialRecord]) -> Iterator[Scored]
 
 
 def _lines(folder: StudyFolder, record: TrialRecord) -> list[dict[str, Any]]:
-    """The epochs of a trial, of the one that answered for it, or of the longer one it is part of."""
+    """The epochs of a trial: its own, or of the one that it was answered from."""
     source = int(str(record.notes.get("source", record.number)).partition("@")[0])
     try:
         lines = read_metrics(folder.trial(source))[0]

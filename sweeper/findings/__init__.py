@@ -33,6 +33,8 @@ RULES: tuple[Rule, ...] = (
     noise.lost_trials,
     noise.calls_without_a_chance,
 )
+__all__ = ["Finding", "findings"]
+
 _ORDER = {"alarm": 0, "warning": 1, "note": 2}
 
 

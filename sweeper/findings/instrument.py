@@ -44,8 +44,7 @@ def choices_of_the_start(evidence: Evidence, _: Assessment) -> Iterator[Finding]
 def small_pool(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """A pool that holds hardly more demonstrations than are chosen leaves nothing to choose."""
     shots = max(evidence.config.trainer["evaluate"]["shots"])
-    sides = [side for side in evidence.data.get("facts", {}).get("sides", [])]
-    for side in sides:
+    for side in evidence.data.get("facts", {}).get("sides", []):
         if side["what"] != "pools":
             continue
         sizes = [

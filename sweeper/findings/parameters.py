@@ -79,6 +79,9 @@ def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Fin
         share = float((scale(value) - scale(low)) / (scale(high) - scale(low)))
         if not EDGE < share < 1.0 - EDGE:
             end = "max" if share > 0.5 else "min"
+            beyond = _beyond(parameter, end)
+            if beyond in (low, high):  # nothing lies there
+                continue
             yield Finding(
                 kind="best_at_the_edge",
                 level="note",
@@ -88,7 +91,7 @@ def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Fin
                     "low": f"{low:g}",
                     "high": f"{high:g}",
                 },
-                change={f"parameters.{parameter.name}.{end}": _beyond(parameter, end)},
+                change={f"parameters.{parameter.name}.{end}": beyond},
             )
 
 

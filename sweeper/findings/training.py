@@ -49,8 +49,7 @@ def kl_against_ppo(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     ratios = [
         line["gradient_norm_kl"] / line["gradient_norm_ppo"]
         for row in evidence.trials
-        if (line := _last(row)).get("gradient_norm_ppo")
-        and line.get("gradient_norm_kl") is not None
+        if (line := _last(row)).get("gradient_norm_ppo") and line.get("gradient_norm_kl")
     ]
     if not ratios:
         return
