@@ -77,9 +77,11 @@ class _Batch(NamedTuple):
     def statistics(self) -> dict[str, Tensor]:
         """Means over the groups of what the weights do not change."""
         first = self.rewards[:, :1]  # padding repeats it
+        silent = (self.rewards == first).all(dim=1)
         return {
             "advantage_std": _group_std(self.advantages, self.present).mean(),
-            "groups_without_signal": (self.rewards == first).all(dim=1).double().mean(),
+            "groups_without_signal": silent.double().mean(),
+            "groups_all_wrong": (silent & (first[:, 0] <= 0.0)).double().mean(),
             "reward": mean(self.rewards, self.shares),
         }
 

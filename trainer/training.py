@@ -41,10 +41,12 @@ from trainer.errors import StageError
 from trainer.evaluate import (
     Evaluation,
     LoadPolicy,
+    asked_questions,
     evaluate_stage,
     is_scored,
     shots_of_stage,
 )
+from trainer.flips import FlipMargins, flip_margins
 from trainer.grpo import GrpoPhase, grpo_epochs
 from trainer.lab_checkpoint import Checkpoint
 from trainer.policy import PointerSelector
@@ -54,7 +56,7 @@ from trainer.recorded import reward_of
 from trainer.remembering import RememberingReader
 from trainer.start import DEFAULT_HIDDEN_DIM, read_start
 from trainer.tasks import RecordedRollouts, Task
-from trainer.validation import uniform_losses, validation_losses
+from trainer.validation import uniform_losses, validation_kl, validation_losses
 
 ROLLOUT_SPLITS = ("train", "validate")
 
@@ -116,6 +118,20 @@ class Training:
         return shots_of_stage(
             self.store, ref.key, self.spec, self.task, self.environment, load=self.load
         )
+
+    def flip_margins(self, ref: StageRef) -> FlipMargins:
+        """What it would take for a stage to choose otherwise than the start of its phase."""
+        start, policy = (
+            self.load(
+                self.store.folder(stage.key),
+                num_heads=self.spec.policy.num_heads,
+                device=self.environment.device,
+            )
+            for stage in (self.phase_start(ref), ref)
+        )
+        evaluate = self.spec.evaluate
+        questions = asked_questions(self.task, evaluate)
+        return flip_margins(start, policy, self.embeddings, questions, steps=max(evaluate.shots))
 
     def phase_start(self, ref: StageRef) -> StageRef:
         """The stage from which the phase of ``ref`` begins."""
@@ -262,6 +278,7 @@ def _train_phase(
     validation_rewards = reward_of(recorded["validate"], settings)
     rows = Rows(training.embeddings)
     start = training.read(training.phase_start(ref))
+    anchor = _anchor(training, settings, ref)
     clock, calls = time.monotonic(), task.reader.calls
     for epoch, statistics in enumerate(
         _epochs(training, settings, policy, optimizer, recorded["train"], stage=stage, ref=ref),
@@ -280,6 +297,10 @@ def _train_phase(
             **_drift_metrics(start.tensors[POLICY], weights),
             "training_reader_calls": (task.reader.calls - calls).needed,
         }
+        if isinstance(settings, GrpoSpec) and _drops_out(settings):
+            reference = _policy_of(training.read(anchor), spec, training.environment.device)
+            distance = validation_kl(policy, reference, recorded["validate"], rows)
+            measured["kl_without_dropout"] = float(distance)
         metrics = {n: v if math.isfinite(v) else None for n, v in sorted(measured.items())}
         names = {parameter: name for name, parameter in policy.named_parameters()}
         store.write(
@@ -327,7 +348,7 @@ def _epochs(
             first_epoch=ref.epoch,
             bf16=training.spec.bf16,
         )
-    anchor = training.chain[0] if settings.reference == "run_start" else training.phase_start(ref)
+    anchor = _anchor(training, settings, ref)
     device = training.environment.device
     reference = _policy_of(training.read(anchor), training.spec, device).requires_grad_(False)
     phase = GrpoPhase(
@@ -343,6 +364,16 @@ def _epochs(
     )
     kl_beta = settings.kl_beta if ref.epoch == 1 else stage.info["kl_beta"]
     return grpo_epochs(policy, optimizer, phase, kl_beta=kl_beta, first_epoch=ref.epoch)
+
+
+def _anchor(training: Training, settings: RceSpec | GrpoSpec, ref: StageRef) -> StageRef:
+    """The stage that a phase's KL refers to; RCE has none and takes where it begins."""
+    from_run_start = isinstance(settings, GrpoSpec) and settings.reference == "run_start"
+    return training.chain[0] if from_run_start else training.phase_start(ref)
+
+
+def _drops_out(settings: GrpoSpec) -> bool:
+    return settings.dropout > 0.0 or settings.attention_dropout > 0.0
 
 
 def _policy_of(stage: Stage, spec: TrainSpec, device: str) -> PointerSelector:

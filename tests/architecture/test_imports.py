@@ -48,7 +48,7 @@ TRAINER = [
     "rce grpo",
     "probe",
     "evaluate data_contract",
-    "command_judge validation start",
+    "command_judge validation start flips",
     "recorded encoding lab_export",
     "checkpoint reference lab_checkpoint",
     "reference_file",

@@ -207,6 +207,36 @@ def test_on_policy_ratios_are_one_and_nothing_is_clipped(tmp_path: Path) -> None
     assert metrics["clip_fraction"] == 0.0
 
 
+def test_the_kl_under_dropout_is_mostly_noise_where_nothing_is_learned(tmp_path: Path) -> None:
+    metrics = read_metrics(run(tmp_path, "trial", spec(lr=1e-9, dropout=0.5)))[0][-1]["metrics"]
+    assert metrics["kl"] > 0.01
+    assert 0.0 <= metrics["kl_without_dropout"] < 1e-6
+
+
+def test_without_dropout_the_kl_is_told_once(tmp_path: Path) -> None:
+    metrics = read_metrics(run(tmp_path, "trial", spec()))[0][-1]["metrics"]
+    assert "kl_without_dropout" not in metrics
+
+
+def test_a_step_that_changes_no_choice_tells_how_much_larger_it_would_have_to_be(
+    tmp_path: Path,
+) -> None:
+    metrics = read_metrics(run(tmp_path, "trial", spec(lr=1e-6, epochs=1)))[0][-1]["metrics"]
+    assert metrics["moved_queries"] < 0.1
+    assert metrics["flip_margin"] > metrics["flip_moved"] > 0.0
+    assert metrics["flip_step_factor"] > 10.0
+
+
+def test_groups_without_signal_are_told_apart_by_what_they_earned(tmp_path: Path) -> None:
+    metrics = read_metrics(run(tmp_path, "trial", spec(rollouts="recorded")))[0][-1]["metrics"]
+    rollouts = ToyTask().record_rollouts("train")
+    rewards = (rollouts.hard + rollouts.gt_prob).view(-1, 6)  # the default of a recorded rollout
+    silent = (rewards == rewards[:, :1]).all(dim=1)
+    wrong = silent & (rewards[:, 0] == 0)
+    assert metrics["groups_without_signal"] == pytest.approx(silent.double().mean().item())
+    assert metrics["groups_all_wrong"] == pytest.approx(wrong.double().mean().item())
+
+
 def test_a_gate_that_one_shot_does_not_use_is_trained_without_a_gradient(tmp_path: Path) -> None:
     chosen = spec(variant="gated")
     one_shot = chosen.model_copy(
