@@ -19,6 +19,7 @@ from sweeper.statistics.resampling import Floats
 from sweeper.statistics.sign_flip import sign_flip_p
 
 LEVEL = 0.05
+ROUNDING = 1e-9
 Outcome = Literal["nothing", "alone", "identical", "untold", "better", "unknown"]
 
 
@@ -162,7 +163,7 @@ def _weigh(
     found = []
     for row in rows:
         alike = anchor is not None and (row.questions == anchor.questions or row.scores is None)
-        difference = row.score - anchor.score if anchor is not None and alike else None
+        difference = _difference(row, anchor) if anchor is not None and alike else None
         if row.label not in labels:
             found.append(Weighed(row=row, difference=difference))
             continue
@@ -177,6 +178,12 @@ def _weigh(
             )
         )
     return found
+
+
+def _difference(row: Scored, anchor: Scored) -> float:
+    """Scores are means in floating point: what is less than rounding is nothing."""
+    difference = row.score - anchor.score
+    return 0.0 if abs(difference) < ROUNDING else difference
 
 
 def _tests(

@@ -7,12 +7,12 @@ means: a file that is missing, damaged or does not agree is left out and told, n
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeper.config import StudyConfig, study_from_json
+from sweeper.config import StudyConfig, spec_for, study_from_json
 from sweeper.ranking import baseline_of, ranking
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value
@@ -20,6 +20,7 @@ from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, read_json, read_result
 from trainer.contract import (
     DATA,
+    TrainSpec,
     environment_from_json,
     evaluation_key,
     read_job,
@@ -43,6 +44,9 @@ class Scored:
     questions: int | None  # that were asked
     scores: NDArray[np.float64] | None = None  # Shape: (Q, C)
     shots: NDArray[np.int64] | None = None  # chosen demonstrations. Shape: (Q, S)
+    seed_scores: NDArray[np.float64] | None = None  # of several seeds. Shape: (N, Q, C)
+    spec: TrainSpec | None = None  # what was trained
+    stage: str = ""  # key of its last stage
     lines: Sequence[Mapping[str, Any]] = ()  # its epochs
     seconds: float | None = None
     calls: int | None = None  # of the reader, asked
@@ -114,6 +118,17 @@ def gather(folder: StudyFolder) -> Evidence:
     )
 
 
+class _ByQuestion(NamedTuple):
+    """What is known of a row question by question."""
+
+    scores: NDArray[np.float64] | None  # means over the seeds. Shape: (Q, C)
+    shots: NDArray[np.int64] | None  # of the first seed. Shape: (Q, S)
+    by_seed: NDArray[np.float64] | None  # of several seeds. Shape: (N, Q, C)
+
+
+_UNKNOWN = _ByQuestion(None, None, None)
+
+
 class _Reader:
     """Reads scores by question; remembers whose were not to be had."""
 
@@ -124,22 +139,23 @@ class _Reader:
 
     def scores(
         self, label: str, keys: Sequence[str | None], accuracy: Mapping[str, float], count: int
-    ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
-        """Mean scores over evaluations (seeds), and the choices of the first of them."""
+    ) -> _ByQuestion:
+        """Scores of one evaluation, or of one a seed."""
         if not accuracy:
-            return None, None
+            return _UNKNOWN
         parts = [self._part(key, count) for key in keys]
         found = [part for part in parts if part is not None]
-        if not found or len(found) < len(parts):
+        if not found or len({scores.shape for scores, _ in found}) > 1 or len(found) < len(parts):
             self.lost.append(label)
-            return None, None
-        scores = np.mean([scores for scores, _ in found], axis=0)
+            return _UNKNOWN
+        each = np.stack([scores for scores, _ in found])
+        scores = each.mean(axis=0)
         with np.errstate(invalid="ignore"):
             means = np.nanmean(scores, axis=0) if len(scores) else np.array([math.nan])
         if not np.allclose(means, list(accuracy.values()), atol=_TOLERANCE):
             self.lost.append(label)
-            return None, None
-        return scores, found[0][1]
+            return _UNKNOWN
+        return _ByQuestion(scores, found[0][1], each if len(each) > 1 else None)
 
     def _part(
         self, key: str | None, count: int
@@ -165,7 +181,7 @@ def _controls(reader: _Reader, check: Mapping[str, Any]) -> Iterator[Scored]:
         stage = check["stage"] if name == "start" else f"control {name}"
         key = evaluation_key(stage, spec, environment)
         count = entry.get("questions", 0)
-        scores, shots = reader.scores(f"control {name}", [key], entry["accuracy"], count)
+        known = reader.scores(f"control {name}", [key], entry["accuracy"], count)
         yield Scored(
             label=f"control {name}",
             kind="control",
@@ -173,8 +189,8 @@ def _controls(reader: _Reader, check: Mapping[str, Any]) -> Iterator[Scored]:
             score=entry["score"],
             accuracy=entry["accuracy"],
             questions=count,
-            scores=scores,
-            shots=shots,
+            scores=known.scores,
+            shots=known.shots,
         )
 
 
@@ -187,16 +203,20 @@ def _trials(reader: _Reader, records: Sequence[TrialRecord]) -> Iterator[Scored]
         count = told.get("questions", asked)
         keys = [entry["evaluation"] for entry in told.get("seeds", [told])]
         label = f"trial {record.name}"
-        scores, shots = reader.scores(label, keys, told["accuracy"], count)
+        known = reader.scores(label, keys, told["accuracy"], count)
+        values = record.notes.get("values", record.params)
         yield Scored(
             label=label,
             kind="baseline" if baseline is not None and record.name == baseline.name else "trial",
-            params=record.notes.get("values", record.params),
+            params=values,
             score=told["score"],
             accuracy=told["accuracy"],
-            questions=count if scores is None else len(scores),
-            scores=scores,
-            shots=shots,
+            questions=count if known.scores is None else len(known.scores),
+            scores=known.scores,
+            shots=known.shots,
+            seed_scores=known.by_seed,
+            spec=spec_for(reader.config, values, repeat=record.notes.get("repeat", 0)),
+            stage=record.notes.get("stage", ""),
             lines=_lines(reader.folder, record),
             seconds=record.notes.get("seconds"),
             calls=record.notes.get("reader_calls", {}).get("asked"),

@@ -46,7 +46,7 @@ def report_files(
     found: list[Finding],
 ) -> dict[str, str]:
     """Both forms of the report by the names of their files."""
-    suggested = next_study(evidence.config, folder.study_file.read_text(), found)
+    suggested = _suggested(folder, evidence, assessment, found)
     laid_out = page(evidence, assessment, found, next_study=suggested, language=language)
     return {
         f"report.{language}.html": html(laid_out),
@@ -56,8 +56,7 @@ def report_files(
 
 def suggested_study(folder: StudyFolder) -> str:
     """The study file that the findings suggest."""
-    evidence, _, found = _weighed(folder)
-    return next_study(evidence.config, folder.study_file.read_text(), found)
+    return _suggested(folder, *_weighed(folder))
 
 
 def import_results(study_path: Path, results: Path, workspace: Workspace) -> str:
@@ -86,6 +85,19 @@ def import_results(study_path: Path, results: Path, workspace: Workspace) -> str
         store.set_attribute("imported", rows)
     known = f", {len(entries) - new} were known" if new < len(entries) else ""
     return f"{config.name}: {new} results imported{known}; next: sweeper report {config.name}"
+
+
+def _suggested(
+    folder: StudyFolder, evidence: Evidence, assessment: Assessment, found: list[Finding]
+) -> str:
+    best = assessment.best
+    known = best is not None and not assessment.imported
+    return next_study(
+        evidence.config,
+        folder.study_file.read_text(encoding="utf-8"),
+        found,
+        best=dict(best.row.params) if best is not None and known else None,
+    )
 
 
 def _weighed(folder: StudyFolder) -> tuple[Evidence, Assessment, list[Finding]]:

@@ -3,7 +3,9 @@
 instrument.py   can the evaluation see what was trained?
 parameters.py   do the parameters matter?
 training.py     did the training do its work?
+kl.py           does the KL term hold, and is it a distance?
 noise.py        is there enough to tell by?
+rows.py         what the rules look up
 texts.py        all of it in English and Chinese
 """
 
@@ -11,24 +13,33 @@ from collections.abc import Callable, Iterable
 
 from sweeper.assessment import Assessment
 from sweeper.evidence import Evidence
-from sweeper.findings import instrument, noise, parameters, training
+from sweeper.findings import instrument, kl, noise, parameters, training
 from sweeper.findings.finding import Finding
 
 Rule = Callable[[Evidence, Assessment], Iterable[Finding]]
 RULES: tuple[Rule, ...] = (
     instrument.dead_evaluation,
-    instrument.choices_of_the_start,
+    instrument.choices_of_a_control,
     instrument.small_pool,
     instrument.few_demonstrations,
+    parameters.parameter_not_applied,
     parameters.identical_settings,
     parameters.dead_parameter,
     parameters.best_at_the_edge,
     training.step_too_small,
-    training.kl_against_ppo,
     training.diverged,
+    training.representation_damaged,
     training.advantages_without_signal,
     training.overfitting,
+    training.undertrained,
+    training.validation_loss_misleads,
+    kl.kl_beta_adapted,
+    kl.kl_is_noise,
+    kl.kl_whatever_kl_beta,
+    kl.kl_against_ppo,
     noise.too_few_questions,
+    noise.lead_of_epochs,
+    noise.unstable_seeds,
     noise.another_winner_by_shots,
     noise.lost_trials,
     noise.calls_without_a_chance,

@@ -26,19 +26,24 @@ def dead_evaluation(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     )
 
 
-def choices_of_the_start(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
-    """Trials that choose for every question what the start chose."""
-    start = evidence.control("start")
+def choices_of_a_control(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
+    """Trials that choose for every question what a policy chose that was not searched for."""
     trials = [row for row in evidence.trials if row.shots is not None]
-    if start is None or start.shots is None or not trials:
-        return
-    same = [row for row in trials if row.chooses_as(start)]
-    if same:
-        yield Finding(
-            kind="choices_of_the_start",
-            level="alarm" if len(same) == len(trials) else "warning",
-            facts={"same": len(same), "trials": len(trials), "example": same[0].label},
-        )
+    for control in evidence.rows:
+        if control.kind != "control" or control.shots is None:
+            continue
+        same = [row for row in trials if row.chooses_as(control)]
+        if same:
+            yield Finding(
+                kind="choices_of_a_control",
+                level="alarm" if len(same) == len(trials) else "warning",
+                facts={
+                    "control": control.label,
+                    "same": len(same),
+                    "trials": len(trials),
+                    "example": same[0].label,
+                },
+            )
 
 
 def small_pool(evidence: Evidence, _: Assessment) -> Iterator[Finding]:

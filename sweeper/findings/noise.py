@@ -1,13 +1,16 @@
 """Whether there is enough to tell by."""
 
+import math
 from collections.abc import Iterator
 
 from sweeper.assessment import Assessment
 from sweeper.evidence import Evidence
 from sweeper.findings.finding import Finding
+from sweeper.findings.rows import trained_epochs
 
 MANY_LOST = 0.1  # of the trials
 HOPELESS = 0.05  # behind the best: five points
+UNSTABLE = 0.02  # standard deviation over seeds: two points
 
 
 def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
@@ -38,7 +41,15 @@ def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Fi
                 "detectable": f"{100 * assessment.detectable:.1f}",
                 "needed": "∞" if needed is None else f"{needed:,.0f}",
             },
+            change=_more_questions(evidence, needed),
         )
+
+
+def _more_questions(evidence: Evidence, needed: float | None) -> dict[str, int]:
+    """As many questions as it takes; a task that has fewer refuses the change."""
+    asked = evidence.config.trainer["evaluate"]["questions"]
+    enough = needed is not None and math.isfinite(needed) and needed > asked
+    return {"trainer.evaluate.questions": math.ceil(needed)} if enough and needed else {}
 
 
 def another_winner_by_shots(_: Evidence, assessment: Assessment) -> Iterator[Finding]:
@@ -59,6 +70,57 @@ def another_winner_by_shots(_: Evidence, assessment: Assessment) -> Iterator[Fin
                 "best": own.label,
                 "winners": ", ".join(f"{s}: {row.label}" for s, row in others.items()),
             },
+        )
+
+
+def lead_of_epochs(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
+    """The best leads the baseline, but nothing of the baseline's own number of epochs does."""
+    best, anchor = assessment.best, evidence.baseline
+    if best is None or anchor is None or assessment.imported or evidence.config.goal != "maximize":
+        return
+    epochs, longer = trained_epochs(anchor), trained_epochs(best.row)
+    equal = [row for row in evidence.trials if trained_epochs(row) == epochs and row is not anchor]
+    if epochs == longer or best.row.score <= anchor.score or not equal:
+        return
+    ahead = max(equal, key=lambda row: row.score)
+    if ahead.score <= anchor.score:
+        yield Finding(
+            kind="lead_of_epochs",
+            level="warning",
+            facts={
+                "best": best.row.label,
+                "longer": longer,
+                "epochs": epochs,
+                "ahead": ahead.label,
+                "behind": f"{100 * (anchor.score - ahead.score):.2f}",
+            },
+        )
+
+
+def unstable_seeds(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
+    """Seeds of one setting that differ by more than the best differs from the baseline."""
+    best = assessment.best
+    spreads = [
+        (float(row.seed_scores.mean(axis=(1, 2)).std(ddof=1)), row)
+        for row in evidence.trials
+        if row.seed_scores is not None
+    ]
+    if best is None or not spreads:
+        return
+    spread, row = max(spreads, key=lambda found: found[0])
+    lead = abs(best.difference) if best.difference else math.inf
+    if spread > UNSTABLE or spread > lead:
+        count = 0 if row.seed_scores is None else len(row.seed_scores)
+        yield Finding(
+            kind="unstable_seeds",
+            level="warning",
+            facts={
+                "trial": row.label,
+                "seeds": count,
+                "spread": f"{100 * spread:.2f}",
+                "lead": "?" if lead == math.inf else f"{100 * lead:.2f}",
+            },
+            change={"seeds": {"values": list(range(max(5, 2 * count))), "strategy": "finalists"}},
         )
 
 

@@ -1,13 +1,13 @@
 """Whether the parameters matter."""
 
-import itertools
-from collections.abc import Iterable, Iterator
-
-import numpy as np
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from sweeper.assessment import Assessment
 from sweeper.evidence import Evidence, Scored
 from sweeper.findings.finding import Finding
+from sweeper.findings.rows import narrowed, pairs_in, values_in
 from sweeper.space import Parameter, Value
 
 EDGE = 0.02  # of a range, in the scale that it is searched in
@@ -38,47 +38,56 @@ def dead_parameter(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """A parameter whose values never changed a selection, all others being equal."""
     trials = [row for row in evidence.trials if row.shots is not None]
     for parameter in evidence.config.space.searched:
-        pairs = [
-            (a, b)
-            for a, b in itertools.combinations(trials, 2)
-            if _differ_only_in(parameter.name, a, b)
-        ]
-        if len(pairs) >= MANY and all(a.chooses_as(b) for a, b in pairs):
-            values = sorted({str(row.params[parameter.name]) for pair in pairs for row in pair})
+        pairs = list(pairs_in(parameter.name, trials))
+        if _not_applied(pairs) or len(pairs) < MANY or not all(a.chooses_as(b) for a, b in pairs):
+            continue
+        yield Finding(
+            kind="dead_parameter",
+            level="warning",
+            facts={
+                "parameter": parameter.name,
+                "pairs": len(pairs),
+                "values": values_in(parameter.name, pairs),
+            },
+            change=narrowed(evidence, parameter),
+        )
+
+
+def parameter_not_applied(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
+    """A parameter whose values lead to the very same training."""
+    trials = [row for row in evidence.trials if row.stage]
+    for parameter in evidence.config.space.searched:
+        pairs = list(pairs_in(parameter.name, trials))
+        if _not_applied(pairs):
             yield Finding(
-                kind="dead_parameter",
-                level="warning",
+                kind="parameter_not_applied",
+                level="alarm",
                 facts={
                     "parameter": parameter.name,
                     "pairs": len(pairs),
-                    "values": ", ".join(values),
+                    "values": values_in(parameter.name, pairs),
                 },
+                change=narrowed(evidence, parameter),
             )
 
 
-def _differ_only_in(name: str, a: Scored, b: Scored) -> bool:
-    if a.params.get(name) == b.params.get(name):
-        return False
-    return _without(name, a.params.items()) == _without(name, b.params.items())
-
-
-def _without(name: str, items: Iterable[tuple[str, Value]]) -> set[tuple[str, Value]]:
-    return {(key, value) for key, value in items if key != name}
+def _not_applied(pairs: Sequence[tuple[Scored, Scored]]) -> bool:
+    """Whether rows that differ in a parameter alone are one training, every time."""
+    return bool(pairs) and all(a.stage and a.stage == b.stage for a, b in pairs)
 
 
 def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
-    """The best value lies at an end of its range: a better one may lie beyond."""
+    """All settings that may be the best lie at one end of a range: a better one may lie beyond."""
     if assessment.best is None or assessment.imported:
         return
+    leading = [entry.row for entry in assessment.rows if entry.may_be_best]
+    leading = leading or [assessment.best.row]
     for parameter in evidence.config.space.searched:
-        value = assessment.best.row.params.get(parameter.name)
-        if parameter.choices or not isinstance(value, int | float):
-            continue
-        low, high = parameter.bounds
-        scale = np.log if parameter.log else float
-        share = float((scale(value) - scale(low)) / (scale(high) - scale(low)))
-        if not EDGE < share < 1.0 - EDGE:
-            end = "max" if share > 0.5 else "min"
+        values = [row.params.get(parameter.name) for row in leading]
+        ends = {_end(parameter, value) for value in values}
+        end = ends.pop() if len(ends) == 1 else None
+        if end is not None:
+            low, high = parameter.bounds
             beyond = _beyond(parameter, end)
             if beyond in (low, high):  # nothing lies there
                 continue
@@ -87,12 +96,25 @@ def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Fin
                 level="note",
                 facts={
                     "parameter": parameter.name,
-                    "value": f"{value:.4g}",
+                    "value": f"{assessment.best.row.params[parameter.name]:.4g}",
+                    "leading": len(leading),
                     "low": f"{low:g}",
                     "high": f"{high:g}",
                 },
                 change={f"parameters.{parameter.name}.{end}": beyond},
             )
+
+
+def _end(parameter: Parameter, value: Value | None) -> Literal["min", "max"] | None:
+    """The end of the range that a value lies at, in the scale that it is searched in."""
+    if parameter.choices or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    scale = math.log if parameter.log else float
+    low, high = map(scale, parameter.bounds)
+    share = (scale(value) - low) / (high - low)
+    if EDGE < share < 1.0 - EDGE:
+        return None
+    return "max" if share > 0.5 else "min"
 
 
 def _beyond(parameter: Parameter, end: str) -> float | int:

@@ -1,0 +1,81 @@
+"""What the rules look up: the last epoch of a row, its settings, the parameter behind a field."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sweeper.config import StudyConfig
+from sweeper.evidence import Evidence, Scored
+from sweeper.references import references
+from sweeper.space import Parameter, Value
+from trainer.contract import GrpoSpec
+
+
+def last_metrics(row: Scored) -> Mapping[str, Any]:
+    """The numbers of a row's last epoch; empty where they are not known."""
+    metrics: Mapping[str, Any] = row.lines[-1]["metrics"] if row.lines else {}
+    return metrics
+
+
+def curve(row: Scored, name: str) -> list[float]:
+    """A number by epoch of the last phase, as far as it was measured."""
+    last_phase = row.lines[-1]["phase_index"] if row.lines else 0
+    return [
+        line["metrics"][name]
+        for line in row.lines
+        if line["phase_index"] == last_phase and line["metrics"].get(name) is not None
+    ]
+
+
+def grpo_of(row: Scored) -> GrpoSpec | None:
+    """The settings of the last phase, where that is GRPO."""
+    settings = None if row.spec is None else row.spec.phases[-1].settings
+    return settings if isinstance(settings, GrpoSpec) else None
+
+
+def trained_epochs(row: Scored) -> int:
+    """Epochs of the last phase."""
+    return 0 if row.spec is None else row.spec.phases[-1].settings.trained_epochs
+
+
+def parameter_of(config: StudyConfig, field: str) -> Parameter | None:
+    """The searched parameter that a field of the last phase takes its value from, if any does."""
+    [settings] = config.trainer["phases"][-1].values()
+    named = [name for where, name in references(settings) if where == (field,)]
+    return next((p for p in config.space.searched if p.name in named), None)
+
+
+def pairs_in(name: str, rows: Iterable[Scored]) -> Iterator[tuple[Scored, Scored]]:
+    """Pairs of rows that differ in the parameter ``name`` alone."""
+    for a, b in itertools.combinations(rows, 2):
+        differs = a.params.get(name) != b.params.get(name)
+        if differs and _without(name, a.params) == _without(name, b.params):
+            yield a, b
+
+
+def values_in(name: str, pairs: Iterable[tuple[Scored, Scored]]) -> str:
+    """The values that a parameter has in some pairs, for people."""
+    found = {row.params[name] for pair in pairs for row in pair}
+    return ", ".join(str(value) for value in sorted(found, key=lambda v: (str(type(v)), v)))
+
+
+def narrowed(evidence: Evidence, parameter: Parameter) -> dict[str, Any]:
+    """The change that fixes a parameter: at the baseline's value, else at the first of its own."""
+    known = evidence.config.baseline or {}
+    value = known.get(parameter.name)
+    if value is None:
+        value = parameter.choices[0] if parameter.choices else parameter.bounds[0]
+    return {f"parameters.{parameter.name}": {"value": value}}
+
+
+def moved_end(parameter: Parameter | None, end: str, factor: float) -> dict[str, Any]:
+    """The change that multiplies one end of a range; none where there is no range."""
+    if parameter is None or parameter.choices:
+        return {}
+    bound = parameter.bounds[0 if end == "min" else 1] * factor
+    written = max(round(bound), 1) if parameter.integer else float(f"{bound:.1g}")
+    return {f"parameters.{parameter.name}.{end}": written}
+
+
+def _without(name: str, params: Mapping[str, Value]) -> dict[str, Value]:
+    return {key: value for key, value in params.items() if key != name}
