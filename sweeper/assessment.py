@@ -3,6 +3,7 @@
 Only rows that answered the same questions are weighed against each other. Pure.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,6 +39,16 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """The best for one number of shots."""
+
+    entry: Weighed
+    difference: float | None  # from the baseline, with as many shots
+    p: float | None  # against the baseline; corrected for all settings and numbers of shots
+    p_best: float | None  # against the best on average; corrected for the numbers of shots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """A study, weighed."""
 
@@ -53,7 +64,7 @@ class Assessment:
     needed_range: tuple[float, float] | None  # where scores by question are not known
     identical: Sequence[Sequence[str]]  # labels of settings with the same answers everywhere
     same_choices: Sequence[Sequence[str]]  # and of those with the same demonstrations
-    winners: Mapping[str, Weighed]  # by number of shots
+    winners: Mapping[str, Winner]  # by number of shots
     imported: bool  # whether these are results measured elsewhere
 
 
@@ -95,7 +106,7 @@ def assess(evidence: Evidence) -> Assessment:
         needed_range=_needed_range(evidence, best),
         identical=groups,
         same_choices=_choices(chosen),
-        winners=_winners(weighed),
+        winners=_winners(weighed, comparable, first, anchor),
         imported=imported,
     )
 
@@ -276,8 +287,54 @@ def _choices(rows: Sequence[Scored]) -> list[list[str]]:
     return found
 
 
-def _winners(rows: Sequence[Weighed]) -> dict[str, Weighed]:
-    """The first of the settings with the highest accuracy, for each number of shots."""
+def _winners(
+    rows: Sequence[Weighed], comparable: Sequence[Scored], best: Scored, anchor: Scored | None
+) -> dict[str, Winner]:
+    """For each number of shots the first of the settings with the highest accuracy."""
     trials = [entry for entry in rows if entry.row.kind != "control" and entry.row.accuracy]
-    shots = trials[0].row.accuracy if trials else {}
-    return {s: max(trials, key=lambda entry: entry.row.accuracy.get(s, 0.0)) for s in shots}
+    shots = list(trials[0].row.accuracy) if trials else []
+    chosen = {s: max(trials, key=lambda entry: entry.row.accuracy.get(s, 0.0)) for s in shots}
+    tests = _tests_by_shots(comparable, anchor)
+    against = _against_the_best([chosen[s].row for s in shots], best)
+    return {
+        s: Winner(
+            entry=chosen[s],
+            difference=_at(chosen[s].row, s) - _at(anchor, s) if anchor is not None else None,
+            p=tests.get((chosen[s].row.label, place)),
+            p_best=against.get(place),
+        )
+        for place, s in enumerate(shots)
+    }
+
+
+def _at(row: Scored, shots: str) -> float:
+    return row.accuracy.get(shots, math.nan)
+
+
+def _tests_by_shots(
+    comparable: Sequence[Scored], anchor: Scored | None
+) -> dict[tuple[str, int], float]:
+    """Every setting against the baseline with every number of shots; max-T over all of them."""
+    trials = [row for row in comparable if row.kind != "control" and row is not anchor]
+    if anchor is None or anchor.scores is None or anchor not in comparable or not trials:
+        return {}
+    columns = anchor.scores.shape[1]
+    differences = np.concatenate(
+        [(row.scores - anchor.scores).T for row in trials if row.scores is not None]
+    )
+    keys = [(row.label, place) for row in trials for place in range(columns)]
+    return dict(zip(keys, map(float, max_t(differences)), strict=True))
+
+
+def _against_the_best(winners: Sequence[Scored], best: Scored) -> dict[int, float]:
+    """Each winner against the best on average, with its number of shots; Holm over the numbers."""
+    others = [
+        (place, row.scores[:, place] - best.scores[:, place])
+        for place, row in enumerate(winners)
+        if row is not best
+        and row.scores is not None
+        and best.scores is not None
+        and row.scores.shape == best.scores.shape
+    ]
+    p_values = holm(np.array([sign_flip_p(differences) for _, differences in others]))
+    return {place: float(p) for (place, _), p in zip(others, p_values, strict=True)}

@@ -130,7 +130,8 @@ def report(study: str, lang: "Language", form: str | None) -> None:
     from sweeper.reporting import write_report
 
     forms = (form,) if form is not None else ("html", "md")
-    for line in write_report(_find(study), language=lang, forms=forms):
+    folder, workspace = _find(study), _workspace()
+    for line in write_report(folder, language=lang, forms=forms, workspace=workspace):
         click.echo(line)
 
 

@@ -7,6 +7,7 @@ means: a file that is missing, damaged or does not agree is left out and told, n
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from trainer.contract import (
 
 Kind = Literal["control", "baseline", "trial", "imported"]
 _FILES = "evaluations"  # folder of scores by question, below that of the stages
+WEIGHTS = "policy.safetensors"  # of a stage
 _TOLERANCE = 1e-6  # between a recorded mean and that of the scores beside it
 
 
@@ -74,6 +76,8 @@ class Evidence:
     data: Mapping[str, Any]  # the data contract
     confirmed: Mapping[str, Mapping[str, Any]]  # on the held-out questions, by label
     calls: Mapping[str, int]  # of the reader, by what became of them
+    tensor_means: Mapping[str, tuple[float, float]]
+    """Mean of each tensor of the best trial, at the start of its last phase and at its end."""
     lost: Sequence[str]  # labels of rows whose scores by question could not be read
 
     @property
@@ -114,6 +118,7 @@ def gather(folder: StudyFolder) -> Evidence:
         data=read_json(folder.controls / DATA) or {},
         confirmed=state.get("confirmed", {}),
         calls=state.get("reader_calls", {}),
+        tensor_means=_tensor_means(folder, rows),
         lost=reader.lost,
     )
 
@@ -233,6 +238,29 @@ def _lines(folder: StudyFolder, record: TrialRecord) -> list[dict[str, Any]]:
         return []
     ends = [i for i, line in enumerate(lines) if line["stage"] == record.notes.get("stage")]
     return lines[: ends[0] + 1] if ends else []
+
+
+def _tensor_means(folder: StudyFolder, rows: Sequence[Scored]) -> dict[str, tuple[float, float]]:
+    """Of the best trial; nothing where its stages are gone."""
+    best = next((row for row in rows if row.kind != "control" and row.lines), None)
+    if best is None:
+        return {}
+    last = best.lines[-1]
+    before = [line["stage"] for line in best.lines if line["phase_index"] < last["phase_index"]]
+    if not before:
+        return {}
+    start, now = (_means(folder.stages / key) for key in (before[-1], last["stage"]))
+    return {name: (start[name], now[name]) for name in start.keys() & now.keys()}
+
+
+def _means(stage: Path) -> dict[str, float]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return {name: float(t.mean()) for name, t in load_file(stage / WEIGHTS).items()}
+    except (OSError, SafetensorError):
+        return {}
 
 
 def _imported(entries: Sequence[Mapping[str, Any]], config: StudyConfig) -> list[Scored]:

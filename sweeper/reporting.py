@@ -1,57 +1,98 @@
 """Reports, suggested studies and imported results: from a study's folder to files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from sweeper.assessment import Assessment, assess
-from sweeper.config import load_study
-from sweeper.errors import UsageError
+from sweeper.config import StudyConfig, load_study
+from sweeper.errors import StudyLockedError, TrackingError, UsageError
 from sweeper.evidence import Evidence, gather
 from sweeper.findings import Finding, findings
 from sweeper.findings.texts import Language
 from sweeper.importing import merged, read_results
 from sweeper.next_study import next_study
 from sweeper.report.page import page, verdict
-from sweeper.report.rendering import html, markdown
+from sweeper.report.rendering import figure_files, html, markdown
 from sweeper.study_store import StudyStore
+from sweeper.tracking import open_mlflow
 from sweeper.workspace import StudyFolder, Workspace
 
 FORMS = ("html", "md")
+FOLDER = "report"  # in the study's own, and among its artifacts in MLflow
 
 
 def write_report(
-    folder: StudyFolder, *, language: Language, forms: Collection[str] = FORMS
+    folder: StudyFolder,
+    *,
+    language: Language,
+    forms: Collection[str] = FORMS,
+    workspace: Workspace,
 ) -> list[str]:
-    """Write `report/report.<language>.<form>`; return the verdict and where the files are."""
+    """Write the report of a study.
+
+    Args:
+        folder: Of the study.
+        language: Of all phrases.
+        forms: "html": one page that holds everything; "md": the same beside its figures.
+        workspace: Of the study; its MLflow gets the report, too.
+
+    Returns:
+        The verdict, and where the files are.
+
+    Raises:
+        UsageError: where the files cannot be written.
+    """
     evidence, assessment, found = _weighed(folder)
-    told = report_files(folder, language, evidence, assessment, found)
-    lines = verdict(evidence, assessment, language)
-    place = folder.root / "report"
+    laid_out = page(
+        evidence,
+        assessment,
+        found,
+        next_study=_suggested(folder, evidence, assessment, found),
+        language=language,
+    )
+    files: dict[str, str] = {}
+    if "html" in forms:
+        files[f"report.{language}.html"] = html(laid_out)
+    if "md" in forms:
+        files[f"report.{language}.md"] = markdown(laid_out)
+        files |= figure_files(laid_out)
+    place = folder.root / FOLDER
     try:
-        place.mkdir(exist_ok=True)
-        for form in forms:
-            path = place / f"report.{language}.{form}"
-            path.write_text(told[path.name], encoding="utf-8")
-            lines.append(f"wrote {path}")
+        for name, text in files.items():
+            path = place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{place} cannot be written: {error.strerror}") from error
-    return lines
+    written = [f"wrote {place / name}" for name in files if "/" not in name]
+    sentences = verdict(evidence, assessment, found, language)
+    artifacts = {f"{FOLDER}/{name}": text for name, text in files.items()}
+    told = _log(folder, evidence.config, workspace, artifacts, sentences)
+    return [*sentences, *written, told]
 
 
-def report_files(
+def _log(
     folder: StudyFolder,
-    language: Language,
-    evidence: Evidence,
-    assessment: Assessment,
-    found: list[Finding],
-) -> dict[str, str]:
-    """Both forms of the report by the names of their files."""
-    suggested = _suggested(folder, evidence, assessment, found)
-    laid_out = page(evidence, assessment, found, next_study=suggested, language=language)
-    return {
-        f"report.{language}.html": html(laid_out),
-        f"report.{language}.md": markdown(laid_out),
-    }
+    config: StudyConfig,
+    workspace: Workspace,
+    artifacts: Mapping[str, str],
+    sentences: Sequence[str],
+) -> str:
+    """Attach the report to the study's run in MLflow; say whether that was possible."""
+    try:
+        with folder.locked(), StudyStore.open(folder.database, name=folder.name) as store:
+            study_id = store.attributes().get("id")
+        if study_id is None:
+            return "not in MLflow: no `sweeper run` of this study has been there yet"
+        with folder.locked():
+            tracking = open_mlflow(config, workspace.root)
+            note = "\n\n".join([config.question, *sentences])
+            known = tracking.attach(folder.name, study_id=study_id, artifacts=artifacts, note=note)
+    except StudyLockedError:
+        return "not in MLflow yet: a driver works on this study; report again when it has ended"
+    except (TrackingError, OSError) as error:
+        return f"not in MLflow: {error}"
+    return "logged to MLflow" if known else "not in MLflow: the run of this study is gone"
 
 
 def suggested_study(folder: StudyFolder) -> str:

@@ -30,7 +30,7 @@ from sweeper.plan import first_spec, lag_of, search_of
 from sweeper.ranking import Row, markdown, rows, score_text, trials_csv
 from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
-from sweeper.tracking import open_tracking
+from sweeper.tracking import open_mlflow
 from sweeper.tracking.view import StudyView
 from sweeper.verdict import dead_instrument, holds_out
 from sweeper.workspace import StudyFolder, Workspace, read_json
@@ -117,7 +117,7 @@ def run_study(
             device=launcher.device,
             controls=config.controls,
         )
-        tracking = _open_mlflow(config, workspace)  # takes seconds, as the controls do
+        tracking = open_mlflow(config, workspace.root)  # takes seconds, as the controls do
         parent = _open_study_run(tracking, config, store, tags or {})
         driver = Driver(
             config,
@@ -306,14 +306,6 @@ def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, pa
     store.set_attribute("study", config.to_json())
     store.set_attribute("source", str(path.absolute().parent))  # where its paths begin
     folder.study_file.write_bytes(path.read_bytes())
-
-
-def _open_mlflow(config: StudyConfig, workspace: Workspace) -> "Tracking":
-    return open_tracking(
-        config.tracking_uri or workspace.root / "mlflow.db",
-        experiment=config.experiment,
-        artifacts=workspace.root / "mlartifacts",
-    )
 
 
 def _open_study_run(

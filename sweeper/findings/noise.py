@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from sweeper.assessment import Assessment
+from sweeper.assessment import LEVEL, Assessment
 from sweeper.evidence import Evidence
 from sweeper.findings.finding import Finding
 from sweeper.findings.rows import trained_epochs
@@ -23,8 +23,8 @@ def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Fi
             level="warning",
             facts={
                 "questions": assessment.questions or "?",
-                "fewest": f"{fewest:,.0f}",
-                "most": f"{most:,.0f}",
+                "fewest": _count(fewest),
+                "most": _count(most),
             },
         )
         return
@@ -39,10 +39,15 @@ def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Fi
                 "questions": assessment.questions,
                 "seen": f"{100 * best.difference:+.2f}",
                 "detectable": f"{100 * assessment.detectable:.1f}",
-                "needed": "∞" if needed is None else f"{needed:,.0f}",
+                "needed": _count(math.inf if needed is None else needed),
             },
             change=_more_questions(evidence, needed),
         )
+
+
+def _count(questions: float) -> str:
+    """A number of questions; what nobody could ask is not spelled out."""
+    return "> 1,000,000" if questions > 1e6 else f"{questions:,.0f}"
 
 
 def _more_questions(evidence: Evidence, needed: float | None) -> dict[str, int]:
@@ -53,22 +58,30 @@ def _more_questions(evidence: Evidence, needed: float | None) -> dict[str, int]:
 
 
 def another_winner_by_shots(_: Evidence, assessment: Assessment) -> Iterator[Finding]:
-    """The best on average is not the best for every number of shots."""
+    """For some number of shots another setting is really better than the best on average."""
     if assessment.best is None:
         return
     own = assessment.best.row
     others = {
-        shots: entry.row
-        for shots, entry in assessment.winners.items()
-        if entry.row.accuracy[shots] > own.accuracy.get(shots, 0.0)
+        shots: winner
+        for shots, winner in assessment.winners.items()
+        if winner.entry.row.accuracy[shots] > own.accuracy.get(shots, 0.0)
     }
-    if others:
+    untested = own.scores is None  # as imported means are: then all that can be said is that much
+    told = {
+        shots: winner
+        for shots, winner in others.items()
+        if untested or (winner.p_best is not None and winner.p_best < LEVEL)
+    }
+    if told:
         yield Finding(
-            kind="another_winner_by_shots",
+            kind="another_winner_untested" if untested else "another_winner_by_shots",
             level="note",
             facts={
                 "best": own.label,
-                "winners": ", ".join(f"{s}: {row.label}" for s, row in others.items()),
+                "winners": ", ".join(
+                    f"{s}: {winner.entry.row.label}" for s, winner in told.items()
+                ),
             },
         )
 

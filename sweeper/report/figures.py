@@ -5,6 +5,7 @@ of program into every report.
 """
 
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ import numpy as np
 
 from sweeper.assessment import Assessment
 from sweeper.evidence import Evidence, Scored
+from sweeper.importance import parameter_importance
 from sweeper.ranking import SAVED_BY
+from sweeper.space import Parameter, Value
 from sweeper.statistics.best import differing_share
 from sweeper.statistics.intervals import bca_intervals
 
@@ -22,12 +25,14 @@ if TYPE_CHECKING:
 
 SHOWN = 6  # settings in a picture of lines
 COLOURS = ("#1f4e79", "#c0504d", "#4f8a4f", "#8064a2", "#d08b2c", "#5b9aa0", "#7f7f7f", "#404040")
+FADED = "#c9ced6"  # of settings that are not among the best
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One picture with its caption."""
 
+    name: str  # also of its file, beside a report in Markdown
     caption: str
     svg: str
 
@@ -37,33 +42,34 @@ Draw = Callable[["Axes", Evidence, Assessment], bool]
 
 def figures(evidence: Evidence, assessment: Assessment, words: Mapping[str, str]) -> list[Figure]:
     """All pictures that there is something to show in."""
-    drawings: dict[str, Draw] = {
-        "figure_shots": _by_shots,
-        "figure_epochs": _by_epoch,
-        "figure_choices": _choices,
-        "figure_drift": _drift,
-        "figure_kl": _kl,
-        "figure_calls": _calls,
+    drawings: dict[str, tuple[Draw, str]] = {
+        name: (draw, words[f"figure_{name}"]) for name, draw in _DRAWINGS.items()
     }
-    found = [_picture(draw, evidence, assessment, words[key]) for key, draw in drawings.items()]
-    found += _by_parameter(evidence, assessment, words["figure_parameters"])
-    return [figure for figure in found if figure is not None]
+    for parameter in evidence.config.space.searched:
+        caption = f"{words['figure_parameter']}: {parameter.name}"
+        drawings[f"parameter_{parameter.name}"] = (_of_parameter(parameter), caption)
+    found = []
+    for name, (draw, caption) in drawings.items():
+        svg = _picture(draw, evidence, assessment)
+        if svg is not None:
+            found.append(Figure(name, caption, svg))
+    return found
 
 
-def _picture(draw: Draw, evidence: Evidence, assessment: Assessment, caption: str) -> Figure | None:
+def _picture(draw: Draw, evidence: Evidence, assessment: Assessment) -> str | None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
 
     style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "sweeper", "font.size": 9}
     style |= {"axes.spines.top": False, "axes.spines.right": False}
     with rc_context(style):
-        canvas = Canvas(figsize=(6.4, 3.4), layout="constrained")
+        canvas = Canvas(figsize=(6.4, 3.4), layout="tight")
         if not draw(canvas.add_subplot(), evidence, assessment):
             return None
         text = io.StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
-    return Figure(caption, svg[svg.index("<svg") :])
+    return svg[svg.index("<svg") :]
 
 
 def _first(evidence: Evidence) -> list[Scored]:
@@ -184,24 +190,117 @@ def _calls(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
     return True
 
 
-def _by_parameter(evidence: Evidence, assessment: Assessment, caption: str) -> list[Figure | None]:
-    """One picture a searched parameter: all complete trials."""
+def _parallel(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
+    """One line a setting through all its parameters to its score; the best ones coloured."""
+    searched = evidence.config.space.searched
+    rows = [row for row in evidence.trials if all(p.name in row.params for p in searched)]
+    if len(searched) < 2 or len(rows) < 3:
+        return False
+    scores = np.array([row.score for row in rows])
+    low, high = float(scores.min()), float(scores.max())
+    heights = np.array([[_height(p, row.params[p.name]) for p in searched] for row in rows])
+    ends = (scores - low) / (high - low) if high > low else np.full(len(rows), 0.5)
+    places = np.arange(len(searched) + 1)
+    for rank in reversed(range(len(rows))):  # the best on top
+        colour = COLOURS[rank] if rank < SHOWN else FADED
+        line = [*heights[rank], ends[rank]]
+        axes.plot(places, line, color=colour, lw=1.4 if rank < SHOWN else 0.6)
+    for place, parameter in enumerate(searched):
+        axes.axvline(place, color="black", lw=0.6)
+        for height, text in _marks(parameter):
+            axes.text(place + 0.03, height, text, fontsize=7)
+    axes.axvline(len(searched), color="black", lw=0.6)
+    for height, score in ((0.0, low), (1.0, high)):
+        axes.text(len(searched) + 0.03, height, f"{score:.3f}", fontsize=7)
+    axes.set_xticks(places, [*(p.name for p in searched), "score"])
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    return True
 
-    def drawing(name: str, log: bool) -> Draw:
-        def draw(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
-            points = [(r.params[name], r.score) for r in evidence.trials if name in r.params]
-            if len({str(value) for value, _ in points}) < 2:
-                return False
-            values = [v if isinstance(v, int | float) else str(v) for v, _ in points]
-            axes.scatter(values, [score for _, score in points], s=14, color=COLOURS[0])
-            if log:
-                axes.set_xscale("log")
-            axes.set_xlabel(name)
-            return True
 
-        return draw
+def _height(parameter: Parameter, value: Value) -> float:
+    """Where a value stands on its axis, in [0, 1] within its range."""
+    if parameter.choices:
+        known = [str(choice) for choice in parameter.choices]
+        place = known.index(str(value)) if str(value) in known else 0
+        return place / max(len(known) - 1, 1)
+    scale = math.log if parameter.log else float
+    low, high = map(scale, parameter.bounds)
+    return (scale(float(value)) - low) / (high - low)
 
+
+def _marks(parameter: Parameter) -> list[tuple[float, str]]:
+    values = parameter.choices or parameter.bounds
     return [
-        _picture(drawing(p.name, p.log), evidence, assessment, f"{caption}: {p.name}")
-        for p in evidence.config.space.searched
+        (_height(parameter, value), f"{value:g}" if isinstance(value, float) else str(value))
+        for value in values
     ]
+
+
+def _importance(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
+    results = [(row.params, row.score) for row in evidence.trials]
+    found = parameter_importance(evidence.config.space, results, goal=evidence.config.goal)
+    if not found:
+        return False
+    shares = [100 * importance.median for importance in found.values()]
+    reach = [
+        [100 * (i.median - i.low) for i in found.values()],
+        [100 * (i.high - i.median) for i in found.values()],
+    ]
+    axes.barh(list(found), shares, xerr=reach, color=COLOURS[0], ecolor="black", capsize=3)
+    axes.invert_yaxis()
+    axes.set_xlabel("%")
+    return True
+
+
+def _cost(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
+    """The best score so far by the reader calls asked for it, trial by trial."""
+    asked = {
+        int(row.label.removeprefix("trial ")): row
+        for row in evidence.trials
+        if row.calls is not None and "@" not in row.label
+    }
+    if len(asked) < 2 or evidence.config.goal != "maximize":
+        return False
+    rows = [asked[number] for number in sorted(asked)]
+    calls = np.cumsum([row.calls for row in rows])
+    if not calls[-1]:
+        return False
+    best = np.maximum.accumulate([row.score for row in rows])
+    axes.scatter(calls, [row.score for row in rows], s=10, color=FADED)
+    axes.step(calls, best, where="post", color=COLOURS[0], lw=1.4)
+    axes.set_xlabel("reader calls")
+    axes.set_ylabel("score")
+    return True
+
+
+def _of_parameter(parameter: Parameter) -> Draw:
+    """A picture of all complete trials by one searched parameter."""
+    name = parameter.name
+
+    def draw(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
+        points = [(row.params[name], row.score) for row in evidence.trials if name in row.params]
+        if len({str(value) for value, _ in points}) < 2:
+            return False
+        values = [v if isinstance(v, int | float) else str(v) for v, _ in points]
+        axes.scatter(values, [score for _, score in points], s=14, color=COLOURS[0])
+        if parameter.log:
+            axes.set_xscale("log")
+        axes.set_xlabel(name)
+        axes.set_ylabel("score")
+        return True
+
+    return draw
+
+
+_DRAWINGS: dict[str, Draw] = {
+    "shots": _by_shots,
+    "epochs": _by_epoch,
+    "parallel": _parallel,
+    "importance": _importance,
+    "choices": _choices,
+    "drift": _drift,
+    "kl": _kl,
+    "cost": _cost,
+    "calls": _calls,
+}

@@ -1,12 +1,15 @@
-"""A page as HTML, whole in one file, or as Markdown. What comes from outside is escaped."""
+"""A page as HTML, whole in one file, or as Markdown with its figures beside it.
 
-import base64
+What comes from outside is escaped.
+"""
+
 import re
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sweeper.report.blocks import Block, Code, Heading, Page, Paragraph, Table
 from sweeper.report.figures import Figure
-from sweeper.report.page import Block, Code, Heading, Page, Paragraph, Table
 
 
 def html(page: Page) -> str:
@@ -23,9 +26,15 @@ def html(page: Page) -> str:
 
 
 def markdown(page: Page) -> str:
-    """The same in Markdown, its pictures within."""
+    """The same in Markdown; its figures are `figures/<name>.svg`."""
     parts = [f"# {page.title}", page.subtitle, *(_markdown(block) for block in page.blocks)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def figure_files(page: Page) -> dict[str, str]:
+    """The figures as files that the Markdown form names."""
+    pictures = [block for block in page.blocks if isinstance(block, Figure)]
+    return {f"figures/{picture.name}.svg": picture.svg for picture in pictures}
 
 
 def _markdown(block: Block) -> str:
@@ -36,9 +45,8 @@ def _markdown(block: Block) -> str:
             return f"**{title}** {text}" if title else text
         case Code(text):
             return f"```yaml\n{text.rstrip()}\n```"
-        case Figure(caption, svg):
-            data = base64.b64encode(svg.encode()).decode()
-            return f"![{_cell(caption)}](data:image/svg+xml;base64,{data})"
+        case Figure(name, caption, _):
+            return f"![{_cell(caption)}](figures/{quote(name)}.svg)"
         case Table(header, rows):
             lines = [header, ["---"] * len(header), *rows]
             return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import filelock
 
+from sweeper.config import StudyConfig
 from sweeper.errors import TrackingError
 from sweeper.file_systems import is_on_network
 
@@ -35,6 +36,18 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds for one answer
 }
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
+
+def open_mlflow(config: StudyConfig, root: Path) -> "Tracking":
+    """Open the MLflow of a study: what its file names, else the database of the workspace ``root``.
+
+    Raises as ``open_tracking``.
+    """
+    return open_tracking(
+        config.tracking_uri or root / "mlflow.db",
+        experiment=config.experiment,
+        artifacts=root / "mlartifacts",
+    )
 
 
 def open_tracking(

@@ -202,6 +202,29 @@ class Tracking:
                 self._log(run_id, tags={"mlflow.note.content": note})
             self._client.set_terminated(run_id, status=status, end_time=self._milliseconds(ended))
 
+    def attach(self, study: str, *, study_id: str, artifacts: Mapping[str, str], note: str) -> bool:
+        """Add to the run of a study that no driver works on, and leave its status as it is.
+
+        Args:
+            study: Its name.
+            study_id: As ``study_run`` was given it.
+            artifacts: Text by the path it gets; replaces an older one.
+            note: Markdown that replaces the description.
+
+        Returns:
+            Whether there is such a run: users delete runs on MLflow's page.
+        """
+        self._study_id = study_id
+        with _told("the report could not be logged"):
+            runs = (run for run in self._search() if run.data.tags.get(_RUN) == study)
+            run = next((run for run in runs if _PARENT not in run.data.tags), None)
+            if run is None:
+                return False
+            for name, content in artifacts.items():
+                self._client.log_text(run.info.run_id, content, name)
+            self._log(run.info.run_id, tags={"mlflow.note.content": note})
+        return True
+
     def log_datasets(self, run_id: str, digests: Mapping[str, str]) -> None:
         """Say which data, questions and reader the run used: name -> digest (36 characters)."""
         inputs = [

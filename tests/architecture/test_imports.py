@@ -26,6 +26,7 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "launchers",
     "study_store tracking workspace provenance",
     "snapshot",
+    "importance",
     "ranking verdict proposals",
     "templates schema wandb",
     "config",
@@ -121,7 +122,7 @@ def test_trainer_knows_nothing_of_sweeper_optuna_and_mlflow(module: str) -> None
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("optuna", {"proposals", "study_store"}), ("mlflow", {"tracking"}), ("pynvml", {"launchers"})],
+    [("optuna", {"proposals", "study_store", "importance"}), ("mlflow", {"tracking"}), ("pynvml", {"launchers"})],
 )
 def test_a_library_is_known_to_its_own_files_only(library: str, home: set[str]) -> None:
     users = {

@@ -57,7 +57,8 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "best_at_the_edge": (
         "The best {parameter} lies at the edge of its range",
-        "{value}, searched between {low} and {high}; so do all {leading} settings that may be the best.",
+        "{value}, searched between {low} and {high}; so do all {leading} "
+        "settings that may be the best.",
         "A hint. A better value may lie beyond; the next study looks there.",
     ),
     "step_too_small": (
@@ -171,8 +172,14 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "another_winner_by_shots": (
         "Another winner for other numbers of shots",
+        "{best} is the best on average, but others are better than it for some numbers of shots: "
+        "{winners} (paired tests, corrected for the numbers of shots).",
+        "Likely. Say for which number of shots you tune: `--by shot_2` chooses by it.",
+    ),
+    "another_winner_untested": (
+        "Another winner for other numbers of shots",
         "{best} is the best on average, but not by itself: {winners}.",
-        "Mostly noise unless the intervals are apart. Say for which number of shots you tune.",
+        "Mostly noise; without scores by question no test can tell.",
     ),
     "lost_trials": (
         "Trials were lost to failures",

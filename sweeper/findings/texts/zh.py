@@ -148,8 +148,13 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "another_winner_by_shots": (
         "不同 shot 数的最佳设置不同",
+        "{best} 平均最好,但在某些 shot 数上有更好的设置:{winners}(配对检验,对 shot 数校正)。",
+        "很可能。请明确针对哪个 shot 数调参:`--by shot_2` 按其选择。",
+    ),
+    "another_winner_untested": (
+        "不同 shot 数的最佳设置不同",
         "{best} 平均最好,但并非处处最好:{winners}。",
-        "除非区间不重叠,多半是噪声。请明确针对哪个 shot 数调参。",
+        "多半是噪声;没有逐题分数,无法检验。",
     ),
     "lost_trials": (
         "部分试验失败",

@@ -1,0 +1,187 @@
+"""The tables of a report, from evidence and assessment."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sweeper.assessment import Assessment, Weighed
+from sweeper.evidence import Evidence
+from sweeper.findings.rows import last_metrics, trained_epochs
+from sweeper.ranking import SAVED_BY, params_text
+from sweeper.report.blocks import Block, Heading, Paragraph, Table
+from sweeper.report.numbers import difference, digits, exact, interval, label, p_value
+
+SHOWN = 20  # settings in the table of results; the baseline on top
+Words = Mapping[str, str]
+
+
+def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
+    """Controls, then the best settings and the baseline, each with what its scores prove."""
+    goal = evidence.config.goal
+    shots = list(dict.fromkeys(s for entry in assessment.rows for s in entry.row.accuracy))
+    shown = _shown(assessment)
+    yield Table(
+        [
+            words["setting"],
+            *(words["shot_1"] if s == "1" else words["shot"].format(s=s) for s in shots),
+            words["mean"],
+            words["against"],
+            "p",
+            words["tied"],
+        ],
+        [
+            [
+                label(entry, evidence.config),
+                *(_per_cent(entry.row.accuracy.get(s)) for s in shots),
+                _with_interval(exact(entry.row.score, goal, unit=False), entry.interval, goal),
+                _with_interval(difference(entry.difference, goal), entry.difference_interval, goal),
+                p_value(entry.p_max_t),
+                words["yes"] if entry.may_be_best else "",
+            ]
+            for entry in shown
+        ],
+    )
+    left_out = len(assessment.rows) - len(shown)
+    if left_out:
+        yield Paragraph(words["left_out"].format(count=left_out, study=evidence.config.name))
+    yield Paragraph(words["legend"] if goal == "maximize" else words["legend_nats"])
+    count = sum(bool(entry.may_be_best) for entry in assessment.rows)
+    if count:
+        yield Paragraph(words["may_be"].format(count=count, settings=assessment.settings))
+    if assessment.imported:
+        yield from _elsewhere(evidence, assessment, words)
+
+
+def _shown(assessment: Assessment) -> list[Weighed]:
+    controls = [entry for entry in assessment.rows if entry.row.kind == "control"]
+    trials = [entry for entry in assessment.rows if entry.row.kind != "control"]
+    rest = trials[SHOWN:] if len(trials) > SHOWN + 1 else []
+    anchor = [entry for entry in rest if entry is assessment.baseline]
+    return [*controls, *(trials[:SHOWN] if rest else trials), *anchor]
+
+
+def _per_cent(fraction: float | None) -> str:
+    return "" if fraction is None else digits(100 * fraction)
+
+
+def _with_interval(number: str, ends: tuple[float, float] | None, goal: str) -> str:
+    return f"{number} {interval(ends, goal)}".strip()
+
+
+def _elsewhere(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
+    """What is to be said of results that others measured, and perhaps rounded first."""
+    sources = "; ".join(dict.fromkeys(entry.row.source for entry in assessment.rows))
+    yield Paragraph(words["imported"].format(sources=sources or words["unknown_value"]))
+    scores = sorted({round(entry.row.score, 9) for entry in assessment.rows}, reverse=True)
+    if len(scores) < 2 or evidence.config.goal != "maximize":
+        return
+    first, second = scores[:2]
+    rounded = round(100 * first, 1)  # as a table by hand has it
+    told, read = 100 * (second - first), 100 * second - rounded
+    if abs(read - told) > 1e-9:
+        means = f"{rounded:.1f} / {digits(100 * second)}"
+        yield Paragraph(
+            words["rounding"].format(
+                means=means, difference=f"{read:+.2f}", exact=f"{told:+.3f}".removesuffix("0")
+            )
+        )
+
+
+def by_shots(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
+    """The best for every number of shots, with the same corrections."""
+    if len(assessment.winners) < 2:
+        return
+    goal = evidence.config.goal
+    yield Heading(words["winners"])
+    yield Table(
+        [words["shots"], words["setting"], words["mean"], words["against"], "p"],
+        [
+            [
+                shots,
+                label(winner.entry, evidence.config),
+                digits(100 * winner.entry.row.accuracy[shots]),
+                difference(winner.difference, goal),
+                p_value(winner.p),
+            ]
+            for shots, winner in assessment.winners.items()
+        ],
+    )
+
+
+def by_epochs(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
+    """The best at every number of epochs: settings compared with their equals."""
+    trials = [entry for entry in assessment.rows if entry.row.spec is not None]
+    numbers = sorted({trained_epochs(entry.row) for entry in trials})
+    if len(numbers) < 2:
+        return
+    goal = evidence.config.goal
+    best = [
+        next(entry for entry in trials if trained_epochs(entry.row) == number) for number in numbers
+    ]
+    yield Heading(words["equal_epochs"])
+    yield Table(
+        [words["epochs"], words["setting"], words["mean"], words["against"], words["of"]],
+        [
+            [
+                str(number),
+                label(entry, evidence.config),
+                _with_interval(exact(entry.row.score, goal, unit=False), entry.interval, goal),
+                difference(entry.difference, goal),
+                str(sum(trained_epochs(other.row) == number for other in trials)),
+            ]
+            for number, entry in zip(numbers, best, strict=True)
+        ],
+    )
+
+
+def drift(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
+    """How far each tensor of the best has moved since the start of its phase."""
+    best = assessment.best
+    metrics = {} if best is None else last_metrics(best.row)
+    tensors = dict.fromkeys(key.split("/")[1] for key in metrics if key.startswith("drift/"))
+    if best is None or not tensors:
+        return
+    yield Heading(words["drift"].format(best=label(best, evidence.config)))
+    keys = ("tensor", "mean_before", "mean_now", "mean_abs", "max_abs", "relative")
+    yield Table(
+        [words[key] for key in keys],
+        [
+            [
+                name,
+                *(f"{mean:.6f}" for mean in evidence.tensor_means.get(name, ())),
+                *([""] * (0 if name in evidence.tensor_means else 2)),
+                *(f"{metrics[f'drift/{name}/{kind}']:.6f}" for kind in ("mean_abs", "max_abs")),
+                _relative(metrics[f"drift/{name}/relative_norm"]),
+            ]
+            for name in tensors
+        ],
+    )
+
+
+def _relative(share: float | None) -> str:
+    return "∞" if share is None else f"{100 * share:.3f}"  # none: it was all zeros
+
+
+def measured(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[list[str]]:
+    """Digests, versions, seeds, cost."""
+    config = evidence.config
+    yield [words["trials"], ", ".join(f"{n} {state}" for state, n in evidence.states.items() if n)]
+    if assessment.questions:
+        yield [words["questions"], str(assessment.questions)]
+    evaluate: Mapping[str, Any] = config.trainer["evaluate"]
+    yield [words["evaluation"], params_text({k: v for k, v in evaluate.items() if v is not None})]
+    if evidence.calls:
+        told = {name: f"{evidence.calls[name]:,}" for name in ("asked", "needed")}
+        causes = ", ".join(f"{evidence.calls[cause]:,} {name}" for cause, name in SAVED_BY)
+        yield [words["calls"], words["calls_text"].format(**told, causes=causes)]
+    seconds = sum(row.seconds or 0.0 for row in evidence.trials if "@" not in row.label)
+    if seconds:
+        yield [words["time"], f"{seconds / 3600:.2f} h"]
+    yield [words["sampler"], f"{config.sampler.name}, seed {config.sampler.seed}"]
+    yield [words["seed"], str(config.trainer.get("seed", 0))]
+    for name, value in evidence.environment.items():
+        if value:
+            yield [name, value]
+    yield ["python", platform.python_version()]
+    if evidence.lost:
+        yield [words["lost"], ", ".join(evidence.lost)]
