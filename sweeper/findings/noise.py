@@ -28,7 +28,7 @@ def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Fi
             },
         )
         return
-    if best is None or best.difference is None or assessment.detectable is None:
+    if best is None or not best.difference or assessment.detectable is None:
         return
     if assessment.outcome == "untold" and abs(best.difference) < assessment.detectable:
         needed = assessment.needed

@@ -80,6 +80,8 @@ def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Fin
     """All settings that may be the best lie at one end of a range: a better one may lie beyond."""
     if assessment.best is None or assessment.imported:
         return
+    if all(entry.may_be_best for entry in assessment.rows if entry.row.kind != "control"):
+        return  # nothing is told from anything: no value is better than another
     leading = [entry.row for entry in assessment.rows if entry.may_be_best]
     leading = leading or [assessment.best.row]
     for parameter in evidence.config.space.searched:

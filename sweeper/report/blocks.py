@@ -25,10 +25,11 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells below a header; the first cells are labels, all others numbers."""
+    """Rows of cells below a header: first labels, then numbers."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    labels: int = 1  # columns of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,13 @@ def page(
     return Page(
         language=language,
         title=words["title"].format(study=evidence.config.name),
-        subtitle=evidence.config.question,
+        subtitle=_sentence(evidence.config.question),
         blocks=list(_blocks(evidence, assessment, found, next_study, language)),
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def verdict(
@@ -111,7 +115,7 @@ def _blocks(
         yield Paragraph(words["no_findings"])
     for finding in found:
         title, seen, advice = finding_texts(finding, language)
-        text = f"{seen} {advice}"
+        text = f"{seen}{words['space']}{advice}"
         yield Paragraph(text, level=finding.level, title=f"{words[finding.level]}: {title}")
     yield from tables.by_shots(evidence, assessment, words)
     yield from tables.by_epochs(evidence, assessment, words)
@@ -124,4 +128,4 @@ def _blocks(
     yield Paragraph(words["next_intro"].format(study=evidence.config.name))
     yield Code(next_study)
     yield Heading(words["measured"])
-    yield Table(["", ""], list(tables.measured(evidence, assessment, words)))
+    yield Table(["", ""], list(tables.measured(evidence, assessment, words)), labels=2)

@@ -105,6 +105,7 @@ def by_shots(evidence: Evidence, assessment: Assessment, words: Words) -> Iterat
             ]
             for shots, winner in assessment.winners.items()
         ],
+        labels=2,
     )
 
 
@@ -131,6 +132,7 @@ def by_epochs(evidence: Evidence, assessment: Assessment, words: Words) -> Itera
             ]
             for number, entry in zip(numbers, best, strict=True)
         ],
+        labels=2,
     )
 
 
