@@ -135,6 +135,24 @@ def report(study: str, lang: "Language", form: str | None) -> None:
         click.echo(line)
 
 
+@cli.command()
+@click.argument("study")
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--questions", type=click.IntRange(min=0), default=10, show_default=True, help="To list."
+)
+def compare(study: str, first: str, second: str, questions: int) -> None:
+    """Put two rows of STUDY side by side: 7, 7@2, best, baseline, start."""
+    from sweeper.comparison import compare as compared
+    from sweeper.comparison import comparison_text
+    from sweeper.evidence import gather
+
+    evidence = gather(_find(study))
+    found = compared(evidence, first, second)
+    click.echo(comparison_text(found, goal=evidence.config.goal, shown_flips=questions))
+
+
 @cli.command("next")
 @click.argument("study")
 @click.option("--output", type=click.Path(path_type=Path), help="A file instead of the terminal.")

@@ -91,6 +91,12 @@ class Evidence:
         """Complete trials, best first, without the controls."""
         return [row for row in self.rows if row.kind != "control"]
 
+    @property
+    def queries(self) -> Sequence[int]:
+        """Ids of the questions in the order asked, as far as they are known."""
+        queries: Sequence[int] = self.data.get("facts", {}).get("asked_queries", ())
+        return queries
+
     def control(self, name: str) -> Scored | None:
         """A control by its name."""
         return next((row for row in self.rows if row.label == f"control {name}"), None)

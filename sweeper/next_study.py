@@ -38,6 +38,8 @@ def next_study(
     given = parse_document(source, config.path).values
     kept = {key: value for key, value in given.items() if key not in (*_LEFT_OUT, *_FIRST)}
     content: dict[str, Any] = {"name": name, "controls": _CONTROLS, **kept}
+    if best is not None:  # what was listed has been tried
+        content.pop("enqueue", None)
     reasons: list[str] = []
     changed: set[str] = set()
     for finding in found:
@@ -50,7 +52,8 @@ def next_study(
             changed |= set(new)
             reasons.append(f"# - {texts(finding, 'en')[0]}: {', '.join(_told(new))}")
     if best is not None and best != content.get("baseline"):
-        tried = {**content, "enqueue": [best]}
+        free = {k: v for k, v in best.items() if "value" not in content["parameters"][k]}
+        tried = {**content, "enqueue": [free]}
         content = tried if _is_valid(tried, config.path) else content
     header = [f"# Question: does what {config.name} found hold?"]
     header += ["#", "# Changed, because of:", *reasons] if reasons else []

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from sweeper.config import StudyConfig, spec_for
@@ -17,7 +18,7 @@ from sweeper.records import TrialRecord, TrialState
 from sweeper.space import complete_values
 from sweeper.study_store import StudyStore
 from sweeper.tracking.keys import call_metrics, phase_groups
-from sweeper.verdict import Verdict, from_record, mean_lines, result_tags
+from sweeper.verdict import Verdict, from_record, mean_lines, of_line, result_tags
 from sweeper.workspace import StudyFolder
 from trainer.contract import TrainSpec, read_metrics
 
@@ -223,6 +224,27 @@ class Recorder:
         epochs = spec.phases[-1].settings.trained_epochs
         return [line for line in lines if line["phase_index"] < last or line["epoch"] <= epochs]
 
+    def _seeds_of(self, prefix: TrialRecord) -> dict[str, Any]:
+        """What each seed had scored where a shorter training ends, where there are several."""
+        seeds = self._config.search_seeds
+        if len(seeds) < 2:
+            return {}
+        spec = self.spec(prefix)
+        place = (len(spec.phases) - 1, spec.phases[-1].settings.trained_epochs)
+        ends = [
+            line
+            for folder in self._folders(prefix.number)
+            for line in read_metrics(folder)[0]
+            if (line["phase_index"], line["epoch"]) == place
+        ]
+        if len(ends) < len(seeds):
+            return {}
+        told = [of_line(line) for line in ends]
+        return {
+            "seeds": [{"seed": seed, **entry} for seed, entry in zip(seeds, told, strict=True)],
+            "spread": stdev(entry["score"] for entry in told),
+        }
+
     def calls(self, before: int) -> dict[str, int]:
         """Reader calls of all trials so far by what became of them.
 
@@ -252,6 +274,7 @@ class Recorder:
             return
         notes = from_record(whole.notes, whole.name, lines)
         notes |= {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
+        notes |= self._seeds_of(prefix)
         run_id = self._tracking.trial_run(
             self._parent_run,
             name=f"trial {prefix.name}",

@@ -178,11 +178,7 @@ def from_record(
     needed = sum(line["metrics"].get("reader_calls", 0) for line in lines)
     own = {name: notes.get(name) for name in ("accuracy", "stage", "evaluation")}
     if lines:
-        key = "accuracy/shot_"
-        metrics = lines[-1]["metrics"]
-        shots = {n.removeprefix(key): v for n, v in metrics.items() if n.startswith(key)}
-        places = {name: lines[-1].get(name) for name in ("stage", "evaluation")}
-        own = {"accuracy": shots, **places}
+        own = {name: entry for name, entry in of_line(lines[-1]).items() if name in own}
     return {
         **own,
         "device": notes.get("device", ""),
@@ -190,6 +186,17 @@ def from_record(
         **({"repeat": notes["repeat"]} if "repeat" in notes else {}),
         "epochs_trained": 0,
         "reader_calls": {"needed": needed, "asked": 0, "stage": needed, "store": 0, "equal": 0},
+    }
+
+
+def of_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Score, accuracy by number of shots, stage and evaluation of an epoch's line."""
+    key, metrics = "accuracy/shot_", line["metrics"]
+    return {
+        "score": metrics.get("score"),
+        "accuracy": {n.removeprefix(key): v for n, v in metrics.items() if n.startswith(key)},
+        "stage": line.get("stage"),
+        "evaluation": line.get("evaluation"),
     }
 
 

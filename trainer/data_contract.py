@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from trainer.contract import GrpoSpec, TrainSpec
+from trainer.evaluate import asked_questions
 from trainer.groups import within_groups
 from trainer.recorded import reward_of
 from trainer.tasks import RecordedRollouts, Task
@@ -44,6 +45,8 @@ def data_contract(spec: TrainSpec, task: Task) -> dict[str, Any]:
     """
     sides = list(_sides(spec, task))
     facts: dict[str, Any] = {**task.facts, "sides": [side._asdict() for side in sides]}
+    if spec.evaluate.judge == "reader":
+        facts["asked_queries"] = asked_questions(task, spec.evaluate.in_full()).queries.tolist()
     lines: list[str] = []
     warnings: list[str] = []
     if task.rollouts_are_files:

@@ -24,7 +24,7 @@ from trainer.contract import GrpoSpec
 from trainer.encoding import Rows
 from trainer.errors import NotFiniteError
 from trainer.freeze import apply_freeze, projections_are_frozen
-from trainer.groups import batch_of
+from trainer.groups import batch_of, within_groups
 from trainer.losses import (
     adapt_kl_beta,
     kl_gradient,
@@ -34,7 +34,7 @@ from trainer.losses import (
     ppo_terms,
 )
 from trainer.policy import PointerSelector, rollout_log_probs, step_entropy
-from trainer.recorded import advantages_of, for_grpo
+from trainer.recorded import advantages_of, for_grpo, reward_of
 from trainer.seeds import EpochGenerators, epoch_generators
 from trainer.tally import Tally
 from trainer.tasks import QuestionSet, RecordedRollouts, Task
@@ -254,12 +254,25 @@ def _replayed(
         reference,
         present,
     )
-    tally.add(len(order), **everyone.statistics())
+    tally.add(len(order), **everyone.statistics(), **_uncut(recorded, phase.settings))
     for part in torch.split(torch.arange(len(order)), phase.settings.batch_size):
         step = slice(int(part[0]), int(part[-1]) + 1)
         widest = int(present[step].sum(dim=1).max())
         questions, *tensors = everyone
         yield _Batch(questions[step], *(tensor[step, :widest] for tensor in tensors))
+
+
+def _uncut(recorded: RecordedRollouts, settings: GrpoSpec) -> dict[str, Tensor]:
+    """Share of the groups without signal before a curriculum cut them."""
+    if settings.curriculum is None:
+        return {}
+    spread = within_groups(
+        reward_of(recorded, settings),
+        recorded.offsets,
+        lambda r: (r.amax(dim=1, keepdim=True) - r.amin(dim=1, keepdim=True)).expand_as(r),
+    )
+    silent = spread[recorded.offsets[:-1]] == 0.0
+    return {"groups_without_signal_uncut": silent.double().mean()}
 
 
 @torch.no_grad()

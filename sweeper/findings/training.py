@@ -1,6 +1,6 @@
 """Whether the training did its work."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
@@ -91,11 +91,11 @@ def diverged(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
             facts={
                 "trials": len(far),
                 "worst": worst.label,
-                "kl": f"{_distance(worst):.1f}",
+                "kl": f"{_distance(worst):.3g}",
                 "score": f"{100 * worst.score:.1f}",
                 "start": "?" if start is None else f"{100 * start.score:.1f}",
             },
-            change=moved_end(parameter_of(evidence.config, "lr"), "max", 0.3),
+            change=moved_end(parameter_of(evidence.config, "lr"), "min", 0.1),
         )
 
 
@@ -108,15 +108,14 @@ def _distance(row: Scored) -> float:
 def advantages_without_signal(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """Groups whose rollouts all have one reward teach nothing."""
     found = [
-        (metrics["groups_without_signal"], metrics.get("groups_all_wrong") or 0.0)
+        metrics
         for row in evidence.trials
         if (metrics := _first_epoch(row)).get("groups_without_signal") is not None
     ]
-    if not found or median(silent for silent, _ in found) <= SILENT:
+    if not found or (silent := _share(found, "groups_without_signal")) <= SILENT:
         return
-    wrong = median(wrong for _, wrong in found)
-    silent = median(silent for silent, _ in found)
-    cut = [r for reward in _rewards(evidence) if (r := reward.get("first_epoch_without_signal"))]
+    wrong, whole = _share(found, "groups_all_wrong"), _share(found, "groups_without_signal_uncut")
+    cut = all("groups_without_signal_uncut" in metrics for metrics in found) and whole < silent / 2
     yield Finding(
         kind="advantages_cut_away" if cut else "advantages_without_signal",
         level="warning",
@@ -125,22 +124,20 @@ def advantages_without_signal(evidence: Evidence, _: Assessment) -> Iterator[Fin
             "wrong": f"{100 * wrong:.0f}",
             "alike": f"{100 * (silent - wrong):.0f}",
             "trials": len(found),
-            "whole": f"{100 * median(r['queries_without_signal'] for r in _rewards(evidence)):.0f}"
-            if cut
-            else "",
+            "whole": f"{100 * whole:.0f}",
         },
-        change=_more_signal(evidence, cut=bool(cut)),
+        change=_more_signal(evidence, cut=cut),
     )
+
+
+def _share(found: Sequence[Mapping[str, Any]], name: str) -> float:
+    return median(metrics.get(name) or 0.0 for metrics in found)
 
 
 def _first_epoch(row: Scored) -> Mapping[str, Any]:
     """The numbers of the first epoch of the last phase: a curriculum begins there."""
     last_phase = row.lines[-1]["phase_index"] if row.lines else 0
     return next((r["metrics"] for r in row.lines if r["phase_index"] == last_phase), {})
-
-
-def _rewards(evidence: Evidence) -> list[Mapping[str, Any]]:
-    return [r for r in evidence.data.get("facts", {}).get("rewards", []) if r["phase"] == "grpo"]
 
 
 def _more_signal(evidence: Evidence, *, cut: bool) -> dict[str, Any]:
@@ -179,9 +176,12 @@ def undertrained(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     gains = [
         sign * (scores[-1] - scores[-2])
         for row in evidence.trials
-        if trained_epochs(row) == longest and len(scores := curve(row, "score")) > 1
+        if trained_epochs(row) == longest
+        and len(scores := curve(row, "score")) > 1
+        and sign * scores[-1] == max(sign * score for score in scores)
     ]
-    if gains and median(gains) > WORSE:
+    everyone = sum(trained_epochs(row) == longest for row in evidence.trials)
+    if 2 * len(gains) > everyone and median(gains) > WORSE:
         yield Finding(
             kind="undertrained",
             level="note",
@@ -215,7 +215,7 @@ def representation_damaged(evidence: Evidence, _: Assessment) -> Iterator[Findin
             "score": f"{100 * worst.score:.1f}",
             "start": f"{100 * start.score:.1f}",
         },
-        change=moved_end(parameter_of(evidence.config, "lr"), "max", 0.1),
+        change=moved_end(parameter_of(evidence.config, "lr"), "min", 0.1),
     )
 
 

@@ -20,7 +20,7 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "reporting",
     "report next_study",
     "findings",
-    "assessment",
+    "assessment comparison",
     "evidence importing",
     "gc export reading status plan ui",
     "launchers",
@@ -47,8 +47,8 @@ TRAINER = [
     "racing",
     "training metrics_file",
     "rce grpo",
-    "probe",
-    "evaluate data_contract",
+    "probe data_contract",
+    "evaluate",
     "command_judge validation start flips",
     "recorded encoding lab_export",
     "checkpoint reference lab_checkpoint",
@@ -122,7 +122,11 @@ def test_trainer_knows_nothing_of_sweeper_optuna_and_mlflow(module: str) -> None
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("optuna", {"proposals", "study_store", "importance"}), ("mlflow", {"tracking"}), ("pynvml", {"launchers"})],
+    [
+        ("optuna", {"proposals", "study_store", "importance"}),
+        ("mlflow", {"tracking"}),
+        ("pynvml", {"launchers"}),
+    ],
 )
 def test_a_library_is_known_to_its_own_files_only(library: str, home: set[str]) -> None:
     users = {

@@ -17,6 +17,7 @@ import pytest
 
 from sweeper.reading import read_study
 from sweeper.records import TrialRecord, TrialState
+from sweeper.reporting import write_report
 from sweeper.status import study_state
 from sweeper.workspace import Workspace
 from trainer.answers import AnswerStore
@@ -198,6 +199,12 @@ def test_the_real_trainer_that_does_not_load_its_weights_is_caught_before_any_tr
     assert "the evaluation does not react to what is trained" in done.stderr
     assert "cross_attn_layers       0.0 % of selections changed" in done.stderr
     assert records(study) == []
+    workspace = Workspace(study.parent)
+    told = write_report(workspace.study("tiny"), language="zh", workspace=workspace)
+    assert told[0].startswith("警报：评估看不到训练的内容。")
+    page = (workspace.study("tiny").root / "report" / "report.zh.html").read_text()
+    assert "cross_attn_layers" in page
+    assert told[-1] == "logged to MLflow"
 
 
 def test_force_goes_on_with_a_dead_instrument_and_says_so(study: Path) -> None:

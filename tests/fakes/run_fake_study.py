@@ -1,6 +1,6 @@
 """`sweeper run` with a trainer from this folder on some CPU slots.
 
-run_fake_study.py STUDY WORKSPACE SLOTS [--force] [--trainer=blind_trainer.py]
+run_fake_study.py STUDY WORKSPACE SLOTS [--force] [--trainer=blind_trainer.py | --trainer=real]
 """
 
 import sys
@@ -19,13 +19,14 @@ from sweeper.workspace import StudyFolder, Workspace
 def main(study: str, workspace: str, slots: str, *options: str) -> int:
     chosen = [option.partition("=")[2] for option in options if option.startswith("--trainer=")]
     trainer = Path(__file__).with_name(chosen[0] if chosen else "fake_trainer.py")
+    worker = ("-m", "trainer", "serve") if chosen == ["real"] else (str(trainer),)
 
     def open_launcher(config: StudyConfig, folder: StudyFolder) -> LocalLauncher:
         return open_local(
             devices="cpu",
             slots_per_device=int(slots),
             log_folder=folder.root / "workers",
-            worker_command=(sys.executable, str(trainer)),
+            worker_command=(sys.executable, *worker),
         )
 
     console = Console(width=200)

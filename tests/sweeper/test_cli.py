@@ -31,6 +31,7 @@ OF_A_STUDY = {
 COMMANDS = {
     *(
         "best",
+        "compare",
         "export",
         "gc",
         "import",
