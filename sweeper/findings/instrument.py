@@ -67,7 +67,7 @@ def few_demonstrations(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     if best is None or best.shots is None:
         return
     distinct = len(np.unique(best.shots))
-    if distinct < FEW_DEMONSTRATIONS * best.shots.size:
+    if distinct <= max(FEW_DEMONSTRATIONS * best.shots.size, 2 * best.shots.shape[1]):
         yield Finding(
             kind="few_demonstrations",
             level="warning",
