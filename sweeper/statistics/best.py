@@ -42,7 +42,7 @@ def may_be_best(
         lengths = np.sqrt(((centred - row) ** 2).sum(axis=1))
         rivals = np.flatnonzero(lengths > 1e-9)
         leads = (sums[rivals] - sums[setting]) / lengths[rivals]
-        if not len(rivals) or leads.max() <= 0.0:
+        if not len(rivals):
             continue
         chances = (  # that of the foremost rival alone is quick, and the smaller one
             _chance(drawn, setting, some, lengths=lengths, lead=leads.max())
