@@ -5,7 +5,7 @@ over the numbers of shots: these belong together, and questions are what is draw
 random has a seed, so that a report says the same twice. Higher is better; pass losses negated.
 
     resampling.py    questions drawn with replacement, signs flipped
-    intervals.py     BCa intervals of means and of paired differences
+    intervals.py     BCa intervals of means, and of paired differences
     sign_flip.py     the paired test, exact where scores lie on a lattice
     corrections.py   Holm, max-T, and the level of one test that max-T amounts to
     best.py          which settings may be the best; which are one and the same

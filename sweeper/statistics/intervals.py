@@ -16,8 +16,7 @@ def bca_intervals(
     """Bias-corrected and accelerated bootstrap intervals of means over questions.
 
     Efron 1987, "Better bootstrap confidence intervals"; the acceleration of a mean is known in
-    closed form. Pass differences from the baseline for intervals of a difference. An interval knows
-    only what was seen: where two settings differ on a handful of questions it is too narrow.
+    closed form.
 
     Args:
         scores: Shape: ``(K, Q)``.
@@ -52,3 +51,33 @@ def bca_intervals(
         ends.append(drawn[row, np.arange(settings)])
     intervals = np.stack(ends, axis=1)
     return np.where(constant[:, None], means[:, None], intervals)
+
+
+def difference_intervals(
+    differences: Floats, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> Floats:
+    """BCa intervals of means of paired differences, honest where few questions differ.
+
+    A bootstrap knows only what was seen: where two settings differ on ten questions of 200 it
+    covers in 91 %, on four in 79 %. So two questions are imagined, one for either side and as large
+    as those that differ (after Agresti and Min 2005, who imagine half of each for matched
+    proportions): 96 % and 93 %. Where many questions differ this changes nothing.
+
+    Args:
+        differences: From the baseline, by setting and question. Shape: ``(K, Q)``.
+        level: Share of intervals that hold the difference.
+        resamples: Of the questions.
+        seed: Of the resamples.
+
+    Returns:
+        Low and high; 0 twice where no question differs. Shape: ``(K, 2)``.
+    """
+    differences = matrix(differences)
+    questions = differences.shape[1]
+    if questions == 1:
+        return np.full((len(differences), 2), np.nan)
+    differing = np.maximum((differences != 0.0).sum(axis=1), 1)
+    size = np.sqrt((differences**2).sum(axis=1) / differing)[:, None]
+    imagined = np.concatenate([differences, size, -size], axis=1)
+    found = bca_intervals(imagined, level=level, resamples=resamples, seed=seed)
+    return np.asarray(found * (questions + 2) / questions)  # of the mean over the real ones

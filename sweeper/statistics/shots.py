@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sweeper.statistics.best import ERROR_RATE, may_be_best
 from sweeper.statistics.corrections import holm, max_t
-from sweeper.statistics.intervals import bca_intervals
+from sweeper.statistics.intervals import difference_intervals
 from sweeper.statistics.resampling import Floats
 from sweeper.statistics.sign_flip import sign_flip_p_values
 
@@ -46,7 +46,9 @@ def by_shots(scores: Floats, baseline: int) -> ByShots:
         p[others] = sign_flip_p_values(rows).reshape(-1, shots)
         p_holm[others] = holm(p[others])
         p_max_t[others] = max_t(rows).reshape(-1, shots)
-    intervals = bca_intervals(differences.reshape(settings * shots, -1)).reshape(settings, shots, 2)
+    intervals = difference_intervals(differences.reshape(settings * shots, -1)).reshape(
+        settings, shots, 2
+    )
     stays = [may_be_best(scores[:, :, c], error_rate=ERROR_RATE / shots) for c in range(shots)]
     return ByShots(
         difference=differences.mean(axis=2),

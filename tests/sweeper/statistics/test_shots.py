@@ -6,7 +6,7 @@ from conftest import Answers
 
 from sweeper.statistics.best import may_be_best
 from sweeper.statistics.corrections import holm, max_t
-from sweeper.statistics.intervals import bca_intervals
+from sweeper.statistics.intervals import difference_intervals
 from sweeper.statistics.shots import by_shots
 from sweeper.statistics.sign_flip import sign_flip_p
 
@@ -21,7 +21,7 @@ def test_every_cell_is_the_plain_statistic_of_its_setting_and_shots(answers: Ans
             assert found.difference[setting, shot] == pytest.approx(difference.mean())
             assert found.p[setting, shot] == sign_flip_p(difference)
             interval = [found.low[setting, shot], found.high[setting, shot]]
-            assert interval == bca_intervals(difference[None])[0].tolist()
+            assert interval == difference_intervals(difference[None])[0].tolist()
 
 
 def test_the_correction_counts_settings_and_shots_together(answers: Answers) -> None:
