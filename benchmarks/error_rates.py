@@ -37,7 +37,7 @@ Generator = np.random.Generator
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print all tables; about seven minutes on one core."""
+    """Print all tables; about eight minutes on one core."""
     parser = argparse.ArgumentParser(prog="statistics.py", description=__doc__)
     parser.add_argument("--workspace", type=Path, default=Path(), help="holds a finished kl_lr")
     parser.add_argument("--quick", action="store_true", help="a tenth of the studies")
@@ -150,7 +150,7 @@ def kept_best(answers: Floats, count: int) -> None:
 def power(answers: Floats, divisor: int) -> None:
     """Planted differences: found as often as the report says."""
     head("planted in one of 20 settings", "announced", "found", "bound", "studies")
-    count = 400 // divisor
+    count = 500 // divisor
     cases: list[tuple[str, Floats, int, float | None]] = [
         ("+3 points, 800 questions", answers, 800, 0.03),
         ("+3 points, 800 questions, close settings", answers[:CLOSE], 800, 0.03),
