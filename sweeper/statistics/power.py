@@ -1,4 +1,10 @@
-"""What a number of questions can show."""
+"""What a number of questions can show.
+
+A difference is found where the paired test's statistic, the sum over its length, passes the
+threshold c of its level. Among Q questions of mean difference m and deviation s that is
+m / s >= c / sqrt(Q - c^2): no difference at all is found in c^2 questions or fewer. The announced
+power is that of the verdict if the level is the one that its correction amounts to (`max_t_level`).
+"""
 
 import math
 
@@ -18,8 +24,28 @@ def detectable_difference(
         questions: How many there are.
         level: Of the test, after correction.
         power: In (0, 1).
+
+    Returns:
+        Infinite where so few questions show nothing.
     """
-    return _reach(level, power) * deviation / math.sqrt(questions)
+    threshold = _threshold(level)
+    if questions <= threshold**2:
+        return math.inf
+    reach = threshold + float(norm.ppf(power))
+    return reach * deviation / math.sqrt(questions - threshold**2)
+
+
+def power_to_find(
+    difference: float, deviation: float, questions: int, *, level: float = LEVEL
+) -> float:
+    """The probability that the test finds ``difference``; ``level`` where there is none."""
+    threshold = _threshold(level)
+    if questions <= threshold**2:
+        return 0.0
+    if deviation == 0.0:
+        return 1.0 if difference else level
+    shift = abs(difference) / deviation * math.sqrt(questions - threshold**2)
+    return float(norm.sf(threshold - shift) + norm.cdf(-threshold - shift))
 
 
 def questions_needed(
@@ -28,7 +54,9 @@ def questions_needed(
     """How many questions would show ``difference``; infinite where it is nothing."""
     if difference == 0.0:
         return math.inf
-    return math.ceil((_reach(level, power) * deviation / difference) ** 2)
+    threshold = _threshold(level)
+    reach = threshold + float(norm.ppf(power))
+    return math.ceil((reach * deviation / difference) ** 2 + threshold**2)
 
 
 def questions_range(
@@ -56,5 +84,5 @@ def questions_range(
     )
 
 
-def _reach(level: float, power: float) -> float:
-    return float(norm.ppf(1.0 - level / 2.0) + norm.ppf(power))
+def _threshold(level: float) -> float:
+    return float(norm.ppf(1.0 - level / 2.0))
