@@ -5,13 +5,12 @@ Shape legend: B prompts, S shots, P distinct prompts.
 
 import copy
 import functools
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from trainer.answers import Answer, AnswerStore
-from trainer.contract import EvaluateSpec
+from trainer.answers import Answer, AnswerStore, open_answers
+from trainer.contract import AnswersPlace, EvaluateSpec
 from trainer.readers import Answers, Calls, Reader
 from trainer.tasks import Task
 
@@ -70,8 +69,8 @@ class RememberingReader:
         self._store.add(self._name, prompts.numpy(), _rows(said))
 
 
-def remembered(task: Task, path: Path, spec: EvaluateSpec) -> Task:
-    """The same task, with the answers in ``path`` beside its reader where they are worth keeping.
+def remembered(task: Task, place: AnswersPlace, spec: EvaluateSpec) -> Task:
+    """The same task, with the answers at ``place`` beside its reader where they are worth keeping.
 
     Raises:
         AnswersError: where the store cannot be opened.
@@ -80,13 +79,13 @@ def remembered(task: Task, path: Path, spec: EvaluateSpec) -> Task:
     if not wanted:
         return task
     chosen = copy.copy(task)
-    chosen.reader = RememberingReader(task.reader, _open(path), rows=task.data_digest)
+    chosen.reader = RememberingReader(task.reader, _open(place), rows=task.data_digest)
     return chosen
 
 
-@functools.cache  # a warm worker opens, and checks, each file once
-def _open(path: Path) -> AnswerStore:
-    return AnswerStore(path)
+@functools.cache  # a warm worker opens, and checks, each store once
+def _open(place: AnswersPlace) -> AnswerStore:
+    return open_answers(place)
 
 
 def _rows(answers: Answers) -> list[Answer]:

@@ -7,7 +7,8 @@ from fakes.toy_task import ToyReader, ToyTask
 from torch import Tensor
 
 from trainer.answers import AnswerStore
-from trainer.contract import EvaluateSpec
+from trainer.answers.file import AnswerFile
+from trainer.contract import AnswersPlace, EvaluateSpec
 from trainer.readers import Answers, Calls
 from trainer.remembering import RememberingReader, remembered
 
@@ -32,7 +33,7 @@ class MoodyReader(ToyReader):
 
 @pytest.fixture
 def store(tmp_path: Path) -> AnswerStore:
-    return AnswerStore(tmp_path / "answers.db")
+    return AnswerFile(tmp_path / "answers.db")
 
 
 def kinds() -> Tensor:
@@ -65,7 +66,7 @@ def test_only_what_is_new_is_asked_and_equal_prompts_once(store: AnswerStore) ->
 
 def test_another_process_finds_the_answers(store: AnswerStore, tmp_path: Path) -> None:
     RememberingReader(ToyReader(kinds()), store, rows="toy").answer(QUERIES, SHOTS)
-    other = RememberingReader(ToyReader(kinds()), AnswerStore(tmp_path / "answers.db"), rows="toy")
+    other = RememberingReader(ToyReader(kinds()), AnswerFile(tmp_path / "answers.db"), rows="toy")
     other.answer(QUERIES, SHOTS)
     assert other.calls.asked == 0
 
@@ -130,7 +131,7 @@ def test_the_study_file_has_the_last_word(
     task = ToyTask()
     task.reader.worth_storing = worth_storing
     spec = EvaluateSpec.model_validate({"remember": remember})
-    chosen = remembered(task, tmp_path / "answers.db", spec)
+    chosen = remembered(task, AnswersPlace("file", str(tmp_path / "answers.db")), spec)
     assert isinstance(chosen.reader, RememberingReader) == kept
     assert not isinstance(task.reader, RememberingReader)  # other jobs share the task
     assert np.array_equal(chosen.embeddings, task.embeddings)

@@ -42,6 +42,13 @@ def toy(_: TrainSpec, __: str) -> Any:
     return ToyTask()
 
 
+def dear(_: TrainSpec, __: str) -> Any:
+    """The toy task, with a reader whose answers are worth keeping."""
+    task = ToyTask()
+    task.reader.worth_storing = True
+    return task
+
+
 def raising(error: BaseException) -> Any:
     def load(_: TrainSpec, __: str) -> Task:
         raise error
@@ -245,3 +252,28 @@ def test_the_command_shows_the_score_of_a_finished_folder(tmp_path: Path) -> Non
 def test_nothing_but_the_known_files_is_left_in_a_folder(tmp_path: Path) -> None:
     run_folder(trial(tmp_path), toy)
     assert {path.name for path in tmp_path.iterdir()} == {TRIAL, METRICS, TRAINED, RESULT, "stages"}
+
+
+def test_answers_of_one_workspace_are_asked_once_whatever_it_lies_on(tmp_path: Path) -> None:
+    place = {"kind": "appended", "where": "../answers.db"}
+    asked = []
+    for name in ("one", "two"):
+        folder = trial(tmp_path / name, answers=place)
+        assert run_folder(folder, dear) == "completed"
+        asked.append(json.loads((folder / RESULT).read_text())["reader_calls"]["asked"])
+    assert asked[0] > 0
+    assert asked[1] == 0
+    assert len(list(tmp_path.glob("answers.db.*.added"))) == 1
+
+
+def test_a_store_that_cannot_be_reached_is_no_fault_of_the_trial(tmp_path: Path) -> None:
+    url = "postgresql://me@127.0.0.1:1/answers"  # with or without psycopg
+    folder = trial(tmp_path, answers={"kind": "server", "where": url})
+    assert run_folder(folder, dear) == "failed"
+    assert failure(folder)["class"] == "files"
+
+
+def test_a_place_of_answers_that_is_none_is_named(tmp_path: Path) -> None:
+    folder = trial(tmp_path, answers={"kind": "oracle", "where": "x"})
+    with pytest.raises(InputError, match=r"answers\.kind must be one of .* got 'oracle'"):
+        read_trial(folder)
