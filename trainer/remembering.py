@@ -58,10 +58,17 @@ class RememberingReader:
         return _gathered(known, place, queries.device)
 
     def learn(self, queries: Tensor, shots: Tensor, answers: Answers) -> None:
-        """Keep answers that this very reader gave elsewhere, unless it has done so before."""
-        prompts = torch.cat([queries[:, None], shots], dim=1).cpu().numpy()
-        if len(prompts) and self._store.look_up(self._name, prompts[-1:]) == [None]:
-            self._store.add(self._name, prompts, _rows(answers))
+        """Keep what this very reader has answered elsewhere and the store does not know.
+
+        The caller vouches for the reader: its weights, its decoder and the rows that ids stand for.
+        """
+        prompts = torch.cat([queries[:, None], shots], dim=1).cpu()
+        known = self._store.look_up(self._name, prompts.numpy())
+        missing = [index for index, answer in enumerate(known) if answer is None]
+        if missing:
+            rows = _rows(answers)
+            new = [rows[index] for index in missing]
+            self._store.add(self._name, prompts[missing].numpy(), new)
 
     def _ask(self, prompts: Tensor) -> None:
         """Ask one batch and keep what was said, before the next: it may have cost minutes."""

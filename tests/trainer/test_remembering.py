@@ -116,6 +116,21 @@ def test_what_was_recorded_is_learned_once(store: AnswerStore) -> None:
     assert reader.calls == Calls(store=4, equal=1)
 
 
+def test_what_is_known_in_part_is_learned_in_full_and_keeps_its_first_answers(
+    store: AnswerStore,
+) -> None:
+    first = RememberingReader(ToyReader(kinds()), store, rows="toy")
+    known = first.answer(QUERIES[3:], SHOTS[3:])  # the last of them
+    said = known._replace(score=torch.full((5,), 0.25), gt_prob=torch.full((5,), 0.5))
+    reader = RememberingReader(ToyReader(kinds()), store, rows="toy")
+    reader.learn(QUERIES, SHOTS, said)
+    again = reader.answer(QUERIES, SHOTS)
+    assert reader.calls.asked == 0
+    assert again.score.tolist() == [0.25, 0.25, 0.25, *known.score.tolist()]
+    reader.learn(QUERIES[:0], SHOTS[:0], Answers(torch.empty(0), torch.empty(0)))
+    assert len(store) == 4
+
+
 @pytest.mark.parametrize(
     ("worth_storing", "remember", "kept"),
     [
