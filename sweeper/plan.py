@@ -152,8 +152,7 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
     first = specs[0].evaluate
     own = {ref.key for spec in specs for ref in _chain(start_of_last_phase(spec))[1:]}
     calls = first.answers * len(set(config.controls) - {"start"})
-    probed = {"questions": min(PROBE_QUESTIONS, first.questions), "split": "select"}
-    calls += first.model_copy(update=probed).answers * PROBE_GROUPS
+    calls += first.only(PROBE_QUESTIONS).answers * PROBE_GROUPS
     confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
     calls += confirmed * first.model_copy(update={"split": "holdout"}).answers
     calls += specs[0].task.recorded_rollouts
@@ -254,6 +253,8 @@ def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:
     if seconds_a_call > 0:
         hours = planned.hours(seconds_a_call, slots)
         lines.append(f"reader time at {seconds_a_call:g} s a call: {about}{hours:.1f} hours")
+    if (warning := first_spec(config).evaluate.no_sample) is not None:
+        lines.append(f"warning: {warning}")
     lines.append("first proposals:" if not exact else "proposals:")
     lines += [
         f"  trial {record.number} ({record.notes['proposed']}): "

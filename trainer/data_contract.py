@@ -63,6 +63,8 @@ def data_contract(spec: TrainSpec, task: Task) -> dict[str, Any]:
         for side in sides
         if side.consequence and side.training != side.evaluation
     ]
+    if (no_sample := spec.evaluate.no_sample) is not None:
+        warnings.append(no_sample)
     return {"lines": lines, "warnings": warnings, "facts": facts}
 
 

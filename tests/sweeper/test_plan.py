@@ -52,6 +52,18 @@ def test_the_text_says_hours_for_a_price_of_a_call() -> None:
     assert "  trial 0 (sampled): " in text
 
 
+def test_questions_that_are_no_sample_are_a_warning() -> None:
+    history = GRID.replace("{questions: 100, holdout: 200}", "{first: 100, holdout: 200}")
+    texts, calls = [], []
+    for text in (GRID, history):
+        config = parse_study(text, Path("grid.yaml"))
+        texts.append(plan_text(config, slots=2, seconds_a_call=0))
+        calls.append(plan_study(config, search_of(config, lag=8)).reader_calls)
+    assert calls[0] == calls[1]
+    warning = "warning: evaluate.first: the first 100 questions in the order of the file are no"
+    assert [warning in text for text in texts] == [False, True]
+
+
 FILES = """
 name: files
 trainer:
