@@ -53,7 +53,13 @@ class Plan:
     phases: Sequence[str]
     epochs: float  # to train, all trials, shared stages once
     epochs_alone: float  # if every trial trained all of its own
-    reader_calls: float
+    reader_calls: float  # to ask at most: what answers save beside stages cannot be foreseen
+    reader_calls_alone: float  # if every trial trained and scored all of its own
+
+    @property
+    def saved_by_stages(self) -> float:
+        """Reader calls that are not needed because trials share stages."""
+        return self.reader_calls_alone - self.reader_calls
 
     def hours(self, seconds_a_call: float, slots: int) -> float:
         """Time that the reader alone takes, in hours."""
@@ -157,8 +163,9 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
     calls += confirmed * first.model_copy(update={"split": "holdout"}).answers
     calls += specs[0].task.recorded_rollouts
     epochs = _each_epoch(specs)
-    calls += sum(_epoch_calls(*epochs[key]) for key in own)
     trained = sum(_epoch_calls(*place) for key, place in epochs.items() if key not in own)
+    shared = sum(_epoch_calls(*epochs[key]) for key in own)
+    alone = sum(_epoch_calls(*place) for spec in specs for place in _each_epoch([spec]).values())
     final_epochs, final_calls = _finals(config, specs)
     return Plan(
         trials=total,
@@ -167,7 +174,8 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
         phases=[entry.kind for entry in specs[0].phases],
         epochs=len(own) + (len(unique) - len(own)) * scale + final_epochs,
         epochs_alone=sum(len(chain) for chain in chains) * scale + final_epochs,
-        reader_calls=calls + trained * scale + final_calls,
+        reader_calls=calls + shared + trained * scale + final_calls,
+        reader_calls_alone=calls + alone * scale + final_calls,
     )
 
 
@@ -248,7 +256,9 @@ def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:
         f"phases: {', '.join(planned.phases)}",
         f"epochs to train: {about}{planned.epochs:.0f} "
         f"({about}{planned.epochs_alone:.0f} if every trial trained alone)",
-        f"reader calls: {about}{planned.reader_calls:,.0f}",
+        f"reader calls: {about}{planned.reader_calls:,.0f} at most; stages that trials share save "
+        f"{about}{planned.saved_by_stages:,.0f}",
+        "  (not foreseen: equal shots and answers that are known save more; sweeper status counts)",
     ]
     if seconds_a_call > 0:
         hours = planned.hours(seconds_a_call, slots)
