@@ -82,12 +82,26 @@ def remembered(task: Task, place: AnswersPlace, spec: EvaluateSpec) -> Task:
     Raises:
         AnswersError: where the store cannot be opened.
     """
-    wanted = spec.remember == "always" or (spec.remember == "auto" and task.reader.worth_storing)
-    if not wanted:
+    if not keeps_answers(task.reader, spec):
         return task
     chosen = copy.copy(task)
     chosen.reader = RememberingReader(task.reader, _open(place), rows=task.data_digest)
     return chosen
+
+
+def keeps_answers(reader: Reader, spec: EvaluateSpec) -> bool:
+    """Whether a job of ``spec`` remembers what the reader says."""
+    return spec.remember == "always" or (spec.remember == "auto" and reader.worth_storing)
+
+
+def reader_facts(reader: Reader) -> dict[str, bool]:
+    """What a result says of who answered: where an answer depends on its batch, the first one that
+    was given stands if answers are kept, and else none does.
+    """
+    return {
+        "batch_invariant": reader.batch_invariant,
+        "answers_kept": isinstance(reader, RememberingReader),
+    }
 
 
 @functools.cache  # a warm worker opens, and checks, each store once

@@ -54,7 +54,9 @@ def test_the_text_says_hours_for_a_price_of_a_call() -> None:
     assert f"reader time at 1.3 s a call: {hours:.1f} hours" in text
     assert "epochs to train: 11 (42 if every trial trained alone)" in text
     saved = planned.saved_by_stages
-    assert f"{planned.reader_calls:,.0f} at most; stages that trials share save {saved:,.0f}" in text
+    assert (
+        f"{planned.reader_calls:,.0f} at most; stages that trials share save {saved:,.0f}" in text
+    )
     assert "  trial 0 (sampled): " in text
 
 

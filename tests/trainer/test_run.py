@@ -12,6 +12,7 @@ from fakes.toy_task import ToyTask
 
 from trainer.__main__ import main
 from trainer.contract import (
+    DATA,
     FAILURE,
     METRICS,
     RESULT,
@@ -277,3 +278,27 @@ def test_a_place_of_answers_that_is_none_is_named(tmp_path: Path) -> None:
     folder = trial(tmp_path, answers={"kind": "oracle", "where": "x"})
     with pytest.raises(InputError, match=r"answers\.kind must be one of .* got 'oracle'"):
         read_trial(folder)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("invariant", [True, False])
+def test_a_result_says_whether_an_answer_depends_on_its_batch(
+    tmp_path: Path, kept: bool, invariant: bool
+) -> None:
+    def load(spec: TrainSpec, device: str) -> Any:
+        task = dear(spec, device)
+        task.reader.batch_invariant = invariant
+        return task
+
+    answers = {"kind": "file", "where": "answers.db"}
+    chosen = spec().to_json()
+    chosen["evaluate"]["remember"] = "auto" if kept else "never"
+    for controls, name in ((None, "trial"), ([], "controls")):
+        folder = trial(tmp_path / name, answers=answers, controls=controls, spec=chosen)
+        assert run_folder(folder, load) == "completed"
+        result = json.loads((folder / RESULT).read_text())
+        assert result["reader"] == {"batch_invariant": invariant, "answers_kept": kept}
+    contract = json.loads((folder / DATA).read_text())
+    told = [text for text in contract["warnings"] if "depends on what stands beside it" in text]
+    assert len(told) == (not invariant)
+    assert all(("the first that is given stands" in text) == kept for text in told)
