@@ -33,6 +33,7 @@ from sweeper.space import settings
 from sweeper.workspace import Workspace, prepare_job, read_result
 from trainer.answers import Answer
 from trainer.answers.file import AnswerFile
+from trainer.answers.rows import row_keys
 from trainer.contract import Job
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -199,7 +200,7 @@ def store(workspace: Path) -> None:
     megabytes = path.stat().st_size / 1e6
     asked = [prompts[generator.integers(0, ANSWERS, BATCH)] for _ in range(200)]
     seconds = min(timed(filled, asked) for _ in range(3))
-    single = one_at_a_time(path, [filled._keys("reader", part) for part in asked[:20]])
+    single = one_at_a_time(path, [row_keys(1, part) for part in asked[:20]])
     rate, bare = 200 * BATCH / seconds, 20 * BATCH / single
     failures = write_at_once(path)
     print("| what | store | one key at a time | ratio | bound |")
