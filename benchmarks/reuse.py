@@ -31,7 +31,9 @@ from sweeper.reading import read_study
 from sweeper.records import TrialRecord
 from sweeper.space import settings
 from sweeper.workspace import Workspace, prepare_job, read_result
-from trainer.answers import Answer, AnswerStore
+from trainer.answers import Answer
+from trainer.answers.file import AnswerFile
+from trainer.answers.rows import row_keys
 from trainer.contract import Job
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -192,13 +194,13 @@ def store(workspace: Path) -> None:
     prompts = np.column_stack(
         [np.arange(ANSWERS) % 800, generator.integers(0, 2400, (ANSWERS, 4))]
     ).astype(np.int64)
-    filled = AnswerStore(path)
+    filled = AnswerFile(path)
     for part in batches(prompts):
         filled.add("reader", part, [Answer(1.0, 0.5)] * len(part))
     megabytes = path.stat().st_size / 1e6
     asked = [prompts[generator.integers(0, ANSWERS, BATCH)] for _ in range(200)]
     seconds = min(timed(filled, asked) for _ in range(3))
-    single = one_at_a_time(path, [filled._keys("reader", part) for part in asked[:20]])
+    single = one_at_a_time(path, [row_keys(1, part) for part in asked[:20]])
     rate, bare = 200 * BATCH / seconds, 20 * BATCH / single
     failures = write_at_once(path)
     print("| what | store | one key at a time | ratio | bound |")
@@ -213,7 +215,7 @@ def batches(prompts: Any) -> Iterator[Any]:
     return (prompts[begin : begin + 50_000] for begin in range(0, len(prompts), 50_000))
 
 
-def timed(filled: AnswerStore, asked: Sequence[Any]) -> float:
+def timed(filled: AnswerFile, asked: Sequence[Any]) -> float:
     """Seconds for all look-ups."""
     start = time.perf_counter()
     for part in asked:
@@ -237,7 +239,7 @@ def write_at_once(path: Path) -> int:
 
     def write(own: int) -> None:
         try:
-            mine = AnswerStore(path)
+            mine = AnswerFile(path)
             for batch in range(20):
                 rows = [[10_000 + own, batch, shot] for shot in range(256)]
                 mine.add("reader", np.array(rows), [Answer(0.0, 0.5)] * 256)

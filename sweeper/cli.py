@@ -68,10 +68,12 @@ def _fail(message: str, exit_code: int, cause: BaseException) -> NoReturn:
 
 
 def _workspace() -> "Workspace":
-    from sweeper.workspace import Workspace
+    from sweeper.workspace import Workspace, checked_server
 
-    root: Path = click.get_current_context().find_root().params["workspace"]
-    return Workspace(root.absolute())
+    given = click.get_current_context().find_root().params
+    root: Path = given["workspace"]
+    server: str | None = given["answers"]
+    return Workspace(root.absolute(), None if server is None else checked_server(server))
 
 
 def _find(study: str) -> "StudyFolder":
@@ -87,7 +89,14 @@ def _find(study: str) -> "StudyFolder":
     envvar="SWEEPER_HOME",
     help="Folder of sweeps/ and mlflow.db; also SWEEPER_HOME.  [default: the current folder]",
 )
-def cli(workspace: Path) -> None:
+@click.option(
+    "--answers",
+    metavar="URL",
+    envvar="SWEEPER_ANSWERS",
+    help="PostgreSQL database of the readers' answers, for several hosts; also SWEEPER_ANSWERS.  "
+    "[default: a file in the workspace]",
+)
+def cli(workspace: Path, answers: str | None) -> None:
     """Hyperparameter sweeps for post-training research."""
 
 

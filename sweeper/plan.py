@@ -53,7 +53,13 @@ class Plan:
     phases: Sequence[str]
     epochs: float  # to train, all trials, shared stages once
     epochs_alone: float  # if every trial trained all of its own
-    reader_calls: float
+    reader_calls: float  # to ask at most: what answers save beside stages cannot be foreseen
+    reader_calls_alone: float  # if every trial trained and scored all of its own
+
+    @property
+    def saved_by_stages(self) -> float:
+        """Reader calls that are not needed because trials share stages."""
+        return self.reader_calls_alone - self.reader_calls
 
     def hours(self, seconds_a_call: float, slots: int) -> float:
         """Time that the reader alone takes, in hours."""
@@ -152,14 +158,14 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
     first = specs[0].evaluate
     own = {ref.key for spec in specs for ref in _chain(start_of_last_phase(spec))[1:]}
     calls = first.answers * len(set(config.controls) - {"start"})
-    probed = {"questions": min(PROBE_QUESTIONS, first.questions), "split": "select"}
-    calls += first.model_copy(update=probed).answers * PROBE_GROUPS
+    calls += first.only(PROBE_QUESTIONS).answers * PROBE_GROUPS
     confirmed = 2 if config.baseline is None else 3  # start, baseline and best at the end
     calls += confirmed * first.model_copy(update={"split": "holdout"}).answers
     calls += specs[0].task.recorded_rollouts
     epochs = _each_epoch(specs)
-    calls += sum(_epoch_calls(*epochs[key]) for key in own)
     trained = sum(_epoch_calls(*place) for key, place in epochs.items() if key not in own)
+    shared = sum(_epoch_calls(*epochs[key]) for key in own)
+    alone = sum(_epoch_calls(*place) for spec in specs for place in _each_epoch([spec]).values())
     final_epochs, final_calls = _finals(config, specs)
     return Plan(
         trials=total,
@@ -168,7 +174,8 @@ def plan_study(config: StudyConfig, search: Search) -> Plan:
         phases=[entry.kind for entry in specs[0].phases],
         epochs=len(own) + (len(unique) - len(own)) * scale + final_epochs,
         epochs_alone=sum(len(chain) for chain in chains) * scale + final_epochs,
-        reader_calls=calls + trained * scale + final_calls,
+        reader_calls=calls + shared + trained * scale + final_calls,
+        reader_calls_alone=calls + alone * scale + final_calls,
     )
 
 
@@ -249,11 +256,15 @@ def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:
         f"phases: {', '.join(planned.phases)}",
         f"epochs to train: {about}{planned.epochs:.0f} "
         f"({about}{planned.epochs_alone:.0f} if every trial trained alone)",
-        f"reader calls: {about}{planned.reader_calls:,.0f}",
+        f"reader calls: {about}{planned.reader_calls:,.0f} at most; stages that trials share save "
+        f"{about}{planned.saved_by_stages:,.0f}",
+        "  (not foreseen: equal shots and answers that are known save more; sweeper status counts)",
     ]
     if seconds_a_call > 0:
         hours = planned.hours(seconds_a_call, slots)
         lines.append(f"reader time at {seconds_a_call:g} s a call: {about}{hours:.1f} hours")
+    if (warning := first_spec(config).evaluate.no_sample) is not None:
+        lines.append(f"warning: {warning}")
     lines.append("first proposals:" if not exact else "proposals:")
     lines += [
         f"  trial {record.number} ({record.notes['proposed']}): "

@@ -2,7 +2,8 @@
 
     <root>/mlflow.db
     <root>/sweeps/stages/                  shared by all studies
-    <root>/sweeps/answers.db               what readers answered, for all studies
+    <root>/sweeps/answers.db               what readers answered, for all studies; on a network
+                                           file system answers.db.*.added beside it; or a server
     <root>/sweeps/<study>/study.yaml       the study file as it was run
                           study.db         Optuna
                           state.json       what `status` shows, written after each change
@@ -20,6 +21,7 @@ import difflib
 import json
 import os
 import shutil
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +30,14 @@ from typing import Any
 import filelock
 
 from sweeper.errors import StudyLockedError, SweeperError, UsageError
+from sweeper.file_systems import is_on_network
 from trainer.contract import (
     FAILURE,
     RESULT,
     STOP,
     TRIAL,
     WAITING,
+    AnswersPlace,
     Control,
     Job,
     TrainSpec,
@@ -49,6 +53,7 @@ class Workspace:
     """A folder with all studies that share stages, answers and an MLflow database."""
 
     root: Path
+    answer_server: str | None = None  # URL of the server with the answers; None: they lie in files
 
     @property
     def sweeps(self) -> Path:
@@ -62,7 +67,7 @@ class Workspace:
 
     def study(self, name: str) -> "StudyFolder":
         """The folder of one study, whether it exists or not."""
-        return StudyFolder(self.sweeps / name, self.stages)
+        return StudyFolder(self.sweeps / name, self.stages, self.answer_server)
 
     def names(self) -> list[str]:
         """Names of the studies that have been started here."""
@@ -110,6 +115,7 @@ class StudyFolder:
 
     root: Path
     stages: Path
+    answer_server: str | None = None
 
     @property
     def name(self) -> str:
@@ -147,7 +153,11 @@ class StudyFolder:
     ) -> Job:
         """The job for a trial folder. Its paths are relative: a workspace can be moved."""
         stages = Path(os.path.relpath(self.stages, folder.absolute()))
-        answers = stages.parent / ANSWERS
+        answers = answers_place(
+            stages.parent / ANSWERS,
+            server=self.answer_server,
+            on_network=is_on_network(self.stages),
+        )
         return Job(
             spec=spec, stages=stages, answers=answers, device=device, controls=controls, best=best
         )
@@ -206,21 +216,59 @@ class StudyFolder:
         return read_json(self.root / STATE) or {}
 
 
+def answers_place(path: Path, *, server: str | None, on_network: bool) -> AnswersPlace:
+    """Where a workspace keeps answers: on its server, or in ``path`` and, if need be, beside it.
+
+    Many machines write to a network file system, and SQLite's file takes one writer there.
+    """
+    if server is not None:
+        return AnswersPlace("server", server)
+    return AnswersPlace("appended" if on_network else "file", str(path))
+
+
+def checked_server(url: str) -> str:
+    """The URL of a server for answers, if it is one that may stand in every `trial.json`.
+
+    Raises:
+        UsageError: where it is none, or holds a password; it is not quoted.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        given = parts.password is not None or "password" in urllib.parse.parse_qs(parts.query)
+    except ValueError:
+        parts, given = None, False
+    if parts is None or parts.scheme not in ("postgresql", "postgres"):
+        raise UsageError(
+            "--answers, or SWEEPER_ANSWERS, must be the URL of a PostgreSQL database: "
+            "postgresql://user@host:5432/database"
+        )
+    if given:
+        raise UsageError(
+            "--answers, or SWEEPER_ANSWERS: leave the password out of the URL, which is written "
+            "into every trial.json; put it into ~/.pgpass or PGPASSWORD, where it is looked up"
+        )
+    return url
+
+
 def prepare_job(folder: Path, job: Job) -> None:
     """Make ``folder`` the trial folder of ``job``; what it holds of another job is removed.
+
+    The same job with its answers in another place is the same job.
 
     Raises:
         SweeperError: where the folder cannot be written.
     """
     payload = json.loads(json.dumps(job.to_json()))
     try:
-        if read_json(folder / TRIAL) != payload:
+        former = read_json(folder / TRIAL)
+        if former is None or {**former, "answers": None} != {**payload, "answers": None}:
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir(parents=True)
+        if former != payload:
             write_json_atomic(folder / TRIAL, payload)
-        for former in (STOP, WAITING):
-            (folder / former).unlink(missing_ok=True)
+        for name in (STOP, WAITING):
+            (folder / name).unlink(missing_ok=True)
         if read_result(folder) is None:
             (folder / RESULT).unlink(missing_ok=True)  # empty or torn: the trainer would heed it
     except OSError as error:

@@ -58,7 +58,9 @@ def evaluate_finished(stage: Path, trial: Path, *, split: str, questions: int) -
     """
     job = read_trial(trial)
     field = "questions" if split == "select" else "holdout"
-    evaluate = job.spec.evaluate.model_copy(update={"split": split, field: questions})
+    evaluate = job.spec.evaluate.model_copy(
+        update={"split": split, field: questions, "first": None}
+    )
     spec = job.spec.model_copy(update={"evaluate": evaluate})
     prepare_torch(job)
     task = build_task(spec, device=job.device)

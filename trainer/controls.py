@@ -39,6 +39,7 @@ from trainer.evaluate import (
 )
 from trainer.probe import probe_liveness
 from trainer.readers import Calls
+from trainer.remembering import reader_facts
 from trainer.tasks import QuestionSet, Task
 from trainer.train import Outcome, claimed
 from trainer.training import Training, open_training, trained_stages
@@ -94,6 +95,7 @@ def _score(job: Job, folder: Path, training: Training, *, before: Calls) -> Outc
             "reader_calls": _calls(task.reader.calls - before),
             "epochs_trained": trained,
             "environment": environment_to_json(training.environment),
+            "reader": reader_facts(task.reader),
         },
     )
     return "completed"

@@ -17,6 +17,7 @@ from trainer.contract import GrpoSpec, TrainSpec
 from trainer.evaluate import asked_questions
 from trainer.groups import within_groups
 from trainer.recorded import reward_of
+from trainer.remembering import keeps_answers
 from trainer.tasks import RecordedRollouts, Task
 from trainer.validation import uniform_losses
 
@@ -66,7 +67,19 @@ def data_contract(spec: TrainSpec, task: Task) -> dict[str, Any]:
         for side in sides
         if side.consequence and side.training != side.evaluation
     ]
+    if not task.reader.batch_invariant:
+        warnings.append(_minds_its_batch(kept=keeps_answers(task.reader, spec.evaluate)))
+    if (no_sample := spec.evaluate.no_sample) is not None:
+        warnings.append(no_sample)
     return {"lines": lines, "warnings": warnings, "facts": facts}
+
+
+def _minds_its_batch(*, kept: bool) -> str:
+    first = "the first that is given stands, for all studies of the workspace"
+    none = "none is kept, so that scores depend on what else is asked; `remember: always` keeps it"
+    return "reader: its answer to a prompt depends on what stands beside it in a batch: " + (
+        first if kept else none
+    )
 
 
 def _shape_facts(rollouts: RecordedRollouts) -> dict[str, Any]:

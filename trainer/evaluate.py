@@ -87,8 +87,13 @@ def answers_of(evaluation: Evaluation, spec: TrainSpec) -> int:
 
 
 def asked_questions(task: Task, spec: EvaluateSpec) -> QuestionSet:
-    """The questions that ``spec`` names: the first of a fixed random order, hence a sample."""
-    return task.questions(spec.split)[: spec.asked]
+    """The questions that ``spec`` names: the first of a fixed random order, hence a sample; or the
+    first by their ids, which follow the file.
+    """
+    questions = task.questions(spec.split)
+    if spec.in_file_order:
+        questions = questions[questions.queries.argsort(stable=True)]
+    return questions[: spec.asked]
 
 
 @torch.no_grad()

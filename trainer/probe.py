@@ -38,9 +38,7 @@ def probe_liveness(
         ``{"questions", "alive", "groups": [{"group", "selections_changed", "answers_changed"}]}``,
         shares in [0, 1]; `answers_changed` is the share among the questions whose shots changed.
     """
-    few = spec.evaluate.model_copy(
-        update={"questions": min(PROBE_QUESTIONS, spec.evaluate.questions), "split": "select"}
-    )
+    few = spec.evaluate.only(PROBE_QUESTIONS)
     probe_spec = spec.model_copy(update={"evaluate": few})
 
     def score(folder: Path, label: str) -> Evaluation:
@@ -66,7 +64,7 @@ def probe_liveness(
         after = score(perturbed.folder(group), f"with another {group}")
         groups.append({"group": group, **_reaction(before, after, spec)})
     return {
-        "questions": few.questions,
+        "questions": few.asked,
         "alive": _is_alive(groups, spec),
         "groups": groups,
     }

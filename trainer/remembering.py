@@ -5,13 +5,12 @@ Shape legend: B prompts, S shots, P distinct prompts.
 
 import copy
 import functools
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from trainer.answers import Answer, AnswerStore
-from trainer.contract import EvaluateSpec
+from trainer.answers import Answer, AnswerStore, open_answers
+from trainer.contract import AnswersPlace, EvaluateSpec
 from trainer.readers import Answers, Calls, Reader
 from trainer.tasks import Task
 
@@ -59,10 +58,17 @@ class RememberingReader:
         return _gathered(known, place, queries.device)
 
     def learn(self, queries: Tensor, shots: Tensor, answers: Answers) -> None:
-        """Keep answers that this very reader gave elsewhere, unless it has done so before."""
-        prompts = torch.cat([queries[:, None], shots], dim=1).cpu().numpy()
-        if len(prompts) and self._store.look_up(self._name, prompts[-1:]) == [None]:
-            self._store.add(self._name, prompts, _rows(answers))
+        """Keep what this very reader has answered elsewhere and the store does not know.
+
+        The caller vouches for the reader: its weights, its decoder and the rows that ids stand for.
+        """
+        prompts = torch.cat([queries[:, None], shots], dim=1).cpu()
+        known = self._store.look_up(self._name, prompts.numpy())
+        missing = [index for index, answer in enumerate(known) if answer is None]
+        if missing:
+            rows = _rows(answers)
+            new = [rows[index] for index in missing]
+            self._store.add(self._name, prompts[missing].numpy(), new)
 
     def _ask(self, prompts: Tensor) -> None:
         """Ask one batch and keep what was said, before the next: it may have cost minutes."""
@@ -70,23 +76,37 @@ class RememberingReader:
         self._store.add(self._name, prompts.numpy(), _rows(said))
 
 
-def remembered(task: Task, path: Path, spec: EvaluateSpec) -> Task:
-    """The same task, with the answers in ``path`` beside its reader where they are worth keeping.
+def remembered(task: Task, place: AnswersPlace, spec: EvaluateSpec) -> Task:
+    """The same task, with the answers at ``place`` beside its reader where they are worth keeping.
 
     Raises:
         AnswersError: where the store cannot be opened.
     """
-    wanted = spec.remember == "always" or (spec.remember == "auto" and task.reader.worth_storing)
-    if not wanted:
+    if not keeps_answers(task.reader, spec):
         return task
     chosen = copy.copy(task)
-    chosen.reader = RememberingReader(task.reader, _open(path), rows=task.data_digest)
+    chosen.reader = RememberingReader(task.reader, _open(place), rows=task.data_digest)
     return chosen
 
 
-@functools.cache  # a warm worker opens, and checks, each file once
-def _open(path: Path) -> AnswerStore:
-    return AnswerStore(path)
+def keeps_answers(reader: Reader, spec: EvaluateSpec) -> bool:
+    """Whether a job of ``spec`` remembers what the reader says."""
+    return spec.remember == "always" or (spec.remember == "auto" and reader.worth_storing)
+
+
+def reader_facts(reader: Reader) -> dict[str, bool]:
+    """What a result says of who answered: where an answer depends on its batch, the first one that
+    was given stands if answers are kept, and else none does.
+    """
+    return {
+        "batch_invariant": reader.batch_invariant,
+        "answers_kept": isinstance(reader, RememberingReader),
+    }
+
+
+@functools.cache  # a warm worker opens, and checks, each store once
+def _open(place: AnswersPlace) -> AnswerStore:
+    return open_answers(place)
 
 
 def _rows(answers: Answers) -> list[Answer]:

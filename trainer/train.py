@@ -36,6 +36,7 @@ from trainer.evaluate import (
 from trainer.metrics_file import MetricsFile
 from trainer.racing import RacedOut, race
 from trainer.readers import Calls
+from trainer.remembering import reader_facts
 from trainer.tasks import Task
 from trainer.training import (
     EpochStatistics,
@@ -134,6 +135,7 @@ def _train(
             "reader_calls": lines.reader_calls(confirmed, **asdict(task.reader.calls - before)),
             "epochs_trained": lines.epochs_trained,
             "environment": environment_to_json(training.environment),
+            "reader": reader_facts(task.reader),
         },
     )
     return "completed"

@@ -20,7 +20,7 @@ from sweeper.records import TrialRecord, TrialState
 from sweeper.reporting import write_report
 from sweeper.status import study_state
 from sweeper.workspace import Workspace
-from trainer.answers import AnswerStore
+from trainer.answers.file import AnswerFile
 
 RUN = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "run_fake_study.py")]
 STUDY = """\
@@ -457,7 +457,7 @@ def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
     assert all(len(found) == 1 for found in scores.values())
     stages = [path.name for path in (tmp_path / "sweeps" / "stages").iterdir() if path.is_dir()]
     assert len(stages) == 1 + 2 + 5 + 2  # the start; the rollouts and the evaluations
-    store = AnswerStore(tmp_path / "sweeps" / "answers.db")
+    store = AnswerFile(tmp_path / "sweeps" / "answers.db")
     confirmed = [
         json.loads(path.read_text())["reader_calls"]["asked"]
         for path in (tmp_path / "sweeps").glob("*/confirm/*/result.json")

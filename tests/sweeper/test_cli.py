@@ -121,6 +121,18 @@ def test_the_environment_names_the_workspace_and_the_option_outweighs_it(
     assert invoke("--workspace", other, "ls").stdout == f"no studies in {other / 'sweeps'}\n"
 
 
+def test_the_environment_names_the_server_of_the_answers(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPER_ANSWERS", "mysql://host/answers")
+    done = invoke("ls")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "SWEEPER_ANSWERS, must be the URL of a PostgreSQL database" in done.stderr
+    assert invoke("--answers", "postgresql://host/answers", "ls").exit_code == 0
+    monkeypatch.setenv("SWEEPER_ANSWERS", "")
+    assert invoke("ls").exit_code == 0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_of_a_study_works_with_every_command(
     invoke: Invoke, tmp_path: Path, name: str

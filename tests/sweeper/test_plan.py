@@ -34,6 +34,10 @@ def test_a_grid_is_counted_exactly_with_shared_beginnings_once() -> None:
         + 2 * 200 * 4  # start and best on the held-out questions
         + 16 * (1600 + 400)  # recorded rollouts
     )  # fmt: skip
+    assert planned.saved_by_stages == (
+        (6 - 1) * 5 * evaluation  # RCE of every trial but the first
+        + (2 * (1 + 2 + 3) - 6) * (sampled + evaluation)  # epochs that longer trials go through
+    )
 
 
 def test_a_sampler_that_learns_is_foretold_up_to_its_lag() -> None:
@@ -49,7 +53,23 @@ def test_the_text_says_hours_for_a_price_of_a_call() -> None:
     hours = planned.reader_calls * 1.3 / 2 / 3600
     assert f"reader time at 1.3 s a call: {hours:.1f} hours" in text
     assert "epochs to train: 11 (42 if every trial trained alone)" in text
+    saved = planned.saved_by_stages
+    assert (
+        f"{planned.reader_calls:,.0f} at most; stages that trials share save {saved:,.0f}" in text
+    )
     assert "  trial 0 (sampled): " in text
+
+
+def test_questions_that_are_no_sample_are_a_warning() -> None:
+    history = GRID.replace("{questions: 100, holdout: 200}", "{first: 100, holdout: 200}")
+    texts, calls = [], []
+    for text in (GRID, history):
+        config = parse_study(text, Path("grid.yaml"))
+        texts.append(plan_text(config, slots=2, seconds_a_call=0))
+        calls.append(plan_study(config, search_of(config, lag=8)).reader_calls)
+    assert calls[0] == calls[1]
+    warning = "warning: evaluate.first: the first 100 questions in the order of the file are no"
+    assert [warning in text for text in texts] == [False, True]
 
 
 FILES = """

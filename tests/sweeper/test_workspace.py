@@ -5,8 +5,14 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import StudyLockedError, SweeperError, UsageError
-from sweeper.workspace import Workspace, prepare_job, read_result
-from trainer.contract import Job, TrainSpec, read_job
+from sweeper.workspace import (
+    Workspace,
+    answers_place,
+    checked_server,
+    prepare_job,
+    read_result,
+)
+from trainer.contract import AnswersPlace, Job, TrainSpec, read_job
 
 
 def started(tmp_path: Path, *names: str) -> Workspace:
@@ -19,9 +25,9 @@ def started(tmp_path: Path, *names: str) -> Workspace:
     return workspace
 
 
-def job(*, lr: float = 1e-3) -> Job:
+def job(*, lr: float = 1e-3, answers: AnswersPlace | None = None) -> Job:
     spec = TrainSpec.model_validate({"phases": [{"rce": {"lr": lr}}]})
-    return Job(spec=spec, stages=Path("stages"))
+    return Job(spec=spec, stages=Path("stages"), answers=answers)
 
 
 @pytest.mark.parametrize("name", ["kl_lr", "größe 2", "研究", "a.b-c"])
@@ -87,6 +93,55 @@ def test_a_trial_folder_of_another_job_is_emptied(tmp_path: Path) -> None:
     prepare_job(folder, job(lr=2e-3))
     assert read_result(folder) is None
     assert read_job(folder).spec == job(lr=2e-3).spec
+
+
+def test_a_job_whose_answers_moved_is_the_same_job(tmp_path: Path) -> None:
+    folder = tmp_path / "trial"
+    prepare_job(folder, job(answers=AnswersPlace("file", "../answers.db")))
+    (folder / "result.json").write_text('{"score": 0.5}')
+    server = AnswersPlace("server", "postgresql://host/answers")
+    prepare_job(folder, job(answers=server))
+    assert read_result(folder) == {"score": 0.5}
+    assert read_job(folder).answers == server
+
+
+def test_answers_lie_in_a_file_beside_a_shared_one_or_on_the_server() -> None:
+    path, url = Path("answers.db"), "postgresql://host/answers"
+    places = [
+        answers_place(path, server=server, on_network=on_network)
+        for server, on_network in ((None, False), (None, True), (url, True))
+    ]
+    assert places == [
+        AnswersPlace("file", "answers.db"),
+        AnswersPlace("appended", "answers.db"),
+        AnswersPlace("server", url),
+    ]
+
+
+def test_the_jobs_of_a_workspace_name_its_answers(tmp_path: Path) -> None:
+    spec, url = job().spec, "postgresql://host/answers"
+    for server in (None, url):
+        study = Workspace(tmp_path, server).study("a")
+        prepare_job(study.trial(0), study.job(study.trial(0), spec, device="cpu"))
+        found = read_job(study.trial(0)).answers
+        file = AnswersPlace("file", str(tmp_path / "sweeps" / "answers.db"))
+        assert found == (file if server is None else AnswersPlace("server", url))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sqlite:///hunter2.db", "must be the URL of a PostgreSQL database"),
+        ("host=hunter2", "must be the URL of a PostgreSQL database"),
+        ("postgresql://[hunter2/db", "must be the URL of a PostgreSQL database"),
+        ("postgresql://me:hunter2@host/db", "leave the password out of the URL"),
+        ("postgresql://host/db?password=hunter2", "leave the password out of the URL"),
+    ],
+)
+def test_a_url_that_may_not_stand_in_every_job_is_refused_unquoted(url: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why) as refused:
+        checked_server(url)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "\x00"])

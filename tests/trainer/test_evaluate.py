@@ -3,8 +3,9 @@ from fakes.toy_task import POOL, ToyTask
 
 from trainer.contract import EvaluateSpec, TrainSpec
 from trainer.controls import control_evaluation
-from trainer.evaluate import answered, score_shots, select_shots
+from trainer.evaluate import answered, asked_questions, score_shots, select_shots
 from trainer.policy import PointerSelector
+from trainer.tasks import QuestionSet
 
 SPEC = TrainSpec.model_validate(
     {"phases": [{"rce": {}}], "evaluate": {"questions": 32, "holdout": 32}}
@@ -84,3 +85,23 @@ def test_the_score_is_the_mean_over_questions_and_numbers_of_shots() -> None:
     evaluation = answered(torch.zeros(2, 4, dtype=torch.int64), scores)
     assert evaluation.score == 0.5  # (1 + 0 + 1 + 1 + 0 + 0 + 1 + 0) / 8
     assert evaluation.accuracy(EvaluateSpec()) == {"1": 0.5, "2": 0.0, "3": 1.0, "4": 0.5}
+
+
+class Shuffled(ToyTask):
+    """Its questions come in a random order, as those of every real task do."""
+
+    def questions(self, split: str) -> QuestionSet:
+        order = torch.randperm(32, generator=torch.Generator().manual_seed(1))
+        return super().questions(split)[order]
+
+
+def test_the_first_of_the_file_come_by_their_ids_with_their_own_pools() -> None:
+    file, task = ToyTask().questions("select"), Shuffled()
+    history = asked_questions(task, EvaluateSpec(first=5))
+    assert torch.equal(history.queries, file.queries[:5])
+    assert torch.equal(history.pools, file.pools[:5])
+    sample = asked_questions(task, EvaluateSpec(questions=5))
+    assert torch.equal(sample.queries, task.questions("select").queries[:5])
+    assert not torch.equal(sample.queries.sort().values, file.queries[:5])
+    confirming = asked_questions(task, EvaluateSpec(first=5, holdout=6, split="holdout"))
+    assert torch.equal(confirming.queries, task.questions("holdout").queries[:6])

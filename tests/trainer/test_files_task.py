@@ -291,6 +291,8 @@ def test_the_data_contract_tells_what_was_read_and_what_differs(folder: Path) ->
     assert "shots:" not in warnings
     four = spec(folder, {"score": "validation_loss"}, pools={"size": 4})
     assert "shots:" not in "\n".join(data_contract(four, build_task(four))["warnings"])
+    first = spec(folder, {"reader": "recorded", "shots": [2], "first": 2})
+    assert data_contract(first, build_task(first))["warnings"][-1] == first.evaluate.no_sample
     json.dumps(contract, allow_nan=False)
 
 

@@ -7,7 +7,8 @@ from fakes.toy_task import ToyReader, ToyTask
 from torch import Tensor
 
 from trainer.answers import AnswerStore
-from trainer.contract import EvaluateSpec
+from trainer.answers.file import AnswerFile
+from trainer.contract import AnswersPlace, EvaluateSpec
 from trainer.readers import Answers, Calls
 from trainer.remembering import RememberingReader, remembered
 
@@ -32,7 +33,7 @@ class MoodyReader(ToyReader):
 
 @pytest.fixture
 def store(tmp_path: Path) -> AnswerStore:
-    return AnswerStore(tmp_path / "answers.db")
+    return AnswerFile(tmp_path / "answers.db")
 
 
 def kinds() -> Tensor:
@@ -65,7 +66,7 @@ def test_only_what_is_new_is_asked_and_equal_prompts_once(store: AnswerStore) ->
 
 def test_another_process_finds_the_answers(store: AnswerStore, tmp_path: Path) -> None:
     RememberingReader(ToyReader(kinds()), store, rows="toy").answer(QUERIES, SHOTS)
-    other = RememberingReader(ToyReader(kinds()), AnswerStore(tmp_path / "answers.db"), rows="toy")
+    other = RememberingReader(ToyReader(kinds()), AnswerFile(tmp_path / "answers.db"), rows="toy")
     other.answer(QUERIES, SHOTS)
     assert other.calls.asked == 0
 
@@ -115,6 +116,21 @@ def test_what_was_recorded_is_learned_once(store: AnswerStore) -> None:
     assert reader.calls == Calls(store=4, equal=1)
 
 
+def test_what_is_known_in_part_is_learned_in_full_and_keeps_its_first_answers(
+    store: AnswerStore,
+) -> None:
+    first = RememberingReader(ToyReader(kinds()), store, rows="toy")
+    known = first.answer(QUERIES[[1, 4]], SHOTS[[1, 4]]).score.tolist()  # the last is among them
+    said = Answers(torch.arange(5) / 8, torch.full((5,), 0.5))
+    reader = RememberingReader(ToyReader(kinds()), store, rows="toy")
+    reader.learn(QUERIES, SHOTS, said)
+    again = reader.answer(QUERIES, SHOTS)
+    assert reader.calls.asked == 0
+    assert again.score.tolist() == [0.0, known[0], 0.0, 3 / 8, known[1]]  # 0 and 2 are one prompt
+    reader.learn(QUERIES[:0], SHOTS[:0], Answers(torch.empty(0), torch.empty(0)))
+    assert len(store) == 4
+
+
 @pytest.mark.parametrize(
     ("worth_storing", "remember", "kept"),
     [
@@ -130,7 +146,7 @@ def test_the_study_file_has_the_last_word(
     task = ToyTask()
     task.reader.worth_storing = worth_storing
     spec = EvaluateSpec.model_validate({"remember": remember})
-    chosen = remembered(task, tmp_path / "answers.db", spec)
+    chosen = remembered(task, AnswersPlace("file", str(tmp_path / "answers.db")), spec)
     assert isinstance(chosen.reader, RememberingReader) == kept
     assert not isinstance(task.reader, RememberingReader)  # other jobs share the task
     assert np.array_equal(chosen.embeddings, task.embeddings)

@@ -12,6 +12,7 @@ from fakes.toy_task import ToyTask
 
 from trainer.__main__ import main
 from trainer.contract import (
+    DATA,
     FAILURE,
     METRICS,
     RESULT,
@@ -40,6 +41,13 @@ def spec(**rce: Any) -> TrainSpec:
 
 def toy(_: TrainSpec, __: str) -> Any:
     return ToyTask()
+
+
+def dear(_: TrainSpec, __: str) -> Any:
+    """The toy task, with a reader whose answers are worth keeping."""
+    task = ToyTask()
+    task.reader.worth_storing = True
+    return task
 
 
 def raising(error: BaseException) -> Any:
@@ -245,3 +253,52 @@ def test_the_command_shows_the_score_of_a_finished_folder(tmp_path: Path) -> Non
 def test_nothing_but_the_known_files_is_left_in_a_folder(tmp_path: Path) -> None:
     run_folder(trial(tmp_path), toy)
     assert {path.name for path in tmp_path.iterdir()} == {TRIAL, METRICS, TRAINED, RESULT, "stages"}
+
+
+def test_answers_of_one_workspace_are_asked_once_whatever_it_lies_on(tmp_path: Path) -> None:
+    place = {"kind": "appended", "where": "../answers.db"}
+    asked = []
+    for name in ("one", "two"):
+        folder = trial(tmp_path / name, answers=place)
+        assert run_folder(folder, dear) == "completed"
+        asked.append(json.loads((folder / RESULT).read_text())["reader_calls"]["asked"])
+    assert asked[0] > 0
+    assert asked[1] == 0
+    assert len(list(tmp_path.glob("answers.db.*.added"))) == 1
+
+
+def test_a_store_that_cannot_be_reached_is_no_fault_of_the_trial(tmp_path: Path) -> None:
+    url = "postgresql://me@127.0.0.1:1/answers"  # with or without psycopg
+    folder = trial(tmp_path, answers={"kind": "server", "where": url})
+    assert run_folder(folder, dear) == "failed"
+    assert failure(folder)["class"] == "files"
+
+
+def test_a_place_of_answers_that_is_none_is_named(tmp_path: Path) -> None:
+    folder = trial(tmp_path, answers={"kind": "oracle", "where": "x"})
+    with pytest.raises(InputError, match=r"answers\.kind must be one of .* got 'oracle'"):
+        read_trial(folder)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("invariant", [True, False])
+def test_a_result_says_whether_an_answer_depends_on_its_batch(
+    tmp_path: Path, kept: bool, invariant: bool
+) -> None:
+    def load(spec: TrainSpec, device: str) -> Any:
+        task = dear(spec, device)
+        task.reader.batch_invariant = invariant
+        return task
+
+    answers = {"kind": "file", "where": "answers.db"}
+    chosen = spec().to_json()
+    chosen["evaluate"]["remember"] = "auto" if kept else "never"
+    for controls, name in ((None, "trial"), ([], "controls")):
+        folder = trial(tmp_path / name, answers=answers, controls=controls, spec=chosen)
+        assert run_folder(folder, load) == "completed"
+        result = json.loads((folder / RESULT).read_text())
+        assert result["reader"] == {"batch_invariant": invariant, "answers_kept": kept}
+    contract = json.loads((folder / DATA).read_text())
+    told = [text for text in contract["warnings"] if "depends on what stands beside it" in text]
+    assert len(told) == (not invariant)
+    assert all(("the first that is given stands" in text) == kept for text in told)

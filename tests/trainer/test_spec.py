@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from trainer.contract import GrpoSpec, RceSpec, TrainSpec
+from trainer.contract import EvaluateSpec, GrpoSpec, RceSpec, TrainSpec
 
 
 def spec(**grpo: Any) -> TrainSpec:
@@ -77,3 +77,50 @@ def test_shots_are_increasing_numbers_from_one_to_four(shots: list[int]) -> None
 def test_the_width_is_a_multiple_of_the_heads() -> None:
     with pytest.raises(ValidationError, match="hidden_dim 64 must be a multiple of num_heads 3"):
         TrainSpec.model_validate({"phases": [{"rce": {}}], "policy": {"num_heads": 3}})
+
+
+def evaluate(**fields: Any) -> EvaluateSpec:
+    return EvaluateSpec.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"questions": 400}, r"questions \(or screen\)"),
+        ({"screen": 100, "confirm": 300}, r"questions \(or screen\) and confirm"),
+        ({"confirm": 900}, "confirm"),
+        ({"race": True, "every": "last"}, "race"),
+    ],
+)
+def test_the_first_of_the_file_exclude_what_needs_a_sample(
+    other: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"first asks no sample, which {named} would need"):
+        evaluate(first=200, **other)
+
+
+@pytest.mark.parametrize("judge", [{"score": "validation_loss"}, {"command": ["{checkpoint}"]}])
+def test_the_first_of_the_file_are_asked_of_a_reader(judge: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="first says what a reader is asked, but none is"):
+        evaluate(first=200, **judge)
+
+
+def test_the_first_of_the_file_select_and_the_holdout_stays_a_sample() -> None:
+    history = evaluate(first=200, holdout=300)
+    assert (history.asked, history.in_file_order) == (200, True)
+    assert history.answers == 200 * 4
+    assert history.only(50).asked == 50
+    assert history.only(900).asked == 200
+    assert history.in_full().asked == 200
+    confirming = history.model_copy(update={"split": "holdout"})
+    assert (confirming.asked, confirming.in_file_order) == (300, False)
+    whole = TrainSpec.model_validate({"phases": [{"rce": {}}], "evaluate": {"first": 200}})
+    assert TrainSpec.model_validate(whole.to_json()) == whole
+    with pytest.raises(ValidationError, match=r"evaluate\.first: easy_vqa has 800 questions"):
+        TrainSpec.model_validate({"phases": [{"rce": {}}], "evaluate": {"first": 801}})
+
+
+def test_fewer_of_a_sample_are_a_sample() -> None:
+    sample = evaluate(questions=300, split="holdout").only(200)
+    assert (sample.asked, sample.split, sample.in_file_order) == (200, "select", False)
+    assert sample.no_sample is None

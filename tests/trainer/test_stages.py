@@ -17,6 +17,7 @@ HERE = Environment(
     torch="2.13.0", device="cpu", data="data", training="training", start="", reader="reader"
 )
 FILES = {"name": "files", "rollouts": "rl.json", "embeddings": "e.npy"}
+ON_HOLDOUT = {"split": "holdout"}
 LOSS = {"score": "validation_loss"}
 RCE = {"epochs": 2, "lr": 1e-3}
 GRPO = {"epochs": 3, "lr": 1e-3}
@@ -119,6 +120,21 @@ def test_fewer_questions_change_no_stage_and_are_read_off_the_scores_of_more() -
     fewer = spec(evaluate={"questions": 200})
     assert keys(fewer) == keys(spec())
     assert evaluation_key("key", fewer, HERE) == evaluation_key("key", spec(), HERE)
+
+
+def test_the_first_of_the_file_are_other_questions_than_a_sample() -> None:
+    sample, history, fewer = (
+        spec(evaluate=fields) for fields in ({"questions": 200}, {"first": 200}, {"first": 100})
+    )
+    assert keys(sample) == keys(history)
+    names = [evaluation_key("stage", chosen, HERE) for chosen in (sample, history, fewer)]
+    assert names[0] == "4e3881e4500462db08bf468fa09323c7"  # as before there was another order
+    assert names[1] == names[2] != names[0]  # fewer are read off the scores of more
+    holdout = [
+        chosen.model_copy(update={"evaluate": chosen.evaluate.model_copy(update=ON_HOLDOUT)})
+        for chosen in (sample, history)
+    ]
+    assert len({evaluation_key("stage", chosen, HERE) for chosen in holdout}) == 1
 
 
 def test_a_loss_on_fewer_questions_is_another_score() -> None:

@@ -16,7 +16,7 @@ The JSON files are written whole or not at all. No torch in here.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,14 @@ PROBE_QUESTIONS = 200  # of the liveness probe; four shots each, for every group
 Control = Literal["random", "start", "nearest"]
 
 
+@dataclass(frozen=True, slots=True)
+class AnswersPlace:
+    """Where the answers of a workspace are kept."""
+
+    kind: Literal["file", "appended", "server"]  # SQLite; beside it what processes add; PostgreSQL
+    where: str  # path of the SQLite file, or URL of the server
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What `trial.json` asks for.
@@ -50,7 +58,7 @@ class Job:
 
     spec: TrainSpec
     stages: Path  # absolute, or relative to the trial folder
-    answers: Path | None = None  # the store of answers; absolute or relative; None: none is kept
+    answers: AnswersPlace | None = None  # a path as that of the stages; None: none are kept
     device: str = "cpu"  # "cpu" or "cuda": the slot has set CUDA_VISIBLE_DEVICES
     controls: tuple[Control, ...] | None = None
     best: str | None = None  # key of the evaluation that a race is run against
@@ -60,7 +68,7 @@ class Job:
         return {
             "spec": self.spec.to_json(),
             "stages": str(self.stages),
-            "answers": None if self.answers is None else str(self.answers),
+            "answers": None if self.answers is None else asdict(self.answers),
             "device": self.device,
             "controls": None if self.controls is None else list(self.controls),
             "best": self.best,
@@ -73,11 +81,26 @@ def read_job(folder: Path) -> Job:
     return Job(
         spec=TrainSpec.model_validate(payload["spec"]),
         stages=folder / payload["stages"],
-        answers=None if payload.get("answers") is None else folder / payload["answers"],
+        answers=_answers_place(folder, payload.get("answers")),
         device=payload.get("device", "cpu"),
         controls=None if payload.get("controls") is None else tuple(payload["controls"]),
         best=payload.get("best"),
     )
+
+
+def _answers_place(folder: Path, payload: Any) -> AnswersPlace | None:
+    """Read the place of answers; a path alone is that of a file."""
+    if payload is None:
+        return None
+    if isinstance(payload, str):
+        payload = {"kind": "file", "where": payload}
+    kinds = ("file", "appended", "server")
+    if payload["kind"] not in kinds:
+        raise ValueError(f"answers.kind must be one of {kinds}, but got {payload['kind']!r}")
+    where = payload["where"]
+    if payload["kind"] != "server":
+        where = str((folder / where).resolve())  # one name for all trials of a workspace
+    return AnswersPlace(payload["kind"], where)
 
 
 def write_json_atomic(path: Path, payload: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from trainer.contract.fields import Count, Spec, Text
 from trainer.contract.phases import PhaseEntry, Reward
 from trainer.contract.tasks import EasyVqaSpec, FilesSpec, TaskSpec
 
+QUESTIONS = 800  # unless a study says otherwise
 EASY_VQA_QUESTIONS = 800  # of each split
 FILES_DEFAULTS = {
     "rce": {"reward": "hard_plus_soft"},
@@ -57,7 +58,8 @@ class EvaluateSpec(Spec):
         3,
         4,
     )
-    questions: Count = 800  # that select the best configuration; fewer where there are fewer
+    questions: Count = QUESTIONS  # that select the best configuration; fewer where there are fewer
+    first: Count | None = None  # the first so many in the order of the file instead: no sample
     confirm: Count | None = None  # of the finalists; the first `questions` of them are known then
     holdout: Count = 800  # that confirm it; disjoint in images
     split: Literal["select", "holdout"] = "select"
@@ -110,6 +112,23 @@ class EvaluateSpec(Spec):
         return {**rest, "questions": value["screen"]}
 
     @model_validator(mode="after")
+    def _compares_with_history_alone(self) -> "EvaluateSpec":
+        if self.first is None:
+            return self
+        given = {
+            "questions (or screen)": self.questions != QUESTIONS,
+            "confirm": self.confirm is not None,
+            "race": self.race,
+        }
+        if named := [name for name, is_given in given.items() if is_given]:
+            raise ValueError(
+                f"first asks no sample, which {' and '.join(named)} would need; leave one of them"
+            )
+        if self.judge != "reader":
+            raise ValueError("first says what a reader is asked, but none is asked here; remove it")
+        return self
+
+    @model_validator(mode="after")
     def _confirms_on_more(self) -> "EvaluateSpec":
         if self.confirm is not None and self.confirm <= self.questions:
             raise ValueError(
@@ -136,15 +155,38 @@ class EvaluateSpec(Spec):
         return "command" if self.command else "reader"
 
     @property
+    def in_file_order(self) -> bool:
+        """Whether the first questions of the file are asked; else of a fixed random order."""
+        return self.first is not None and self.split == "select"
+
+    @property
     def asked(self) -> int:
         """Number of questions of the split in use."""
-        return self.questions if self.split == "select" else self.holdout
+        select = self.questions if self.first is None else self.first
+        return select if self.split == "select" else self.holdout
+
+    @property
+    def no_sample(self) -> str | None:
+        """A warning where the questions that select are no sample of all."""
+        if self.first is None:
+            return None
+        return (
+            f"evaluate.first: the first {self.first} questions in the order of the file are no "
+            "sample: compare their scores with history, and do not take them for those of all "
+            "questions"
+        )
 
     @property
     def answers(self) -> int:
         """Reader calls of one evaluation, stages and answers known before not counted."""
         asked = self.judge == "reader" and self.reader is None  # what was recorded costs no call
         return self.asked * len(self.shots) if asked else 0
+
+    def only(self, count: int) -> "EvaluateSpec":
+        """The same with ``count`` of the questions that select, the first of those asked."""
+        select = self.model_copy(update={"split": "select"})
+        field = "questions" if self.first is None else "first"
+        return select.model_copy(update={field: min(count, select.asked)})
 
     def in_full(self) -> "EvaluateSpec":
         """How a finalist is scored: on all its questions."""
@@ -242,6 +284,7 @@ def _of_easy_vqa(spec: TrainSpec) -> list[str]:
         f"evaluate.{name}: easy_vqa has {EASY_VQA_QUESTIONS} questions, but got {count}"
         for name, count in (
             ("questions", evaluate.questions),
+            ("first", evaluate.first or 1),
             ("confirm", evaluate.confirm or 1),
             ("holdout", evaluate.holdout),
         )

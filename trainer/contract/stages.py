@@ -115,6 +115,7 @@ def evaluation_key(stage_key: str, spec: TrainSpec, environment: Environment) ->
 
     The first questions of many are a sample of them: one file holds the scores of all that have
     been asked so far, and fewer are read off it. A command or a loss scores a number of questions.
+    The first of the file are others than the first of the random order.
     """
     counted = spec.evaluate.judge != "reader"
     return digest(
@@ -128,6 +129,7 @@ def evaluation_key(stage_key: str, spec: TrainSpec, environment: Environment) ->
             "command": list(spec.evaluate.command or ()),
             "data": environment.data,
             "reader": environment.reader,
+            **({"order": "file"} if spec.evaluate.in_file_order else {}),
         }
     )
 

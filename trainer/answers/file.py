@@ -1,88 +1,79 @@
-"""Every answer that a reader has ever given in a workspace: one SQLite file for all studies.
+"""The answers in one SQLite file: for all studies and processes of one host.
 
-A row's key is the reader, the query and its shots in their order, as they are and not hashed: two
-prompts never share a row. Its value carries a checksum, so that a flipped bit is asked again and
-never scored. What one process writes is seen by all others at once; the answer that came first
-stands. A file that is damaged is put aside, and what can still be read of it is kept.
-
-The rollback journal is used, not the write-ahead log: it works on every file system that locks.
-Knows no reader, no task and no torch.
+What one process writes is seen by all others at once. A file that is damaged is put aside, and what
+can still be read of it is kept. The rollback journal is used, not the write-ahead log: it works on
+every file system that locks.
 """
 
 import contextlib
 import logging
 import sqlite3
-import struct
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import filelock
-import numpy as np
-import numpy.typing as npt
 
+from trainer.answers.rows import read_value, row_keys, row_value
+from trainer.answers.store import Answer, Prompts
 from trainer.errors import AnswersError
 
 LOCKED_SECONDS = 60.0  # how long a writer waits for the others
 FORMAT = 1  # of the file; raised when its tables change
 _AT_ONCE = 1000  # keys a query
-_VALUE = struct.Struct("<Iff")  # checksum of the key and all that follows, score, gt_prob
 _TABLES = """
 CREATE TABLE readers (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE);
 CREATE TABLE answers (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
 
-Prompts = npt.NDArray[np.int64]  # the query, then its shots in their order. Shape: (B, 1 + S)
-
 log = logging.getLogger(__name__)
 
 
-class Answer(NamedTuple):
-    """What is kept of one answer."""
+class AnswerFile:
+    """An `AnswerStore` in the file ``path``.
 
-    score: float  # in [0, 1]; float32
-    gt_prob: float  # in [0, 1]; float32; NaN where the reader does not tell
-    text: str | None = None
-
-
-class AnswerStore:
-    """The answers of one workspace. One a process; closed by `close` or at its end.
-
-    Raises:
-        AnswersError: here and in every method, where the file cannot be read or written.
+    Args:
+        path: Of the file; made where there is none, mended where it is damaged.
+        frozen: Whether nobody changes it while it is open: then it is read without a lock, and not
+            mended.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, frozen: bool = False) -> None:
         self._path = path
         self._readers: dict[str, int] = {}
         with self._told():
-            self._connection = _opened(path)
+            self._connection = _frozen(path) if frozen else _opened(path)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back; see `AnswerStore`."""
         self._connection.close()
 
     def look_up(self, reader: str, prompts: Prompts) -> list[Answer | None]:
-        """The answers to ``prompts`` of the reader with this digest; None where none is known."""
-        keys = self._keys(reader, prompts)
+        """The answers that are known; see `AnswerStore`."""
         found: dict[bytes, bytes] = {}
         with self._told():
+            number = self._number(reader)
+            if number is None:
+                return [None] * len(prompts)
+            keys = row_keys(number, prompts)
             for begin in range(0, len(keys), _AT_ONCE):
                 part = keys[begin : begin + _AT_ONCE]
                 marks = ",".join("?" * len(part))
                 found |= self._connection.execute(
                     f"SELECT key, value FROM answers WHERE key IN ({marks})", part
                 )
-        return [_unpacked(key, found[key]) if key in found else None for key in keys]
+        return [read_value(key, found[key]) if key in found else None for key in keys]
 
     def add(self, reader: str, prompts: Prompts, answers: Sequence[Answer]) -> None:
-        """Keep answers. One that is there stays, unless it is damaged."""
-        keys = self._keys(reader, prompts)
+        """Keep answers; see `AnswerStore`."""
         with self._told(), self._connection as transaction:
             transaction.execute("BEGIN IMMEDIATE")
+            if self._number(reader) is None:
+                transaction.execute("INSERT INTO readers (digest) VALUES (?)", (reader,))
+            number = self._number(reader)
+            assert number is not None, "it was written a moment ago"
+            keys = row_keys(number, prompts)
             for key, answer in zip(keys, answers, strict=True):
-                value = _packed(key, answer)
+                value = row_value(key, answer)
                 added = transaction.execute(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, value)
                 )
@@ -97,34 +88,18 @@ class AnswerStore:
 
     def _mend(self, key: bytes, value: bytes) -> None:
         [(old,)] = self._connection.execute("SELECT value FROM answers WHERE key = ?", (key,))
-        if _unpacked(key, old) is None:
+        if read_value(key, old) is None:
             self._connection.execute("UPDATE answers SET value = ? WHERE key = ?", (value, key))
 
-    def _keys(self, reader: str, prompts: Prompts) -> list[bytes]:
-        """Four bytes each for reader, query and shots, so that a query's answers lie together."""
-        parts = np.empty((len(prompts), prompts.shape[1] + 1), dtype=">u4")
-        parts[:, 0] = self._reader(reader)
-        parts[:, 1:] = prompts
-        keys: list[bytes] = parts.view(f"V{4 * parts.shape[1]}").ravel().tolist()
-        return keys
-
-    def _reader(self, digest: str) -> int:
-        if digest not in self._readers:
-            with self._told():
-                known = self._known_reader(digest)
-                if known is None:
-                    self._connection.execute(
-                        "INSERT OR IGNORE INTO readers (digest) VALUES (?)", (digest,)
-                    )
-                    known = self._known_reader(digest)
-            assert known is not None, "it was written a moment ago"
-            self._readers[digest] = known
-        return self._readers[digest]
-
-    def _known_reader(self, digest: str) -> int | None:
-        found = self._connection.execute("SELECT id FROM readers WHERE digest = ?", (digest,))
-        row = found.fetchone()
-        return None if row is None else int(row[0])
+    def _number(self, reader: str) -> int | None:
+        """The number that stands for a reader in this file."""
+        if reader not in self._readers:
+            found = self._connection.execute("SELECT id FROM readers WHERE digest = ?", (reader,))
+            row = found.fetchone()
+            if row is None:
+                return None
+            self._readers[reader] = int(row[0])
+        return self._readers[reader]
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -161,9 +136,17 @@ def _opened(path: Path) -> sqlite3.Connection:
         return _connected(path)
 
 
+def _frozen(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    return _checked(sqlite3.connect(uri, uri=True, isolation_level=None))
+
+
 def _connected(path: Path) -> sqlite3.Connection:
-    """Open and check the file. Raises sqlite3.DatabaseError where it is damaged."""
-    connection = sqlite3.connect(path, timeout=LOCKED_SECONDS, isolation_level=None)
+    return _checked(sqlite3.connect(path, timeout=LOCKED_SECONDS, isolation_level=None))
+
+
+def _checked(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Make the tables or check them. Raises sqlite3.DatabaseError where the file is damaged."""
     try:
         [(version,)] = connection.execute("PRAGMA user_version")
         if version == 0:
@@ -203,7 +186,7 @@ def _mend_file(path: Path, damage: sqlite3.DatabaseError) -> None:
             if isinstance(key, bytes)
             and int.from_bytes(key[:4], "big") in known
             and isinstance(value, bytes)
-            and _unpacked(key, value) is not None
+            and read_value(key, value) is not None
         ]
         fresh.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", whole)
     path.rename(aside)
@@ -225,20 +208,3 @@ def _readable(path: Path, query: str) -> Iterator[tuple[object, ...]]:
     ):
         damaged.execute("PRAGMA writable_schema = ON")  # else nothing is read of a truncated file
         yield from damaged.execute(query)
-
-
-def _packed(key: bytes, answer: Answer) -> bytes:
-    text = b"" if answer.text is None else b"\0" + answer.text.encode()
-    content = _VALUE.pack(0, answer.score, answer.gt_prob)[4:] + text
-    return zlib.crc32(key + content).to_bytes(4, "little") + content
-
-
-def _unpacked(key: bytes, value: bytes) -> Answer | None:
-    """Read a value; None where it is not what was written."""
-    if len(value) < _VALUE.size:
-        return None
-    checksum, score, gt_prob = _VALUE.unpack_from(value)
-    if zlib.crc32(key + value[4:]) != checksum:
-        return None
-    text = value[_VALUE.size + 1 :].decode() if len(value) > _VALUE.size else None
-    return Answer(score, gt_prob, text)
