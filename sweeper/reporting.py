@@ -1,20 +1,16 @@
-"""Reports, suggested studies and imported results: from a study's folder to files."""
+"""Reports and suggested studies: from a study's folder to files."""
 
 from collections.abc import Collection
-from pathlib import Path
 
 from sweeper.assessment import Assessment, assess
-from sweeper.config import load_study
 from sweeper.errors import UsageError
 from sweeper.evidence import Evidence, gather
 from sweeper.findings import Finding, findings
 from sweeper.findings.texts import Language
-from sweeper.importing import merged, read_results
 from sweeper.next_study import next_study
 from sweeper.report.page import page, verdict
 from sweeper.report.rendering import html, markdown
-from sweeper.study_store import StudyStore
-from sweeper.workspace import StudyFolder, Workspace
+from sweeper.workspace import StudyFolder
 
 FORMS = ("html", "md")
 
@@ -58,34 +54,6 @@ def suggested_study(folder: StudyFolder) -> str:
     """The study file that the findings suggest."""
     evidence, _, found = _weighed(folder)
     return next_study(evidence.config, folder.study_file.read_text(), found)
-
-
-def import_results(study_path: Path, results: Path, workspace: Workspace) -> str:
-    """Take results that were measured elsewhere into a study, started or not.
-
-    Raises:
-        ConfigError, UsageError: before anything is written, where file or results cannot be used.
-        StudyLockedError: where a driver works on the study.
-    """
-    config = load_study(study_path)
-    entries = read_results(results, config)
-    folder = workspace.study(config.name)
-    workspace.prepare()
-    with (
-        folder.locked(),
-        StudyStore.open(
-            folder.database, name=config.name, goal=config.goal, space=config.space
-        ) as store,
-    ):
-        attributes = store.attributes()
-        if "study" not in attributes:
-            store.set_attribute("study", config.to_json())
-            store.set_attribute("source", str(study_path.absolute().parent))
-            folder.study_file.write_bytes(study_path.read_bytes())
-        rows, new = merged(attributes.get("imported", []), entries)
-        store.set_attribute("imported", rows)
-    known = f", {len(entries) - new} were known" if new < len(entries) else ""
-    return f"{config.name}: {new} results imported{known}; next: sweeper report {config.name}"
 
 
 def _weighed(folder: StudyFolder) -> tuple[Evidence, Assessment, list[Finding]]:
