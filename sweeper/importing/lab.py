@@ -1,8 +1,8 @@
 """The lab's metrics files and checkpoints, paired, to rows of results.
 
-The trainer reads the checkpoints, in a process of its own; `pairing.py` says which of them a metrics
-file measured. Where label and checkpoint disagree the checkpoint's value is taken and the label is
-kept beside it, as a mismatch.
+The trainer reads the checkpoints, in a process of its own; `pairing.py` says which of them a
+metrics file measured. Where label and checkpoint disagree the checkpoint's value is taken and the
+label is kept beside it, as a mismatch.
 """
 
 import json
@@ -245,8 +245,8 @@ def _equal(a: Value, b: Value) -> bool:
 
 
 def _pair_line(place: str, own: Labelled, checkpoint: Labelled, extra: Mapping[str, Any]) -> str:
-    shared = [f"{name} {own.labels[name]}" for name in shared(own, checkpoint)]
-    why = ", ".join(shared) or (
+    alike = [f"{name} {own.labels[name]}" for name in shared(own, checkpoint)]
+    why = ", ".join(alike) or (
         "same folder" if own.path.parent == checkpoint.path.parent else "the only ones"
     )
     line = f"{place} <- {checkpoint.path} (by {why})"

@@ -13,7 +13,7 @@ from sweeper.space import Value
 
 DEPTH = 3  # parts of a path that are read
 _BEFORE, _AFTER = r"(?<![a-z])", r"[_=-]?"
-_NUMBER = r"(\d+(?:\.\d+)?(?:e-?\d+)?)(?![\d.])"
+_NUMBER = r"(\d+(?:\.\d+)?(?:e-\d+)?)"
 
 
 def kl_of(digits: str) -> float:
@@ -22,13 +22,27 @@ def kl_of(digits: str) -> float:
     return float(f"0.{digits[1:]}" if bare else digits)
 
 
-_KINDS: Mapping[str, tuple[re.Pattern[str], Callable[[str], Value]]] = {
-    "kl_beta": (re.compile(f"{_BEFORE}kl(?:{_AFTER}beta)?{_AFTER}{_NUMBER}"), kl_of),
-    "epochs": (re.compile(f"(?<!rce[_-])(?:{_BEFORE})epochs?{_AFTER}(\\d+)"), int),
-    "lr": (re.compile(f"{_BEFORE}lr{_AFTER}(\\d+(?:\\.\\d+)?e-\\d+|0\\.\\d+)"), float),
+def _freeze(match: re.Match[str]) -> Value:
+    """`frozen` trains what `freeze: backbone` does, `unfrozen` everything."""
+    return match[2] or ("none" if match[1] else "backbone")
+
+
+_KINDS: Mapping[str, tuple[re.Pattern[str], Callable[[re.Match[str]], Value]]] = {
+    "kl_beta": (
+        re.compile(rf"{_BEFORE}kl(?:{_AFTER}beta)?{_AFTER}{_NUMBER}"),
+        lambda match: kl_of(match[1]),
+    ),
+    "epochs": (
+        re.compile(rf"(?<!rce[_-]){_BEFORE}epochs?{_AFTER}(\d+)"),
+        lambda match: int(match[1]),
+    ),
+    "lr": (
+        re.compile(rf"{_BEFORE}lr{_AFTER}(\d+(?:\.\d+)?e-\d+|0\.\d+)"),
+        lambda match: float(match[1]),
+    ),
     "freeze": (
-        re.compile(r"(un|no[_-]?)?(?:frozen|freeze)"),
-        lambda un: "none" if un else "backbone",
+        re.compile(r"(un|no[_-]?)?(?:frozen|freeze)(?:[_=-](none|backbone|projections))?"),
+        _freeze,
     ),
 }
 
@@ -49,7 +63,7 @@ def labels_of(path: Path, *, without: Collection[str] = ()) -> dict[str, Value]:
         for name, (pattern, convert) in _KINDS.items():
             if name in without:
                 continue
-            values = {convert(match[1] or "") for match in pattern.finditer(text)}
+            values = {convert(match) for match in pattern.finditer(text)}
             if len(values) > 1 and name not in found:
                 raise Unclear(f"{part!r} tells {name} {' and '.join(map(str, sorted(values)))}")
             for value in values:
