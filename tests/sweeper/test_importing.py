@@ -174,7 +174,9 @@ def test_text_may_be_marked_quoted_and_of_any_script(tmp_path: Path) -> None:
     text = "\ufeff" + csv_of(
         f'{GOOD},"解冻, ""0.15"" (第3轮)",  OK-VQA验证 ', "", header=f"{HEADER},source,evaluation"
     )
-    [entry] = checked(tmp_path / "r.csv", text).entries
+    found = checked(tmp_path / "r.csv", text)
+    assert found.problems == []
+    [entry] = found.entries
     assert (entry["source"], entry["evaluation"]) == ('解冻, "0.15" (第3轮)', "OK-VQA验证")
 
 

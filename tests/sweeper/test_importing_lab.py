@@ -176,6 +176,22 @@ def test_one_of_each_needs_no_label(tmp_path: Path) -> None:
     assert len(read([one, two], checkpoint).problems) == 2
 
 
+def test_more_labels_count_before_nearness_and_nearness_before_nothing(tmp_path: Path) -> None:
+    metrics = write_metrics(tmp_path / "a/kl015_epoch1/m.json", *SHOTS)
+    near = tmp_path / "a/kl015_epoch1/model.pt"
+    far = tmp_path / "b/kl015/grpo_epoch1.pt"
+    farther = tmp_path / "b/c/kl015/grpo_epoch1.pt"
+    vague = tmp_path / "a/kl015_epoch1/x/y/z/grpo_epoch1.pt"
+
+    def chosen(*paths: Path) -> str:
+        [line] = read([metrics], {path: told() for path in paths}).pairs
+        return line.partition("<- ")[2].partition(" (")[0]
+
+    assert chosen(far, farther) == str(far)
+    assert chosen(farther, near) == str(near)
+    assert chosen(vague, far) == str(far)  # fewer labels, though it lies nearer
+
+
 def test_sets_of_questions_stay_apart_and_repeats_are_one(tmp_path: Path) -> None:
     metrics = tmp_path / "kl015/m.json"
     for questions, day in ((200, 11), (800, 12), (200, 13)):
