@@ -183,29 +183,20 @@ def import_command(
     same_evaluation: bool,
 ) -> None:
     """Take results that were measured elsewhere, in FILES, into the study of STUDY_FILE."""
-    from sweeper.importing.study import import_results
+    from sweeper.importing.study import assignments, import_results
 
     told = import_results(
         study_path,
         files,
         _workspace(),
         source=source,
-        given=_assignments(given),
+        given=assignments(given),
         same_evaluation=same_evaluation,
     )
     for warning in told.warnings:
         click.echo(f"warning: {warning}", err=True)
     for line in told.lines:
         click.echo(line)
-
-
-def _assignments(given: tuple[str, ...]) -> dict[str, str]:
-    """`lr=5e-6` as a pair."""
-    pairs = [text.partition("=") for text in given]
-    bad = [f"{name}{equals}{value}" for name, equals, value in pairs if not (name and value)]
-    if bad:
-        raise UsageError(f"--set takes COLUMN=VALUE, but got {', '.join(map(repr, bad))}")
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @cli.command()

@@ -105,6 +105,17 @@ def merge(
     return rows, len(rows) - len(known)
 
 
+def assignments(texts: Sequence[str]) -> dict[str, str]:
+    """`lr=5e-6` as column and text. Raises UsageError."""
+    pairs = [text.partition("=") for text in texts]
+    bad = [
+        text for text, (name, _, value) in zip(texts, pairs, strict=True) if not (name and value)
+    ]
+    if bad:
+        raise UsageError(f"--set takes COLUMN=VALUE, but got {', '.join(map(repr, bad))}")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 def imported_results(folder: StudyFolder, config: StudyConfig) -> tuple[TrialRecord, ...]:
     """What the sampler of a study knows before trial 0.
 
