@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from sweeper.errors import StudyChangedError
 from sweeper.problems import shown
 
 _HARMLESS = (  # change no number
@@ -42,6 +43,28 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
         for key in dict.fromkeys((*before, *after))
         if _text(before.get(key, _ABSENT)) != _text(after.get(key, _ABSENT))
     ]
+
+
+def require_same_study(stored: Mapping[str, Any] | None, config: Mapping[str, Any]) -> None:
+    """Refuse a study file that contradicts the study on disk.
+
+    Args:
+        stored: The study as it was stored; None where it was not yet.
+        config: The study file, in the same form.
+
+    Raises:
+        StudyChangedError: lists what differs.
+    """
+    if stored is None:
+        return
+    harmful = [change for change in differences(stored, config) if not change.harmless]
+    if harmful:
+        lines = "\n".join(f"  {change}" for change in harmful)
+        raise StudyChangedError(
+            f"study {config['name']!r} was started with another study file:\n{lines}\n"
+            f"Trials of both cannot be ranked together. Undo the change, or give the study another "
+            f"`name:` (stages are shared, nothing is trained twice)."
+        )
 
 
 def _is_harmless(key: str) -> bool:

@@ -18,6 +18,7 @@ from sweeper.errors import SweeperError, UsageError
 if TYPE_CHECKING:
     from sweeper.export import CheckpointFormat, Format
     from sweeper.findings.texts import Language
+    from sweeper.importing.study import Source
     from sweeper.workspace import StudyFolder, Workspace
 
 FORMATS = ("yaml", "json", "env", "args")
@@ -181,12 +182,49 @@ def next_command(study: str, output: Path | None) -> None:
 
 @cli.command("import")
 @study_file
-@click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
-def import_command(study_path: Path, results: Path) -> None:
-    """Take RESULTS (CSV or JSON) that were measured elsewhere into the study of STUDY_FILE."""
-    from sweeper.reporting import import_results
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["table", "lab"]),
+    default="table",
+    show_default=True,
+    help="`lab`: metrics files (.json) and the checkpoints that they measured.",
+)
+@click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="What rows do not tell; with `lab` also instead of what names tell.",
+)
+@click.option(
+    "--same-evaluation",
+    is_flag=True,
+    help="These were measured as the study measures: its sampler learns from them.",
+)
+def import_command(
+    study_path: Path,
+    files: tuple[Path, ...],
+    source: "Source",
+    given: tuple[str, ...],
+    same_evaluation: bool,
+) -> None:
+    """Take results that were measured elsewhere, in FILES, into the study of STUDY_FILE."""
+    from sweeper.importing.study import assignments, import_results
 
-    click.echo(import_results(study_path, results, _workspace()))
+    told = import_results(
+        study_path,
+        files,
+        _workspace(),
+        source=source,
+        given=assignments(given),
+        same_evaluation=same_evaluation,
+    )
+    for warning in told.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for line in told.lines:
+        click.echo(line)
 
 
 @cli.command()
@@ -204,6 +242,7 @@ def validate(study_path: Path) -> None:
 def plan(study_path: Path, cost: float) -> None:
     """Show what the study would run: proposals, stages, reader calls. Writes nothing."""
     from sweeper.config import load_study
+    from sweeper.importing.study import imported_results
     from sweeper.plan import plan_text
     from sweeper.slots import planned_slots
 
@@ -211,7 +250,8 @@ def plan(study_path: Path, cost: float) -> None:
     slots, warning = planned_slots(config)
     if warning:
         click.echo(f"warning: {warning}", err=True)
-    click.echo(plan_text(config, slots=slots, seconds_a_call=cost))
+    known = imported_results(_workspace().study(config.name), config)
+    click.echo(plan_text(config, slots=slots, seconds_a_call=cost, known=known))
 
 
 @cli.command()

@@ -129,6 +129,7 @@ class Driver:
         """
         self._environment = instrument["environment"]
         self._calls_before = instrument["reader_calls"]["asked"]
+        self._recorder.add_imported(instrument["ended"])
         self._recorder.add_prefixes()
         self._write_state("running")
         with Claims(self._folder.stages) as self._claims:

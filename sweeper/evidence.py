@@ -6,7 +6,7 @@ means: a file that is missing, damaged or does not agree is left out and told, n
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweeper.config import StudyConfig, spec_for, study_from_json
+from sweeper.importing.entries import evaluation_of
+from sweeper.importing.known import mean_accuracy
 from sweeper.ranking import baseline_of, ranking
 from sweeper.records import TrialRecord, TrialState
-from sweeper.space import Value
+from sweeper.space import Value, complete_values
 from sweeper.study_store import StudyStore
 from sweeper.workspace import StudyFolder, read_json, read_result
 from trainer.contract import (
@@ -54,6 +56,10 @@ class Scored:
     calls: int | None = None  # of the reader, asked
     origin: str = ""
     source: str = ""  # of an imported row: where it was measured
+    evaluation: str = ""  # what it was measured on; empty: the study's own questions and reader
+    mismatch: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Parameters whose label is not what the checkpoint holds: `{"kl_beta": {"label": 0.15,
+    "checkpoint": 0.1, "adaptation": -1}}`; the checkpoint's value is the one among the params."""
 
     def chooses_as(self, other: "Scored") -> bool:
         """Whether both are known to choose the same demonstrations for every question."""
@@ -270,23 +276,24 @@ def _means(stage: Path) -> dict[str, float]:
 
 
 def _imported(entries: Sequence[Mapping[str, Any]], config: StudyConfig) -> list[Scored]:
-    names = set(config.baseline or {})
+    """Results from elsewhere, best first; those of two evaluations are not to be compared."""
+    baseline = None if config.baseline is None else dict(config.baseline)
     rows = []
     for number, entry in enumerate(entries, start=1):
-        is_baseline = bool(names) and entry["params"] == dict(config.baseline or {})
-        accuracy = entry["accuracy"]
         scores = entry.get("scores")
         rows.append(
             Scored(
                 label=f"imported {number}",
-                kind="baseline" if is_baseline else "imported",
-                params=entry["params"],
-                score=math.fsum(accuracy.values()) / len(accuracy),
-                accuracy=accuracy,
-                questions=entry.get("questions"),
+                kind="baseline" if entry["params"] == baseline else "imported",
+                params=complete_values(config.space, entry["params"]),
+                score=mean_accuracy(entry),
+                accuracy=entry["accuracy"],
+                questions=entry["questions"],
                 scores=None if scores is None else np.asarray(scores, dtype=np.float64),
                 origin="imported",
                 source=entry.get("source", ""),
+                evaluation=evaluation_of(entry),
+                mismatch=entry.get("mismatch", {}),
             )
         )
     return sorted(rows, key=lambda row: -row.score)

@@ -66,8 +66,8 @@ class Plan:
         return self.reader_calls * seconds_a_call / slots / 3600
 
 
-def search_of(config: StudyConfig, *, lag: int) -> Search:
-    """The part of the study that determines its proposals."""
+def search_of(config: StudyConfig, *, lag: int, known: Sequence[TrialRecord] = ()) -> Search:
+    """The part of the study that determines its proposals, with results known before trial 0."""
     return Search(
         space=config.space,
         sampler_name=config.sampler.name,
@@ -82,6 +82,7 @@ def search_of(config: StudyConfig, *, lag: int) -> Search:
         fidelity=_fidelity(config),
         duplicates=config.duplicates,
         race=config.trainer["evaluate"]["race"],
+        known=tuple(known),
     )
 
 
@@ -244,9 +245,15 @@ def _epoch_calls(spec: TrainSpec, ref: StageRef, scored: bool) -> int:
     return sampled + (spec.evaluate.answers if scored else 0)
 
 
-def plan_text(config: StudyConfig, *, slots: int, seconds_a_call: float) -> str:
-    """The plan of a study for people."""
-    planned = plan_study(config, search_of(config, lag=lag_of(config, slots)))
+def plan_text(
+    config: StudyConfig,
+    *,
+    slots: int,
+    seconds_a_call: float,
+    known: Sequence[TrialRecord] = (),
+) -> str:
+    """The plan of a study for people; ``known`` are results that were imported for its sampler."""
+    planned = plan_study(config, search_of(config, lag=lag_of(config, slots), known=known))
     space = "infinite" if planned.space_size is None else f"{planned.space_size} settings"
     exact = len(planned.settings) == planned.trials
     about = "" if exact else "about "

@@ -1,10 +1,11 @@
 """What the next trial tries, and whether a running one is worth finishing.
 
 Proposal n depends on the search, its seed, n, and the results of trials 0 .. n-lag; later trials
-count as running, whatever is known of them. So the number of slots, the order in which trials end
-and a killed driver change nothing. Optuna's samplers and pruners see a study that is built afresh
-in memory for each question. No clock, no files, no storage. Optuna is imported where it is used,
-because `sweeper --help` must not wait for it.
+count as running, whatever is known of them. Results that were known before trial 0 belong to the
+search. So the number of slots, the order in which trials end and a killed driver change nothing.
+Optuna's samplers and pruners see a study that is built afresh in memory for each question. No
+clock, no files, no storage. Optuna is imported where it is used, because `sweeper --help` must not
+wait for it.
 """
 
 import contextlib
@@ -65,6 +66,7 @@ class Search:
     fidelity: str | None = None  # the parameter whose trials contain all with a smaller value
     duplicates: Duplicates = "cached"  # what becomes of a setting that is proposed again
     race: bool = False  # whether a trial is stopped by its distance from the best before it
+    known: tuple[TrialRecord, ...] = ()  # measured elsewhere; no proposals, so not "tried"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +244,9 @@ def _draw(
         setting = next(islice(_grid(search), place, None), None)
         return None if setting is None else Proposal(params=setting, origin="sampled")
     visible = _visible(search, number, history)
-    return _ask(search, number, _with_prefixes(search, visible), attempt=attempt)
+    taught = () if search.sampler_name == "cmaes" else search.known  # it needs its own notes
+    history = [*taught, *_with_prefixes(search, visible)]
+    return _ask(search, number, history, attempt=attempt)
 
 
 def should_prune(

@@ -180,6 +180,33 @@ class Recorder:
         self._told(number, verdict, {**notes, "origin": "cached", "seconds": 0.0})
         return verdict
 
+    def add_imported(self, ended: float) -> None:
+        """Show what the sampler knew before trial 0 beside the trials, once: in MLflow and Optuna.
+
+        Args:
+            ended: The time that their numbers get; the same at every resume. Seconds since 1970.
+        """
+        for record in self._search.known:
+            if self._store.has_imported(record.number):
+                continue
+            run_id = self._tracking.trial_run(
+                self._parent_run,
+                name=f"imported {record.number}",
+                params=complete_values(self._config.space, record.params),
+                tags={
+                    "sweeper.origin": "imported",
+                    "sweeper.source": record.notes["source"] or "not told",
+                },
+            )
+            self._tracking.finish_trial(
+                run_id,
+                status="FINISHED",
+                score=record.score,
+                accuracy={int(s): value for s, value in record.notes["accuracy"].items()},
+                ended=ended,
+            )
+            self._store.add_imported(record)
+
     def add_prefixes(self) -> None:
         """Add the shorter trainings that trials have scored, up to the first that still runs.
 

@@ -1,15 +1,13 @@
-"""Reports, suggested studies and imported results: from a study's folder to files."""
+"""Reports and suggested studies: from a study's folder to files."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from sweeper.assessment import Assessment, assess
-from sweeper.config import StudyConfig, load_study
+from sweeper.config import StudyConfig
 from sweeper.errors import StudyLockedError, TrackingError, UsageError
 from sweeper.evidence import Evidence, gather
 from sweeper.findings import Finding, findings
 from sweeper.findings.texts import Language
-from sweeper.importing import merged, read_results
 from sweeper.next_study import next_study
 from sweeper.report.page import page, verdict
 from sweeper.report.rendering import figure_files, html, markdown
@@ -98,34 +96,6 @@ def _log(
 def suggested_study(folder: StudyFolder) -> str:
     """The study file that the findings suggest."""
     return _suggested(folder, *_weighed(folder))
-
-
-def import_results(study_path: Path, results: Path, workspace: Workspace) -> str:
-    """Take results that were measured elsewhere into a study, started or not.
-
-    Raises:
-        ConfigError, UsageError: before anything is written, where file or results cannot be used.
-        StudyLockedError: where a driver works on the study.
-    """
-    config = load_study(study_path)
-    entries = read_results(results, config)
-    folder = workspace.study(config.name)
-    workspace.prepare()
-    with (
-        folder.locked(),
-        StudyStore.open(
-            folder.database, name=config.name, goal=config.goal, space=config.space
-        ) as store,
-    ):
-        attributes = store.attributes()
-        if "study" not in attributes:
-            store.set_attribute("study", config.to_json())
-            store.set_attribute("source", str(study_path.absolute().parent))
-            folder.study_file.write_bytes(study_path.read_bytes())
-        rows, new = merged(attributes.get("imported", []), entries)
-        store.set_attribute("imported", rows)
-    known = f", {len(entries) - new} were known" if new < len(entries) else ""
-    return f"{config.name}: {new} results imported{known}; next: sweeper report {config.name}"
 
 
 def _suggested(

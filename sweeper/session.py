@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeper.changes import differences
+from sweeper.changes import require_same_study
 from sweeper.config import StudyConfig, load_study
 from sweeper.driver import Driver, Progress
-from sweeper.errors import InstrumentError, StudyChangedError, TrackingError
+from sweeper.errors import InstrumentError, TrackingError
 from sweeper.export import best_yaml
+from sweeper.importing.known import ATTRIBUTE, known_results
 from sweeper.instrument import (
     OneOffJobs,
     PendingJob,
@@ -27,6 +28,7 @@ from sweeper.instrument import (
 from sweeper.interrupts import Interrupts
 from sweeper.jobs import Launcher
 from sweeper.plan import first_spec, lag_of, search_of
+from sweeper.proposals import Search
 from sweeper.ranking import Row, markdown, rows, score_text, trials_csv
 from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
@@ -103,7 +105,7 @@ def run_study(
         contextlib.closing(launcher),
         Interrupts(lambda: progress.say(STOPPING)) as interrupts,
     ):
-        _agree_with_stored_study(config, store)
+        require_same_study(store.attributes().get("study"), config.to_json())
         _store_study(config, store, folder, path)
         progress.say(
             f"study {config.name}: {config.trials} trials on {launcher.slots} slot(s) of "
@@ -121,7 +123,7 @@ def run_study(
         parent = _open_study_run(tracking, config, store, tags or {})
         driver = Driver(
             config,
-            search_of(config, lag=_settled_lag(config, store, launcher.slots)),
+            _search_of(config, store, launcher.slots),
             folder=folder,
             store=store,
             tracking=tracking,
@@ -277,19 +279,10 @@ class _Telling:
                 self._progress.say(line)
 
 
-def _agree_with_stored_study(config: StudyConfig, store: StudyStore) -> None:
-    """Refuse a study file that contradicts the study on disk; say what differs."""
-    stored = store.attributes().get("study")
-    if stored is None:
-        return
-    harmful = [c for c in differences(stored, config.to_json()) if not c.harmless]
-    if harmful:
-        lines = "\n".join(f"  {change}" for change in harmful)
-        raise StudyChangedError(
-            f"study {config.name!r} was started with another study file:\n{lines}\n"
-            f"Trials of both cannot be ranked together. Undo the change, or give the study another "
-            f"`name:` (stages are shared, nothing is trained twice)."
-        )
+def _search_of(config: StudyConfig, store: StudyStore, slots: int) -> Search:
+    """What is searched, and what of it was known before."""
+    known = known_results(store.attributes().get(ATTRIBUTE, []))
+    return search_of(config, lag=_settled_lag(config, store, slots), known=known)
 
 
 def _settled_lag(config: StudyConfig, store: StudyStore, slots: int) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _NO_SPACE = Space(())
 _NUMBER, _PREFIX = "trial", "prefix"  # notes of a row: our number, epochs of a shorter training
+_IMPORTED = "imported"  # note of a row that is none of ours: the number of a result from elsewhere
 _FINAL, _FINALS = "final", "finals"  # note of a finalist; the study's attribute with all of them
 
 _ADVICE = {  # what SQLite says -> what to do
@@ -50,11 +51,13 @@ class StudyStore:
         self._study_id = study_id
         self._label = label  # where the study is, for messages; without password
         self._distributions = {p.name: distribution(p) for p in space.searched}
-        rows = storage.get_all_trials(study_id, deepcopy=False)
+        everything = storage.get_all_trials(study_id, deepcopy=False)
+        self._imported = {r.user_attrs[_IMPORTED] for r in everything if _IMPORTED in r.user_attrs}
+        rows = [row for row in everything if _IMPORTED not in row.user_attrs]
         read = [_record(row) for row in rows]
         self._records = {record.number: record for record in read if record.prefix is None}
         self._prefixes = [record for record in read if record.prefix is not None]
-        self._rows = len(rows)
+        self._rows = len(everything)
         self._finals: dict[str, Any] = self.attributes().get(_FINALS, {})
         self._trial_ids = {
             record.number: row._trial_id
@@ -163,7 +166,24 @@ class StudyStore:
             raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
         record = replace(record, notes=_json_copy(record.notes))
         place = {_NUMBER: record.number, _PREFIX: record.prefix}
-        row = replace(record, notes={**record.notes, **place})
+        trial_id = self._create(replace(record, notes={**record.notes, **place}))
+        if record.prefix is not None:
+            self._prefixes.append(record)
+            return
+        self._trial_ids[record.number] = trial_id
+        self._records[record.number] = record
+
+    def has_imported(self, number: int) -> bool:
+        """Whether a result from elsewhere has a row, from memory."""
+        return number in self._imported
+
+    def add_imported(self, record: TrialRecord) -> None:
+        """Write a result from elsewhere as a row, for Optuna's own programs; it is no record."""
+        self._create(replace(record, notes={**record.notes, _IMPORTED: record.number}))
+        self._imported.add(record.number)
+
+    def _create(self, row: TrialRecord) -> int:
+        """Write a row; return Optuna's id of it."""
         trial = frozen_trial(row, self._distributions)
         with _as_sweeper_error(self._label):
             trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
@@ -175,11 +195,7 @@ class StudyStore:
                 f"{self._label}: another program adds trials to this study; stop it and run again"
             )
         self._rows += 1
-        if record.prefix is not None:
-            self._prefixes.append(record)
-            return
-        self._trial_ids[record.number] = trial_id
-        self._records[record.number] = record
+        return trial_id
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """Write the score after one epoch; reporting an epoch again replaces its score."""

@@ -5,6 +5,7 @@ serve                a warm worker: one folder a line on stdin, one event a line
 check SPEC           can this spec be trained here? prints what determines its stages
 evaluate STAGE       score a finished stage on other questions
 export-checkpoint    write a stage in the lab's forms, and prove that it is the same policy
+describe-checkpoint  say what checkpoints are, as JSON
 check-reference FILE compare the mathematics with numbers that the lab's code computed
 """
 
@@ -106,6 +107,18 @@ def export_checkpoint(stage: Path, out: Path, verify_with: str | None) -> None:
 
     for path, difference in export_stage(stage, out, verify_with=verify_with).items():
         click.echo(f"{path}: nothing missing or unexpected, logits {difference:.1e} apart at most")
+
+
+@main.command("describe-checkpoint")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def describe_checkpoint(files: tuple[Path, ...]) -> None:
+    """Say what the checkpoints in FILES are: phase, epoch, kl_beta, variant, sizes; as JSON."""
+    from trainer.description import describe_checkpoints
+
+    told = describe_checkpoints(files)
+    click.echo(json.dumps(told, indent=2, allow_nan=False))
+    if any("problem" in entry for entry in told):
+        raise SystemExit(1)
 
 
 @main.command("check-reference")

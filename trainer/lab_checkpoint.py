@@ -11,8 +11,9 @@ it. Files before 2025-11-27 call the only layer `cross_attn.*` and `attn_norm.*`
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +44,7 @@ class Checkpoint:
     epoch: int | None = None  # one-based; the file's own count begins at 0
     phase: str | None = None
     kl_beta: float | None = None  # after adaptation
+    metrics: Mapping[str, float] = field(default_factory=dict)  # the numbers among them
     digest: str = ""  # of names, shapes and bytes: the same in every form
 
 
@@ -67,8 +69,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
         epoch=epoch + 1 if type(epoch) is int and form == "trainer" else None,
         phase=phase if isinstance(phase, str) else None,
         kl_beta=float(kl_beta) if isinstance(kl_beta, int | float) else None,
+        metrics=_numbers(facts.get("metrics")),
         digest=weights_digest(weights),
     )
+
+
+def _numbers(metrics: Any) -> dict[str, float]:
+    """Finite numbers under plain names; what else a file holds there is left alone."""
+    if not isinstance(metrics, dict):
+        return {}
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(name, str) and type(value) in (int, float) and math.isfinite(value)
+    }
 
 
 def _open(path: Path) -> tuple[Form, dict[str, Tensor], Mapping[str, Any]]:

@@ -92,3 +92,12 @@ def _pointers(pool: np.ndarray, local: np.ndarray, form: Form) -> dict[str, list
     if form == "pointer_pos":
         return {"pointer": local.tolist(), "pointer_pos": named}
     return {"pointer": named}
+
+
+def write_metrics(path: Path, *shots: float, questions: int = 200, day: int = 11) -> Path:
+    """Add an evaluation to a metrics file, as the lab's code does: read, modify, write."""
+    content = json.loads(path.read_text()) if path.exists() else {}
+    key = f"2025-12-{day} 10:00:00-test_data_num={questions}-LeverLMRetriever"
+    content[key] = {f"shot_num={count}": value for count, value in enumerate(shots, start=1)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_json(path, content)
