@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sweeper.assessment import Assessment, assess
+from sweeper.by_shots import by_shots
 from sweeper.config import load_study
 from sweeper.errors import UsageError
 from sweeper.evidence import Evidence, gather
@@ -20,18 +21,27 @@ FORMS = ("html", "md")
 
 
 def write_report(
-    folder: StudyFolder, *, language: Language, forms: Collection[str] = FORMS
+    folder: StudyFolder,
+    *,
+    language: Language,
+    forms: Collection[str] = FORMS,
+    by: str | None = None,
 ) -> list[str]:
-    """Write `report/report.<language>.<form>`; return the verdict and where the files are."""
-    evidence, assessment, found = _weighed(folder)
+    """Write `report/report.<language>.<form>`; return the verdict and where the files are.
+
+    With ``by``, such as "shot_2", the study as that number of shots sees it, under a name of its
+    own: `report.<language>.shot_2.<form>`.
+    """
+    evidence, assessment, found = _weighed(folder, by=by)
     told = report_files(folder, language, evidence, assessment, found)
     lines = verdict(evidence, assessment, language)
     place = folder.root / "report"
     try:
         place.mkdir(exist_ok=True)
         for form in forms:
-            path = place / f"report.{language}.{form}"
-            path.write_text(told[path.name], encoding="utf-8")
+            name = f"report.{language}.{form}"
+            path = place / (name if by is None else f"report.{language}.{by}.{form}")
+            path.write_text(told[name], encoding="utf-8")
             lines.append(f"wrote {path}")
     except OSError as error:
         raise UsageError(f"{place} cannot be written: {error.strerror}") from error
@@ -100,7 +110,9 @@ def _suggested(
     )
 
 
-def _weighed(folder: StudyFolder) -> tuple[Evidence, Assessment, list[Finding]]:
-    evidence = gather(folder)
+def _weighed(
+    folder: StudyFolder, *, by: str | None = None
+) -> tuple[Evidence, Assessment, list[Finding]]:
+    evidence = gather(folder) if by is None else by_shots(gather(folder), by)
     assessment = assess(evidence)
     return evidence, assessment, findings(evidence, assessment)

@@ -106,7 +106,7 @@ def verdict(evidence: Evidence, assessment: Assessment, language: Language) -> l
     if assessment.expected is not None:
         second = words["expected"].format(expected=score_text(assessment.expected, goal))
     scores = ", ".join(
-        f"{label} {score_text(entry['score'], goal)}" for label, entry in evidence.confirmed.items()
+        f"{label} {score_text(row.score, goal)}" for label, row in evidence.confirmed.items()
     )
     third = words["held_out"].format(scores=scores) if scores else words["not_held_out"]
     return [words[kind].format(**facts), second, third]

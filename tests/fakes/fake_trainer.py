@@ -5,7 +5,8 @@ Where a spec is scored by the validation loss, a good trial has a low one.
 Environment: FAKE_DEAD=1 reports a dead instrument, FAKE_SECONDS is the length of an epoch,
 FAKE_CRASH=LR kills the worker at the trial with that lr, FAKE_FAIL=LR lets that trial fail,
 FAKE_FULL_DISK=LR finds no space there; FAKE_TORCH is the version in the environment; FAKE_CALLS
-are the reader calls of a trial.
+are the reader calls of a trial; FAKE_QUESTIONS is how many questions are answered one by one, right
+or wrong, and kept beside the stages.
 """
 
 import json
@@ -51,6 +52,35 @@ def score_of(spec: dict[str, Any], epoch: int) -> float:
     return 0.5 + bonus + 0.01 * epoch - abs(grpo["lr"] - 1e-3) * 10 - grpo["kl_beta"] * 0.1
 
 
+def scored(folder: Path, job: dict[str, Any], epoch: int) -> dict[str, Any]:
+    """What a result says of one epoch; its answers are written where they are counted."""
+    spec = job["spec"]
+    score = score_of(spec, epoch)
+    questions = int(os.environ.get("FAKE_QUESTIONS", "0"))
+    if not questions:
+        return {**scores(spec, score), "questions": 800}
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    split = spec["evaluate"]["split"]
+    own = np.random.default_rng(int(digest([spec["phases"][-1], epoch, split])[:8], 16))
+    common = np.random.default_rng(len(split))
+    luck = np.where(common.random((questions, 4)) < 0.8, common.random((questions, 4)), np.nan)
+    right = np.where(np.isnan(luck), own.random((questions, 4)), luck) < score
+    key = digest([spec, epoch])
+    place = folder / job["stages"] / "evaluations"
+    place.mkdir(exist_ok=True)
+    tensors = {"scores": right.astype(np.float32), "shots": np.zeros((questions, 4), np.int64)}
+    save_file(tensors, place / f"{key}.safetensors")
+    means = {str(s): float(mean) for s, mean in zip((1, 2, 3, 4), right.mean(axis=0), strict=True)}
+    return {
+        "score": sum(means.values()) / 4,
+        "accuracy": means,
+        "questions": questions,
+        "evaluation": key,
+    }
+
+
 def check(folder: Path, job: dict[str, Any]) -> None:
     spec = job["spec"]
     write_json_atomic(folder / "data.json", DATA)
@@ -93,14 +123,17 @@ def train(folder: Path, job: dict[str, Any]) -> str:
     done = len((folder / "metrics.jsonl").read_text().splitlines())
     for epoch in range(done + 1, grpo["epochs"] + 1):
         time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
+        told = scored(folder, job, epoch)
         line = {
             "phase": "grpo",
             "phase_index": len(job["spec"]["phases"]) - 1,
             "epoch": epoch,
             "stage": "stage",
+            "evaluation": told.get("evaluation"),
             "metrics": {
-                "score": scores(job["spec"], score_of(job["spec"], epoch))["score"],
+                "score": told["score"],
                 "loss": 1.0 / epoch,
+                **{f"accuracy/shot_{s}": value for s, value in told["accuracy"].items()},
             },
             "timing": {"ended": time.time(), "reader_calls": NO_CALLS, "trained": True},
         }
@@ -112,8 +145,7 @@ def train(folder: Path, job: dict[str, Any]) -> str:
     write_json_atomic(
         folder / "result.json",
         {
-            **scores(job["spec"], score_of(job["spec"], grpo["epochs"])),
-            "questions": 800,
+            **scored(folder, job, grpo["epochs"]),
             "stage": digest(job["spec"]),
             "reader_calls": {**NO_CALLS, "needed": CALLS, "asked": CALLS},
             "epochs_trained": grpo["epochs"],
