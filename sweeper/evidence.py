@@ -241,7 +241,7 @@ def _trials(reader: _Reader, records: Sequence[TrialRecord]) -> Iterator[Scored]
         final = record.notes.get("final")
         told = final or {**record.notes, "score": record.score}
         count = told.get("questions", asked)
-        keys = [entry["evaluation"] for entry in told.get("seeds", [told])]
+        keys = [entry.get("evaluation") for entry in told.get("seeds", [told])]
         label = f"trial {record.name}"
         known = reader.scores(label, keys, told["accuracy"], count)
         values = record.notes.get("values", record.params)

@@ -6,7 +6,7 @@ Environment: FAKE_DEAD=1 reports a dead instrument, FAKE_SECONDS is the length o
 FAKE_CRASH=LR kills the worker at the trial with that lr, FAKE_FAIL=LR lets that trial fail,
 FAKE_FULL_DISK=LR finds no space there; FAKE_TORCH is the version in the environment; FAKE_CALLS
 are the reader calls of a trial; FAKE_QUESTIONS is how many questions are answered one by one, right
-or wrong, and kept beside the stages.
+or wrong, and kept beside the stages; FAKE_GONE=1 trains for the held-out questions once more.
 """
 
 import json
@@ -19,7 +19,6 @@ from typing import Any
 from trainer.contract import digest, write_json_atomic
 
 NO_CALLS = {"needed": 0, "asked": 0, "stage": 0, "store": 0, "equal": 0}
-CALLS = int(os.environ.get("FAKE_CALLS", "0"))
 DATA = {
     "lines": ["train: 640 queries"],
     "warnings": ["pools: training has 32, the evaluation 64"],
@@ -142,16 +141,26 @@ def train(folder: Path, job: dict[str, Any]) -> str:
         say(event="epoch", folder=str(folder))
         if epoch < grpo["epochs"] and (folder / "stop").exists():
             return "stopped"
+    calls = int(os.environ.get("FAKE_CALLS", "0"))
+    known = job["spec"]["evaluate"]["split"] == "holdout" and "FAKE_GONE" not in os.environ
     write_json_atomic(
         folder / "result.json",
         {
             **scored(folder, job, grpo["epochs"]),
             "stage": digest(job["spec"]),
-            "reader_calls": {**NO_CALLS, "needed": CALLS, "asked": CALLS},
-            "epochs_trained": grpo["epochs"],
+            "reader_calls": {**NO_CALLS, "needed": calls, "asked": calls},
+            "epochs_trained": 0 if known else grpo["epochs"],
             "environment": environment_of(job["spec"]),
         },
     )
+    return "completed"
+
+
+def work(folder: Path) -> str:
+    job = json.loads((folder / "trial.json").read_text())
+    if job["controls"] is None:
+        return train(folder, job)
+    check(folder, job)
     return "completed"
 
 
@@ -163,13 +172,7 @@ def main() -> None:
     say(event="ready")
     for line in sys.stdin:
         folder = Path(json.loads(line))
-        job = json.loads((folder / "trial.json").read_text())
-        if job["controls"] is not None:
-            check(folder, job)
-            status = "completed"
-        else:
-            status = train(folder, job)
-        say(event="ended", folder=str(folder), status=status)
+        say(event="ended", folder=str(folder), status=work(folder))
 
 
 if __name__ == "__main__":

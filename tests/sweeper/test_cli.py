@@ -31,6 +31,7 @@ OF_A_STUDY = {
 COMMANDS = {
     *(
         "best",
+        "confirm",
         "export",
         "gc",
         "import",
