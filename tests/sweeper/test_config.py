@@ -17,7 +17,7 @@ from sweeper.config import (
     study_from_json,
 )
 from sweeper.errors import ConfigError
-from sweeper.sections import Metric
+from sweeper.sections import Best, Metric
 from sweeper.space import Parameter, complete_values
 from trainer.contract import FilesSpec
 
@@ -432,6 +432,14 @@ def test_the_metric_follows_what_a_trial_is_scored_by() -> None:
     assert parse(files()).metric == Metric(name="validation_loss", goal="minimize")
     assert parse(files("reader: recorded")).metric == Metric()
     assert parse(files(rest="metric: {name: validation_loss}")).goal == "minimize"
+
+
+def test_a_rule_that_needs_answers_is_refused_where_a_loss_is_the_score() -> None:
+    assert parse(files(rest="best: {rule: highest}")).best == Best(rule="highest")
+    problem = only_problem(files(rest="best: {rule: significant}"))
+    assert problem.endswith(
+        "best.rule: significant needs scores by question, a loss has none; leave `highest`"
+    )
     assert study_from_json(parse(files()).to_json()) == parse(files())
 
 
