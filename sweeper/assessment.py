@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from sweeper.evidence import Evidence, Scored
+from sweeper.evidence import Evidence, Scored, asked_alike, settings_of
 from sweeper.statistics.best import identical_groups, may_be_best
 from sweeper.statistics.corrections import holm, max_t
 from sweeper.statistics.curse import score_of_the_best
@@ -77,12 +77,12 @@ def assess(evidence: Evidence) -> Assessment:
     if not chosen:
         return _empty([Weighed(row=row) for row in listed], imported=imported)
     first, anchor = chosen[0], evidence.baseline
-    comparable = _comparable(listed, first)
+    comparable = asked_alike(listed, first)
     weighed = _weigh(listed, comparable, anchor)
     by_label = {entry.row.label: entry for entry in weighed}
     best = by_label[first.label]
     baseline = None if anchor is None else by_label[anchor.label]
-    matrix = _matrix(_distinct(comparable))
+    matrix = _matrix(settings_of(comparable))
     difference = best.difference
     deviation = _deviation(first, anchor)
     questions = first.questions
@@ -128,28 +128,6 @@ def _empty(rows: Sequence[Weighed], *, imported: bool) -> Assessment:
         winners={},
         imported=imported,
     )
-
-
-def _comparable(rows: Sequence[Scored], first: Scored) -> list[Scored]:
-    """Rows with scores for the very questions of the best one."""
-    if first.scores is None:
-        return []
-    return [
-        row
-        for row in rows
-        if row.scores is not None
-        and row.scores.shape == first.scores.shape
-        and np.isfinite(row.scores).all()
-    ]
-
-
-def _distinct(rows: Sequence[Scored]) -> list[Scored]:
-    """The trials among the rows, each setting once."""
-    found: dict[frozenset[tuple[str, object]], Scored] = {}
-    for row in rows:
-        if row.kind != "control":
-            found.setdefault(frozenset(row.params.items()), row)
-    return list(found.values())
 
 
 def _matrix(rows: Sequence[Scored]) -> Floats:

@@ -12,7 +12,8 @@ from sweeper.errors import StudyChangedError
 from sweeper.problems import shown
 
 _HARMLESS = (  # change no number
-    *("title", "description", "trials", "controls", "finalists", "limits", "keep", "resources"),
+    *("title", "description", "trials", "controls", "finalists"),
+    *("best", "limits", "keep", "resources"),
     "trainer.evaluate.remember",
 )
 _ABSENT = object()  # of a key that one of the two does not have
@@ -33,9 +34,9 @@ class Change(NamedTuple):
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """List every difference between two configs in the form of `StudyConfig.to_json`.
 
-    Harmless are another number of trials or finalists, other limits, controls or resources, title,
-    description and whether answers are kept. Another order of the parameters is a difference,
-    because proposals depend on it.
+    Harmless are another number of trials or finalists, another rule for the best, other limits,
+    controls or resources, title, description and whether answers are kept. Another order of the
+    parameters is a difference, because proposals depend on it.
     """
     before, after = _flat(old), _flat(new)
     return [

@@ -29,6 +29,7 @@ study_file = click.argument(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 study_name = click.argument("study")
+by_shots = click.option("--by", metavar="SHOTS", help="One number of shots alone, like shot_2.")
 
 
 class TrialName(click.ParamType[str]):
@@ -135,13 +136,14 @@ def run(study_path: Path, trials: int | None, force: bool) -> None:
 @click.option(
     "--format", "form", type=click.Choice(["html", "md"]), help="Only this; else both files."
 )
-def report(study: str, lang: "Language", form: str | None) -> None:
+@by_shots
+def report(study: str, lang: "Language", form: str | None, by: str | None) -> None:
     """Write what STUDY means: is the winner one, and why."""
     from sweeper.reporting import write_report
 
     forms = (form,) if form is not None else ("html", "md")
     folder, workspace = _find(study), _workspace()
-    for line in write_report(folder, language=lang, forms=forms, workspace=workspace):
+    for line in write_report(folder, language=lang, forms=forms, workspace=workspace, by=by):
         click.echo(line)
 
 
@@ -339,17 +341,43 @@ def logs(study: str, trial: int, follow: bool) -> None:
 
 
 @cli.command()
+@by_shots
 @study_name
-def best(study: str) -> None:
+def best(study: str, by: str | None) -> None:
     """Print the best trial of STUDY in a line."""
+    from sweeper.best import best_trial
     from sweeper.export import configuration
     from sweeper.ranking import params_text, score_text
     from sweeper.reading import read_study
 
-    config, records = read_study(_find(study))
-    chosen = configuration(config, records)
+    folder = _find(study)
+    config, records = read_study(folder)
+    found = best_trial(folder, config, records, by=by)
+    chosen = configuration(config, records, found)
+    if found is not None and found.reason:
+        click.echo(found.reason, err=True)
     score = score_text(chosen.score, config.goal)
     click.echo(f"trial {chosen.trial}: {score}  {params_text(chosen.params)}")
+
+
+@cli.command()
+@study_name
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Settings.")
+def confirm(study: str, top: int) -> None:
+    """Score the best of STUDY, its baseline and its start on questions that selected nothing."""
+    from sweeper.confirming import confirm_study
+    from sweeper.slots import open_launcher
+
+    done = confirm_study(
+        _find(study),
+        workspace=_workspace(),
+        top=top,
+        open_launcher=open_launcher,
+        say=lambda line: click.echo(line, err=True),
+    )
+    for line in done.lines:
+        click.echo(line)
+    raise SystemExit(done.exit_code)
 
 
 @cli.command()
@@ -367,6 +395,7 @@ def best(study: str) -> None:
 )
 @click.option("--verify-with", help="A command that loads the lab's {checkpoint} in its own way.")
 @click.option("--trial-dir", type=click.Path(path_type=Path), help="Also write a folder to rerun.")
+@by_shots
 @click.option("--all", "everything", is_flag=True, help="A CSV of all trials instead.")
 def export(
     study: str,
@@ -376,14 +405,20 @@ def export(
     checkpoint_form: "CheckpointFormat",
     verify_with: str | None,
     trial_dir: Path | None,
+    by: str | None,
     everything: bool,
 ) -> None:
     """Print the best configuration of STUDY."""
+    from sweeper.best import best_trial
     from sweeper.export import all_trials, configuration, write_checkpoint, write_trial_folder
     from sweeper.reading import read_study
 
-    if everything and (trial, checkpoint, trial_dir) != (None, None, None):
-        raise UsageError("--all lists every trial; leave out --trial, --checkpoint and --trial-dir")
+    if everything and (trial, checkpoint, trial_dir, by) != (None, None, None, None):
+        raise UsageError(
+            "--all lists every trial; leave out --trial, --checkpoint, --trial-dir and --by"
+        )
+    if trial is not None and by is not None:
+        raise UsageError("--by chooses the trial, and --trial names one; leave one out")
     if checkpoint_form == "lab" and checkpoint is None:
         raise UsageError("--checkpoint-format says how to write; add --checkpoint FOLDER")
     if verify_with is not None and checkpoint_form != "lab":
@@ -393,7 +428,12 @@ def export(
     if everything:
         click.echo(all_trials(config, records), nl=False)
         return
-    chosen = configuration(config, records, trial=trial)
+    found = None
+    if trial is None:
+        found = best_trial(folder, config, records, by=by, count_ties=True)
+    chosen = configuration(config, records, found, trial=trial)
+    for line in () if found is None else found.lines:
+        click.echo(line, err=True)
     if checkpoint is not None:
         told = write_checkpoint(
             chosen, folder.stages, checkpoint, form=checkpoint_form, verify_with=verify_with

@@ -26,6 +26,7 @@ from sweeper.references import references, substitute
 from sweeper.sections import (
     CONTROLS,
     METRIC_GOALS,
+    Best,
     Limits,
     Metric,
     Mlflow,
@@ -65,6 +66,7 @@ class StudyConfig:
     duplicates: Literal["cached", "reseed", "resample"] = "cached"
     seeds: Seeds | None = None
     finalists: int = 4  # trials that get further seeds or questions; the baseline on top
+    best: Best = field(default_factory=Best)  # how it is chosen
     limits: Limits = field(default_factory=Limits)
     keep: Literal["all", "best", "last"] = "all"  # stages that `gc` leaves of the finished study
     resources: Resources = field(default_factory=Resources)
@@ -138,6 +140,7 @@ class StudyConfig:
             "duplicates": self.duplicates,
             "seeds": None if self.seeds is None else self.seeds.model_dump(mode="json"),
             "finalists": self.finalists,
+            "best": self.best.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json", exclude_none=True),
             "keep": self.keep,
             "resources": self.resources.model_dump(mode="json"),
@@ -254,6 +257,7 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         duplicates=file.duplicates,
         seeds=file.seeds,
         finalists=file.finalists,
+        best=file.best,
         limits=file.limits,
         keep=file.keep,
         resources=file.resources,

@@ -145,7 +145,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     if len(trials) > TOP:
         console.print(Text(f"... and {len(trials) - TOP} more"))
     _print_confirmed(summary, console)
-    lines = [_counts(summary)]
+    lines = [_counts(summary), *([f"best: {summary.chosen}"] if summary.chosen else [])]
     if summary.interrupted:
         lines.append("interrupted; the same command goes on from here")
     lines.append(f"compare: mlflow ui     then {summary.link}")

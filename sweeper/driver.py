@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sweeper.best import Best
 from sweeper.config import StudyConfig
 from sweeper.errors import InstrumentError, SweeperError, TrackingError
 from sweeper.finals import score_finalists
@@ -21,8 +22,8 @@ from sweeper.interrupts import Interrupts
 from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
 from sweeper.plan import first_spec, open_record
 from sweeper.proposals import Search, answered_before, best_before, propose, ready, should_prune
-from sweeper.ranking import baseline_of, finalists, params_text, ranking, score_text
-from sweeper.recorder import Recorder
+from sweeper.ranking import baseline_of, finalists, params_text, score_text
+from sweeper.recorder import Recorder, log_held_out
 from sweeper.records import TrialRecord, TrialState
 from sweeper.snapshot import snapshot
 from sweeper.study_store import StudyStore
@@ -35,7 +36,7 @@ from sweeper.workspace import (
     read_result,
     read_waiting,
 )
-from trainer.contract import Claims, TrainSpec, read_metrics
+from trainer.contract import Claims, TrainSpec, read_metrics, start_of_last_phase
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
@@ -172,28 +173,39 @@ class Driver:
                 self._recorder.finish_final(record, final)
                 self._store.set_final(record.name, final)
 
-    def confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
+    def confirm(self, jobs: OneOffJobs, best: TrialRecord) -> Mapping[str, Mapping[str, Any]]:
         """Score start, baseline and best trial on the held-out questions."""
-        best = ranking(self.records(), goal=self._config.goal)
-        if not best:
-            return {}
         baseline = baseline_of(self.records())
-        return confirm(
+        trials = {"best": best} if baseline is None else {"baseline": baseline, "best": best}
+        specs = {str(record.name): self._recorder.spec(record) for record in trials.values()}
+        results = confirm(
             jobs,
             self._folder,
-            baseline=None if baseline is None else self._recorder.spec(baseline),
-            best=self._recorder.spec(best[0]),
+            {"start": start_of_last_phase(self._recorder.spec(best)), **specs},
             device=self._launcher.device,
+            first=first_spec(self._config),
+            environment=self._environment,
+            say=self._progress.say,
         )
+        if self._interrupts.requested:
+            return {}
+        for record in trials.values():
+            if (result := results.get(str(record.name))) is not None:
+                log_held_out(self._tracking, self._folder, record, result)
+        named = {"start": "start"} | {label: str(record.name) for label, record in trials.items()}
+        return {label: results[name] for label, name in named.items() if name in results}
 
     def records(self) -> list[TrialRecord]:
         """All trials by number, each after the shorter trainings that it has scored."""
         return self._store.records()
 
-    def finish(self, *, controls: Mapping[str, Any], confirmed: Mapping[str, Any]) -> None:
+    def finish(
+        self, best: Best | None, *, controls: Mapping[str, Any], confirmed: Mapping[str, Any]
+    ) -> None:
         """Write the last state, with all that the summary and later commands show."""
         state = "interrupted" if self._interrupts.requested else "finished"
-        self._write_state(state, controls=controls, confirmed=confirmed)
+        record = None if best is None else best.record
+        self._write_state(state, best=record, controls=controls, confirmed=confirmed)
 
     def _stop(self) -> None:
         """Ask every job to leave after its epoch; a trial that waits for one is left at once."""
@@ -459,11 +471,11 @@ class Driver:
             f"({time.time() - trial.started:.1f} s)"
         )
 
-    def _write_state(self, state: str, **more: Any) -> None:
+    def _write_state(self, state: str, *, best: TrialRecord | None = None, **more: Any) -> None:
         """Write `state.json` and show it."""
         running = [self._running(trial) for trial in self._open.values()]
         content = {
-            **snapshot(self._config, self.records(), running, state=state),
+            **snapshot(self._config, self.records(), running, state=state, best=best),
             "experiment": self._tracking.experiment_id,
             "slots": self._launcher.slots,
             "reader_calls": self._recorder.calls(self._calls_before),

@@ -60,6 +60,7 @@ class Scored:
     mismatch: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Parameters whose label is not what the checkpoint holds: `{"kl_beta": {"label": 0.15,
     "checkpoint": 0.1, "adaptation": -1}}`; the checkpoint's value is the one among the params."""
+    final: bool = False  # of a finalist: with more seeds or questions than the search
 
     def chooses_as(self, other: "Scored") -> bool:
         """Whether both are known to choose the same demonstrations for every question."""
@@ -80,7 +81,7 @@ class Evidence:
     liveness: Mapping[str, Any] | None  # what the probe found
     environment: Mapping[str, str]  # digests and versions of the controls
     data: Mapping[str, Any]  # the data contract
-    confirmed: Mapping[str, Mapping[str, Any]]  # on the held-out questions, by label
+    confirmed: Mapping[str, Scored]  # on the held-out questions; see `held_out`
     calls: Mapping[str, int]  # of the reader, by what became of them
     tensor_means: Mapping[str, tuple[float, float]]
     """Mean of each tensor of the best trial, at the start of its last phase and at its end."""
@@ -117,6 +118,7 @@ def gather(folder: StudyFolder) -> Evidence:
     check = read_result(folder.controls) or {}
     reader = _Reader(folder, config)
     rows = [*_controls(reader, check), *_trials(reader, records)]
+    best = (state.get("best") or {}).get("trial")
     proposals = [record for record in records if record.prefix is None]
     classes = [r.notes["failure"] for r in proposals if r.state is TrialState.FAILED]
     return Evidence(
@@ -128,11 +130,49 @@ def gather(folder: StudyFolder) -> Evidence:
         liveness=check.get("liveness"),
         environment=check.get("environment", {}),
         data=read_json(folder.controls / DATA) or {},
-        confirmed=state.get("confirmed", {}),
+        confirmed=held_out(_confirmed(reader, rows), f"trial {best}"),
         calls=state.get("reader_calls", {}),
         tensor_means=_tensor_means(folder, rows),
         lost=reader.lost,
     )
+
+
+def held_out(rows: Sequence[Scored], best: str) -> dict[str, Scored]:
+    """Rows of the held-out questions under "start", "baseline" and "best", as far as there are
+    such, then the others under their labels.
+
+    Args:
+        rows: Of the start and of trials.
+        best: Label of the best.
+    """
+    roles = [("start", row) for row in rows if row.kind == "control"]
+    roles += [("baseline", row) for row in rows if row.kind == "baseline"]
+    roles += [("best", row) for row in rows if row.label == best]
+    named = dict(roles)
+    told = {row.label for row in named.values()}
+    return named | {row.label: row for row in rows if row.label not in told}
+
+
+def asked_alike(rows: Sequence[Scored], first: Scored) -> list[Scored]:
+    """Rows with scores for the very questions of ``first``, all of them known."""
+    if first.scores is None:
+        return []
+    return [
+        row
+        for row in rows
+        if row.scores is not None
+        and row.scores.shape == first.scores.shape
+        and np.isfinite(row.scores).all()
+    ]
+
+
+def settings_of(rows: Sequence[Scored]) -> list[Scored]:
+    """The trials among the rows, each setting once: the first that has it."""
+    found: dict[frozenset[tuple[str, object]], Scored] = {}
+    for row in rows:
+        if row.kind != "control":
+            found.setdefault(frozenset(row.params.items()), row)
+    return list(found.values())
 
 
 class _ByQuestion(NamedTuple):
@@ -218,7 +258,7 @@ def _trials(reader: _Reader, records: Sequence[TrialRecord]) -> Iterator[Scored]
         final = record.notes.get("final")
         told = final or {**record.notes, "score": record.score}
         count = told.get("questions", asked)
-        keys = [entry["evaluation"] for entry in told.get("seeds", [told])]
+        keys = [entry.get("evaluation") for entry in told.get("seeds", [told])]
         label = f"trial {record.name}"
         known = reader.scores(label, keys, told["accuracy"], count)
         values = record.notes.get("values", record.params)
@@ -235,10 +275,40 @@ def _trials(reader: _Reader, records: Sequence[TrialRecord]) -> Iterator[Scored]
             spec=spec_for(reader.config, values, repeat=record.notes.get("repeat", 0)),
             stage=record.notes.get("stage", ""),
             lines=_lines(reader.folder, record),
+            final=final is not None,
             seconds=record.notes.get("seconds"),
             calls=record.notes.get("reader_calls", {}).get("asked"),
             origin=record.notes.get("origin", ""),
         )
+
+
+def _confirmed(reader: _Reader, rows: Sequence[Scored]) -> list[Scored]:
+    """The start and the trials as the held-out questions see them, in the order of ``rows``."""
+    found = []
+    for row in rows:
+        result = read_result(reader.folder.confirmation(row.label.split()[-1]))
+        if result is None:
+            continue
+        count, accuracy = result["questions"], result["accuracy"]
+        label = f"{row.label} (held out)"
+        known = reader.scores(label, [result.get("evaluation")], accuracy, count)
+        found.append(
+            Scored(
+                label=row.label,
+                kind=row.kind,
+                params=row.params,
+                score=result["score"],
+                accuracy=accuracy,
+                questions=count,
+                scores=known.scores,
+                shots=known.shots,
+                spec=row.spec,
+                stage=result["stage"],
+                calls=result["reader_calls"]["asked"],
+                origin="held out",
+            )
+        )
+    return found
 
 
 def _lines(folder: StudyFolder, record: TrialRecord) -> list[dict[str, Any]]:

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import yaml
 
+from sweeper.best import Best
 from sweeper.config import StudyConfig, spec_for
 from sweeper.errors import UsageError
-from sweeper.ranking import ranking, told_score, trials_csv
+from sweeper.ranking import told_score, trials_csv
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value, complete_values
 from sweeper.workspace import prepare_job
@@ -38,13 +39,19 @@ class Configuration:
     spec: TrainSpec
     stage: str  # key of the last stage
     device: str  # kind that trained it
+    best: Best | None = None  # how it was chosen; None: it was asked for by its name
 
     def to_json(self) -> dict[str, Any]:
-        """An object with `study, trial, score, params, spec`."""
+        """An object with `study, trial, score, params, spec`, and what is known of the choice.
+
+        `rule` where it is not the highest score, `by` where one number of shots chose, and
+        `may_be_best`, the number of settings that cannot be told from the best, that included.
+        """
         return {
             "study": self.study,
             "trial": self.trial,
             "score": self.score,
+            **({} if self.best is None else _how(self.best)),
             "params": dict(self.params),
             "spec": self.spec.to_json(),
         }
@@ -63,30 +70,40 @@ class Configuration:
 
 
 def configuration(
-    config: StudyConfig, records: Sequence[TrialRecord], *, trial: str | None = None
+    config: StudyConfig,
+    records: Sequence[TrialRecord],
+    best: Best | None,
+    *,
+    trial: str | None = None,
 ) -> Configuration:
-    """The best complete trial, or the one that is called ``trial``.
+    """The trial that was chosen as the best, or the complete one that is called ``trial``.
 
     Raises:
         UsageError: where no trial is complete, or that one is not.
     """
-    ranked = ranking(records, goal=config.goal)
+    complete = [record for record in records if record.state is TrialState.COMPLETE]
+    record = None if best is None else best.record
     if trial is not None:
-        complete = [record for record in records if record.state is TrialState.COMPLETE]
-        ranked = [record for record in complete if str(record.name) == trial]
-    if not ranked:
+        best, record = None, next((r for r in complete if str(r.name) == trial), None)
+    if record is None:
         raise UsageError(_nothing_complete(config, records, trial))
-    best = ranked[0]
-    values = complete_values(config.space, best.params)
+    values = complete_values(config.space, record.params)
     return Configuration(
         study=config.name,
-        trial=best.name,
-        score=told_score(best),
+        trial=record.name,
+        score=told_score(record) if best is None else best.score,
         params=values,
-        spec=spec_for(config, values, repeat=best.notes.get("repeat", 0)),
-        stage=best.notes["stage"],
-        device=best.notes["device"],
+        spec=spec_for(config, values, repeat=record.notes.get("repeat", 0)),
+        stage=record.notes["stage"],
+        device=record.notes["device"],
+        best=best,
     )
+
+
+def _how(best: Best) -> dict[str, Any]:
+    told: dict[str, Any] = {} if best.rule == "highest" else {"rule": best.rule}
+    told |= {} if best.by is None else {"by": best.by}
+    return told if best.tie is None else {**told, "may_be_best": best.tie.count}
 
 
 def _nothing_complete(
@@ -102,11 +119,9 @@ def _nothing_complete(
     return f"study {config.name!r} has no complete trial to export ({counts}); run it first"
 
 
-def best_yaml(config: StudyConfig, records: Sequence[TrialRecord]) -> str | None:
+def best_yaml(config: StudyConfig, records: Sequence[TrialRecord], best: Best | None) -> str | None:
     """The best configuration as YAML; None where no trial is complete."""
-    if not ranking(records, goal=config.goal):
-        return None
-    return configuration(config, records).render("yaml") + "\n"
+    return None if best is None else configuration(config, records, best).render("yaml") + "\n"
 
 
 def all_trials(config: StudyConfig, records: Sequence[TrialRecord]) -> str:

@@ -20,7 +20,7 @@ from sweeper.study_store import StudyStore
 from sweeper.tracking.keys import call_metrics, phase_groups
 from sweeper.verdict import Verdict, from_record, mean_lines, of_line, result_tags
 from sweeper.workspace import StudyFolder
-from trainer.contract import TrainSpec, read_metrics
+from trainer.contract import RESULT, TrainSpec, read_metrics
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
@@ -322,6 +322,21 @@ class Recorder:
         )
         self._store.add(replace(prefix, notes={**notes, "run_id": run_id}))
         self._prefixes.add(prefix.name)
+
+
+def log_held_out(
+    tracking: "Tracking", folder: StudyFolder, record: TrialRecord, result: Mapping[str, Any]
+) -> None:
+    """Write what the held-out questions gave to the run of a trial that has ended.
+
+    The time is that of the result's file: written again, these are the same points.
+    """
+    shots = {f"heldout_shot_{s}": value for s, value in result["accuracy"].items()}
+    tracking.add_metrics(
+        record.notes["run_id"],
+        {"heldout_score": result["score"], **shots},
+        at=(folder.confirmation(str(record.name)) / RESULT).stat().st_mtime,
+    )
 
 
 def _final_metrics(told: Mapping[str, Any]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from sweeper.assessment import Assessment, assess
+from sweeper.by_shots import by_shots
 from sweeper.config import StudyConfig
 from sweeper.errors import StudyLockedError, TrackingError, UsageError
 from sweeper.evidence import Evidence, gather
@@ -25,6 +26,7 @@ def write_report(
     language: Language,
     forms: Collection[str] = FORMS,
     workspace: Workspace,
+    by: str | None = None,
 ) -> list[str]:
     """Write the report of a study.
 
@@ -33,6 +35,7 @@ def write_report(
         language: Of all phrases.
         forms: "html": one page that holds everything; "md": the same beside its figures.
         workspace: Of the study; its MLflow gets the report, too.
+        by: Such as "shot_2": the study as that number of shots sees it, under a name of its own.
 
     Returns:
         The verdict, and where the files are.
@@ -40,7 +43,8 @@ def write_report(
     Raises:
         UsageError: where the files cannot be written.
     """
-    evidence, assessment, found = _weighed(folder)
+    evidence, assessment, found = _weighed(folder, by=by)
+    name = f"report.{language}" if by is None else f"report.{language}.{by}"
     laid_out = page(
         evidence,
         assessment,
@@ -50,21 +54,21 @@ def write_report(
     )
     files: dict[str, str] = {}
     if "html" in forms:
-        files[f"report.{language}.html"] = html(laid_out)
+        files[f"{name}.html"] = html(laid_out)
     if "md" in forms:
-        files[f"report.{language}.md"] = markdown(laid_out)
+        files[f"{name}.md"] = markdown(laid_out)
         files |= figure_files(laid_out)
     place = folder.root / FOLDER
     try:
-        for name, text in files.items():
-            path = place / name
+        for file, text in files.items():
+            path = place / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{place} cannot be written: {error.strerror}") from error
-    written = [f"wrote {place / name}" for name in files if "/" not in name]
+    written = [f"wrote {place / file}" for file in files if "/" not in file]
     sentences = verdict(evidence, assessment, found, language)
-    artifacts = {f"{FOLDER}/{name}": text for name, text in files.items()}
+    artifacts = {f"{FOLDER}/{file}": text for file, text in files.items()}
     told = _log(folder, evidence.config, workspace, artifacts, sentences)
     return [*sentences, *written, told]
 
@@ -111,7 +115,9 @@ def _suggested(
     )
 
 
-def _weighed(folder: StudyFolder) -> tuple[Evidence, Assessment, list[Finding]]:
-    evidence = gather(folder)
+def _weighed(
+    folder: StudyFolder, *, by: str | None = None
+) -> tuple[Evidence, Assessment, list[Finding]]:
+    evidence = gather(folder) if by is None else by_shots(gather(folder), by)
     assessment = assess(evidence)
     return evidence, assessment, findings(evidence, assessment)

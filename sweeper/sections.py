@@ -26,6 +26,8 @@ METRIC_GOALS: dict[MetricName, Literal["maximize", "minimize"]] = {  # and which
     "mean_shot_accuracy": "maximize",
     "validation_loss": "minimize",
 }
+BestRule = Literal["highest", "one_standard_error", "significant"]
+BEST_RULES: tuple[BestRule, ...] = get_args(BestRule)
 SamplerName = Literal["tpe", "random", "grid", "qmc", "cmaes", "gp"]
 PrunerName = Literal["none", "median", "percentile", "hyperband"]
 SAMPLER_OPTIONS: dict[SamplerName, tuple[str, ...]] = {
@@ -205,6 +207,12 @@ class Limits(Section):
     reader_calls: Count | None = None  # asked for controls and trials
 
 
+class Best(Section):
+    """Which setting a study takes in the end, of those that its questions cannot tell apart."""
+
+    rule: BestRule = "highest"
+
+
 class Seeds(Section):
     """Training seeds that every setting is trained with, or only those that turn out best."""
 
@@ -246,6 +254,7 @@ class StudyFile(Section):
     duplicates: Literal["cached", "reseed", "resample"] = "cached"
     seeds: Seeds | None = None
     finalists: Count = 4  # trials that get further seeds or questions; the baseline on top
+    best: Best = Best()
     limits: Limits = Limits()
     keep: Literal["all", "best", "last"] = "all"
     resources: Resources = Resources()

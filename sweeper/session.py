@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweeper.best import Best, best_trial
 from sweeper.changes import require_same_study
 from sweeper.config import StudyConfig, load_study
 from sweeper.driver import Driver, Progress
@@ -57,6 +58,7 @@ class Summary:
     table: Sequence[Row]  # controls, then trials from best to worst
     confirmed: Mapping[str, Mapping[str, Any]]  # start, baseline, best on the held-out questions
     link: str  # of the MLflow page, below `sweeper ui` or `mlflow ui`
+    chosen: str = ""  # why the best is not simply the highest; empty where it is
 
     @property
     def exit_code(self) -> int:
@@ -154,12 +156,12 @@ class _Session:
         try:
             instrument = check.result(while_waiting=_Telling(self.folder, self.progress))
             if instrument is None:
-                return self.summary({}, {})
+                return self.summary({}, self._best(), {})
             controls = instrument["controls"]
             return self._search(jobs, instrument, force=force)
         except KeyboardInterrupt:
             self.driver.abandon("interrupted")
-            return self.summary(controls, {})
+            return self.summary(controls, self._best(), {})
         except BaseException:
             self.driver.abandon("failed")
             with contextlib.suppress(TrackingError):  # the error in hand is the one to show
@@ -178,33 +180,41 @@ class _Session:
         self.driver.search(instrument)
         if not self.interrupts.requested:
             self.driver.score_finalists(jobs)
-        return self.summary(controls, self._confirm(jobs))
+        best = self._best()
+        return self.summary(controls, best, self._confirm(jobs, best))
 
-    def _confirm(self, jobs: OneOffJobs) -> Mapping[str, Mapping[str, Any]]:
+    def _best(self) -> Best | None:
+        """The trial that the study takes, as far as it has got; None: nothing is complete."""
+        return best_trial(self.folder, self.config, self.driver.records())
+
+    def _confirm(self, jobs: OneOffJobs, best: Best | None) -> Mapping[str, Mapping[str, Any]]:
         """Score the best on the held-out questions; a failure there hides no ranking."""
-        if self.interrupts.requested:
+        if self.interrupts.requested or best is None:
             return {}
         if not holds_out(first_spec(self.config).evaluate):
             self.progress.say("nothing is held out: the best is not confirmed on other questions")
             return {}
         try:
-            return self.driver.confirm(jobs)
+            return self.driver.confirm(jobs, best.record)
         except InstrumentError as error:
             self.progress.say(f"the held-out questions could not be scored: {error}")
             return {}
 
     def summary(
-        self, controls: Mapping[str, Any], confirmed: Mapping[str, Mapping[str, Any]]
+        self,
+        controls: Mapping[str, Any],
+        best: Best | None,
+        confirmed: Mapping[str, Mapping[str, Any]],
     ) -> Summary:
         """Close the study's run with ranking, best configuration and study file."""
-        self.driver.finish(controls=controls, confirmed=confirmed)
+        self.driver.finish(best, controls=controls, confirmed=confirmed)
         records = self.driver.records()
         table = rows(records, controls, goal=self.config.goal)
         interrupted = self.interrupts.requested
         self.tracking.finish_study(
             self.parent,
             status="KILLED" if interrupted else "FINISHED",
-            artifacts=self._artifacts(records, table),
+            artifacts=self._artifacts(records, table, best),
         )
         return Summary(
             study=self.config.name,
@@ -213,6 +223,7 @@ class _Session:
             table=table,
             confirmed=confirmed,
             link=self.tracking.deep_link("http://127.0.0.1:5000"),
+            chosen="" if best is None else best.reason,
         )
 
     def _require_alive(self, liveness: Mapping[str, Any], *, force: bool) -> None:
@@ -244,15 +255,17 @@ class _Session:
                 ended=instrument["ended"],
             )
 
-    def _artifacts(self, records: Sequence[TrialRecord], table: Sequence[Row]) -> dict[str, str]:
+    def _artifacts(
+        self, records: Sequence[TrialRecord], table: Sequence[Row], best: Best | None
+    ) -> dict[str, str]:
         artifacts: dict[str, str] = {
             "study.yaml": self.folder.study_file.read_text(),
             "ranking.md": markdown(table),
             "trials.csv": trials_csv(records, self.config.space.names),
         }
-        best = best_yaml(self.config, records)
+        text = best_yaml(self.config, records, best)
         artifacts |= self._data_artifacts()
-        return artifacts if best is None else {**artifacts, "best.yaml": best}
+        return artifacts if text is None else {**artifacts, "best.yaml": text}
 
     def _data_artifacts(self) -> dict[str, str]:
         """What the trainer found in the data, for programs and for people."""

@@ -14,6 +14,7 @@ def snapshot(
     running: Sequence[Mapping[str, Any]],
     *,
     state: str,
+    best: TrialRecord | None = None,
 ) -> dict[str, Any]:
     """Count the trials and name the best.
 
@@ -22,6 +23,7 @@ def snapshot(
         records: All trials.
         running: Those that hold a slot, each with its number as `trial`.
         state: "running", "finishing", "finished", "interrupted" or "failed".
+        best: The trial that the study has chosen; None: the first of the ranking so far.
 
     Returns:
         ``{"study", "state", "trials", "counts", "shared_prefix", "best", "running"}``; `waiting`
@@ -33,9 +35,10 @@ def snapshot(
     open_trials = counts["running"]
     counts["running"] = len(running)
     counts["waiting"] = open_trials - len(running)
-    best = [
+    first = [best] if best is not None else ranking(records, goal=config.goal)[:1]
+    told = [
         {"trial": record.name, "score": told_score(record), "params": record.notes["values"]}
-        for record in ranking(records, goal=config.goal)[:1]
+        for record in first
     ]
     return {
         "study": config.name,
@@ -44,6 +47,6 @@ def snapshot(
         "trials": config.trials,
         "counts": counts,
         "shared_prefix": sum(record.prefix is not None for record in records),
-        "best": best[0] if best else None,
+        "best": told[0] if told else None,
         "running": list(running),
     }

@@ -224,6 +224,9 @@ def _own_complaints(file: StudyFile) -> list[Complaint]:
     if "metric" in file.model_fields_set and file.metric.name != scored:
         text = f"must be {scored}: `trainer.evaluate.score` decides what a trial is scored by"
         complaints.append(Complaint(("metric", "name"), text))
+    if file.best.rule != "highest" and scored == "validation_loss":
+        text = f"{file.best.rule} needs scores by question, a loss has none; leave `highest`"
+        complaints.append(Complaint(("best", "rule"), text))
     complaints += [
         Complaint(("controls", index), f"{control} stands here twice")
         for index, control in enumerate(file.controls)

@@ -11,7 +11,7 @@
                           controls/        the instrument check, a trial folder
                           trials/0007/     trial folders; further seeds lie in seed-1/ below
                           finals/7/        trial folders of a finalist, one a seed
-                          confirm/best/    trial folders scored on the held-out questions
+                          confirm/7/       trial folders scored on the held-out questions
 
 Known to no other file, but for names within a trial folder (`trainer.contract`).
 """
@@ -170,9 +170,9 @@ class StudyFolder:
         """All folders of finalists."""
         return sorted((self.root / "finals").glob("*/seed-*"))
 
-    def confirmation(self, label: str) -> Path:
-        """Trial folder of "start", "baseline" or "best" on the held-out questions."""
-        return self.root / "confirm" / label
+    def confirmation(self, name: str) -> Path:
+        """Where a trial, by its name, or the "start" is scored on the held-out questions."""
+        return self.root / "confirm" / name
 
     def confirmations(self) -> list[Path]:
         """All that have been made."""

@@ -91,7 +91,7 @@ def _expected(evidence: Evidence, assessment: Assessment, language: Language) ->
 def _held_out(evidence: Evidence, language: Language) -> str:
     words, goal = TEXTS[language], evidence.config.goal
     scores = ", ".join(
-        f"{name} {score_text(entry['score'], goal)}" for name, entry in evidence.confirmed.items()
+        f"{name} {score_text(row.score, goal)}" for name, row in evidence.confirmed.items()
     )
     return words["held_out"].format(scores=scores) if scores else words["not_held_out"]
 

@@ -177,6 +177,24 @@ class Tracking:
             begun = self._client.get_run(run_id).info.start_time  # may be opened after its job
             self._client.set_terminated(run_id, status=status, end_time=max(timestamp, begun))
 
+    def add_metrics(self, run_id: str, metrics: Mapping[str, float], *, at: float) -> None:
+        """Add final numbers to a run that has ended; its status and its end stay.
+
+        A run that someone has deleted gets none.
+
+        Args:
+            run_id: Of the trial.
+            metrics: By name.
+            at: Seconds since 1970. The same numbers at the same time are the same points.
+        """
+        points = [
+            Point(metric_key(name), finite_or_nan(value), self._milliseconds(at), 0)
+            for name, value in metrics.items()
+        ]
+        with _told("held-out scores could not be logged"):
+            if self._active_run(run_id) is not None:
+                self._log(run_id, points)
+
     def finish_study(
         self,
         run_id: str,

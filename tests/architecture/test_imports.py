@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole folder
     "cli",
-    "validate display",
+    "validate display confirming",
     "slots",
     "session",
     "driver",
@@ -20,9 +20,12 @@ SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole fo
     "reporting",
     "report next_study",
     "findings",
-    "assessment comparison",
+    "export",
+    "best",
+    "by_shots choosing comparison",
+    "assessment",
     "evidence",
-    "gc export reading status plan ui importing",
+    "gc reading status plan ui importing",
     "launchers",
     "study_store tracking workspace provenance",
     "snapshot",

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
+from sweeper.evidence import gather
 from sweeper.reading import read_study
 from sweeper.records import TrialRecord, TrialState
 from sweeper.reporting import write_report
@@ -457,6 +459,7 @@ def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
     assert all(len(found) == 1 for found in scores.values())
     stages = [path.name for path in (tmp_path / "sweeps" / "stages").iterdir() if path.is_dir()]
     assert len(stages) == 1 + 2 + 5 + 2  # the start; the rollouts and the evaluations
+    confirm_scores_every_setting_on_other_questions(tmp_path)
     store = AnswerFile(tmp_path / "sweeps" / "answers.db")
     confirmed = [
         json.loads(path.read_text())["reader_calls"]["asked"]
@@ -464,6 +467,23 @@ def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
     ]
     assert asked + sum(confirmed) == len(store)  # whatever is known was asked once
     gc_removes_only_what_no_study_needs(tmp_path)
+
+
+def confirm_scores_every_setting_on_other_questions(workspace: Path) -> None:
+    command = [str(Path(sys.executable).with_name("sweeper")), "--workspace", str(workspace)]
+    done = subprocess.run(
+        [*command, "confirm", "one"], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")  # no stage had to be trained
+    evidence = gather(Workspace(workspace).study("one"))
+    confirmed = {row.label: row for row in evidence.confirmed.values()}
+    searched = {row.label: row for row in (evidence.control("start"), *evidence.trials) if row}
+    assert confirmed.keys() == searched.keys()
+    for label, row in confirmed.items():
+        assert row.scores is not None
+        assert row.scores.mean() == pytest.approx(row.score)
+        assert not np.array_equal(row.shots, searched[label].shots)
+    assert f"on {evidence.confirmed['best'].questions} held-out questions" in done.stdout
 
 
 def gc_removes_only_what_no_study_needs(workspace: Path) -> None:

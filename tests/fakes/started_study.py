@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
 from sweeper.config import parse_study, spec_for
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value, complete_values
@@ -43,6 +47,7 @@ def complete(number: int, score: float, *, lr: float = 1e-3, epochs: int = 2) ->
             "run_id": f"run{number}",
             "accuracy": {str(shots): score for shots in (1, 2, 3, 4)},
             "stage": f"stage{number}",
+            "evaluation": f"scores{number}",
             "device": "cpu",
             "epochs_trained": epochs,
             "reader_calls": {
@@ -56,6 +61,15 @@ def complete(number: int, score: float, *, lr: float = 1e-3, epochs: int = 2) ->
     )
 
 
+def answered(folder: StudyFolder, number: int, scores: NDArray[np.float64]) -> None:
+    """Put answers by question beside the stages, as those of a trial. Shape: ``(Q, 4)``."""
+    place = folder.stages / "evaluations"
+    place.mkdir(exist_ok=True)
+    shots = np.zeros((len(scores), 4), dtype=np.int64)
+    tensors = {"scores": scores.astype(np.float32), "shots": shots}
+    save_file(tensors, place / f"scores{number}.safetensors")
+
+
 def unfinished(number: int, state: TrialState = TrialState.RUNNING, **notes: Any) -> TrialRecord:
     """A trial that has no score."""
     values: dict[str, Value] = {"lr": 2e-3, "epochs": 3, "freeze": "backbone"}
@@ -64,17 +78,21 @@ def unfinished(number: int, state: TrialState = TrialState.RUNNING, **notes: Any
 
 
 def start_study(
-    root: Path, *records: TrialRecord, name: str = "kl_lr", loss: bool = False
+    root: Path,
+    *records: TrialRecord,
+    name: str = "kl_lr",
+    loss: bool = False,
+    rule: str = "highest",
 ) -> StudyFolder:
     """Write the study ``name`` with these trials into the workspace ``root``.
 
-    With ``loss`` its score is the validation loss.
+    With ``loss`` its score is the validation loss; ``rule`` is that of its best.
     """
     workspace = Workspace(root)
     workspace.prepare()
     folder = workspace.study(name)
     folder.root.mkdir()
-    text = TEXT.format(name=json.dumps(name, ensure_ascii=False))
+    text = TEXT.format(name=json.dumps(name, ensure_ascii=False)) + f"best: {{rule: {rule}}}\n"
     if loss:
         text = text.replace("trainer:\n", "trainer:\n  evaluate: {score: validation_loss}\n")
     folder.study_file.write_text(text)

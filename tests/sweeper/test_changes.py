@@ -39,6 +39,7 @@ def changed(old: str, new: str) -> list[tuple[str, bool]]:
         ("trials: 32", "title: another", "title"),
         ("which step?", "which step size?", "description"),
         ("trials: 32", "resources: {devices: cpu}", "resources.devices"),
+        ("trials: 32", "best: {rule: significant}", "best.rule"),
         ("[random, start]", "[start]", "controls"),
         ("[random, start]", "[random, start, nearest]", "controls"),
     ],

@@ -32,6 +32,7 @@ COMMANDS = {
     *(
         "best",
         "compare",
+        "confirm",
         "export",
         "gc",
         "import",

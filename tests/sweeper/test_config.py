@@ -17,7 +17,7 @@ from sweeper.config import (
     study_from_json,
 )
 from sweeper.errors import ConfigError
-from sweeper.sections import Metric
+from sweeper.sections import Best, Metric
 from sweeper.space import Parameter, complete_values
 from trainer.contract import FilesSpec
 
@@ -271,7 +271,7 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "9:9: trials: must be >= 1, but got 0",
         "10:1: trails: unknown key; allowed: name, title, description, trainer, metric, "
         "parameters, baseline, enqueue, controls, sampler, method, pruner, trials, run_cap, lag, "
-        "order, duplicates, seeds, finalists, limits, keep, resources, mlflow; "
+        "order, duplicates, seeds, finalists, best, limits, keep, resources, mlflow; "
         "did you mean 'trials'?",
     ]
     assert str(caught.value).startswith(f"{path} has 8 problems:\n  {path}:1:7: name:")
@@ -316,6 +316,11 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
             "metric: {name: validation_loss}",
             "8:16: metric.name: must be mean_shot_accuracy: `trainer.evaluate.score` decides",
         ),
+        (
+            "best: {rule: hihgest}",
+            "8:14: best.rule: must be one of highest, one_standard_error, sig",
+        ),
+        ("best: significant", "8:7: best: must be a mapping of keys and values, but got 'signif"),
         ("early_terminate: {type: x}", "8:1: early_terminate: not a key of this file; write `prun"),
         ("command: [a]", "8:1: command: not a key of this file; only the built-in trainer is run"),
         ("baseline: {lr: 1}", "8:16: baseline.lr: must be a number from 1e-05 to 0.01, but got 1"),
@@ -427,6 +432,14 @@ def test_the_metric_follows_what_a_trial_is_scored_by() -> None:
     assert parse(files()).metric == Metric(name="validation_loss", goal="minimize")
     assert parse(files("reader: recorded")).metric == Metric()
     assert parse(files(rest="metric: {name: validation_loss}")).goal == "minimize"
+
+
+def test_a_rule_that_needs_answers_is_refused_where_a_loss_is_the_score() -> None:
+    assert parse(files(rest="best: {rule: highest}")).best == Best(rule="highest")
+    problem = only_problem(files(rest="best: {rule: significant}"))
+    assert problem.endswith(
+        "best.rule: significant needs scores by question, a loss has none; leave `highest`"
+    )
     assert study_from_json(parse(files()).to_json()) == parse(files())
 
 

@@ -46,6 +46,7 @@ def summary(
         table=rows(records, CONTROLS, goal="maximize"),
         confirmed=changes.get("confirmed", {}),
         link=LINK,
+        chosen=changes.get("chosen", ""),
     )
 
 
@@ -112,6 +113,11 @@ def test_the_table_ends_after_ten_trials_and_says_so() -> None:
     lines = shown(summary(*(complete(number, number / 20) for number in range(13))), 140)
     assert sum(line.startswith("trial ") for line in lines) == 10
     assert "... and 3 more" in lines
+
+
+def test_a_best_that_is_not_simply_the_highest_is_explained_below_the_counts() -> None:
+    lines = shown(summary(*TRIALS, chosen="trial 2 is the mildest of 3 settings"), 140)
+    assert lines[lines.index("3 complete") + 1] == "best: trial 2 is the mildest of 3 settings"
 
 
 def test_an_interrupted_study_says_how_to_go_on_and_what_is_left() -> None:

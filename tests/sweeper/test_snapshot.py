@@ -43,5 +43,11 @@ def test_trials_that_were_begun_and_hold_no_slot_are_waiting() -> None:
     }
 
 
+def test_a_trial_that_was_chosen_is_the_best_whoever_has_the_highest_score() -> None:
+    records = [record(0, TrialState.COMPLETE, 0.6), record(1, TrialState.COMPLETE, 0.7)]
+    seen = snapshot(CONFIG, records, [], state="finished", best=records[0])
+    assert seen["best"] == {"trial": 0, "score": 0.6, "params": {"lr": 1e-3}}
+
+
 def test_a_study_without_a_complete_trial_has_no_best() -> None:
     assert snapshot(CONFIG, [], [], state="starting")["best"] is None

@@ -110,6 +110,21 @@ def test_an_epoch_that_is_logged_twice_is_one_point(
     assert second == (2, 0.125, 1002000)
 
 
+def test_numbers_added_later_leave_status_and_end_and_a_deleted_run_alone(
+    tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    trial = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
+    tracking.finish_trial(trial, status="FINISHED", score=0.5, ended=2000.0)
+    for _ in range(2):
+        tracking.add_metrics(trial, {"heldout_score": 0.25}, at=9000.0)
+    info = client.get_run(trial).info
+    assert (info.status, info.end_time) == ("FINISHED", 2_000_000)
+    assert history(client, trial, "heldout_score") == [(0, 0.25, 9_000_000)]
+    client.delete_run(trial)
+    tracking.add_metrics(trial, {"heldout_score": 0.75}, at=9001.0)
+    assert history(client, trial, "heldout_score") == [(0, 0.25, 9_000_000)]
+
+
 def test_an_interrupted_trial_is_killed_until_it_is_resumed_in_the_same_run(
     database: Path, tracking: "Tracking", client: "MlflowClient"
 ) -> None:

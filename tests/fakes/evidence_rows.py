@@ -1,0 +1,61 @@
+"""Evidence written by hand: rows with right and wrong answers, no folder, no files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweeper.config import StudyConfig, parse_study, spec_for
+from sweeper.evidence import Evidence, Kind, Scored
+from sweeper.space import Value
+
+STUDY = """\
+name: rows
+trainer:
+  phases:
+    - rce: {epochs: 1}
+    - grpo: {lr: "${step}", kl_beta: "${pull}", epochs: "${length}", freeze: "${what}"}
+parameters:
+  step: {min: 1e-5, max: 1e-2, log: true}
+  pull: {min: 0.01, max: 0.3}
+  length: {min: 1, max: 6}
+  what: {values: [backbone, none, projections, {head_then_all: 2}]}
+"""
+SETTING: dict[str, Value] = {"step": 1e-3, "pull": 0.1, "length": 3, "what": "none"}
+
+
+def study(more: str = "") -> StudyConfig:
+    """A study whose parameters have names that say nothing."""
+    return parse_study(STUDY + more, Path("rows.yaml"))
+
+
+def answers(*right: int, of: int = 40, shots: int = 1) -> np.ndarray:
+    """Answers of ``of`` questions, of which the first so many are right, by number of shots."""
+    columns = [np.arange(of) < count for count in (right if len(right) > 1 else right * shots)]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def row(name: int | str, scores: np.ndarray | None, *, kind: Kind = "trial", **more: Any) -> Scored:
+    """A trial with these scores by question; other keywords are parameters or fields of a row."""
+    params = SETTING | {key: more.pop(key) for key in SETTING if key in more}
+    by_shots = [0.5] if scores is None else scores.mean(axis=0).tolist()
+    accuracy = {str(count): mean for count, mean in enumerate(by_shots, start=1)}
+    return Scored(
+        label=f"{'control' if kind == 'control' else 'trial'} {name}",
+        kind=kind,
+        params={} if kind == "control" else params,
+        score=more.pop("score", sum(by_shots) / len(by_shots)),
+        accuracy=accuracy,
+        questions=None if scores is None else len(scores),
+        scores=scores,
+        spec=None if kind == "control" else spec_for(study(), params),
+        **more,
+    )
+
+
+def evidence(rows: Sequence[Scored], **more: Any) -> Evidence:
+    """A study with these rows, the best first."""
+    known: dict[str, Any] = {"config": study(), "imported": (), "confirmed": {}, "lost": ()}
+    empty: dict[str, Any] = {"states": {}, "failures": {}, "environment": {}, "data": {}}
+    return Evidence(rows=rows, liveness=None, calls={}, **{**known, **empty, **more})
