@@ -5,18 +5,20 @@ Only rows that answered the same questions are weighed against each other. Pure.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from sweeper.evidence import Evidence, Scored, asked_alike, settings_of
 from sweeper.statistics.best import identical_groups, may_be_best
-from sweeper.statistics.corrections import holm, max_t
-from sweeper.statistics.curse import score_of_the_best
-from sweeper.statistics.intervals import bca_intervals
+from sweeper.statistics.corrections import holm, max_t, max_t_level
+from sweeper.statistics.curse import pessimism, score_of_the_best
+from sweeper.statistics.intervals import bca_intervals, difference_intervals
 from sweeper.statistics.power import detectable_difference, questions_needed, questions_range
 from sweeper.statistics.resampling import Floats
+from sweeper.statistics.seeds import seeds_interval
+from sweeper.statistics.shots import by_shots
 from sweeper.statistics.sign_flip import sign_flip_p
 
 LEVEL = 0.05
@@ -59,6 +61,8 @@ class Assessment:
     settings: int  # different ones, without the controls
     questions: int | None
     expected: float | None  # score of the best on questions that did not choose it
+    pessimism: float | None  # about how much too low that is
+    held_out: Weighed | None  # the best on questions that chose nothing, beside the baseline
     detectable: float | None  # smallest difference from the baseline seen with 80 % power
     needed: float | None  # questions that would show the difference seen
     needed_range: tuple[float, float] | None  # where scores by question are not known
@@ -66,52 +70,62 @@ class Assessment:
     same_choices: Sequence[Sequence[str]]  # and of those with the same demonstrations
     winners: Mapping[str, Winner]  # by number of shots
     imported: bool  # whether these are results measured elsewhere
+    apart: Sequence[Scored]  # imported rows of other evaluations, which are ranked with nothing
 
 
 def assess(evidence: Evidence) -> Assessment:
-    """Weigh the trials of a study; where it has none, what was imported."""
+    """Weigh the trials of a study; where it has none, what was imported.
+
+    Of imported rows those of the evaluation that most of them have are weighed.
+    """
     imported = not evidence.trials
-    listed = list(evidence.imported if imported else evidence.rows)
+    listed, apart = (
+        _one_evaluation(evidence.imported) if imported else (evidence.rows, evidence.imported)
+    )
     sign = 1.0 if evidence.config.goal == "maximize" else -1.0
     chosen = [row for row in listed if row.kind != "control"]
+    anchor = next((row for row in listed if row.kind == "baseline"), None)
+    nothing = _nothing([Weighed(row=row) for row in listed], imported=imported, apart=apart)
     if not chosen:
-        return _empty([Weighed(row=row) for row in listed], imported=imported)
-    first, anchor = chosen[0], evidence.baseline
-    comparable = asked_alike(listed, first)
-    weighed = _weigh(listed, comparable, anchor)
+        return nothing
+    first = chosen[0]
+    comparable = [
+        row
+        for row in asked_alike(listed, first)
+        if row.kind == "control" or row.final == first.final
+    ]
+    weighed = _weigh(listed, comparable, anchor, sign=sign)
     by_label = {entry.row.label: entry for entry in weighed}
     best = by_label[first.label]
     baseline = None if anchor is None else by_label[anchor.label]
-    matrix = _matrix(settings_of(comparable))
-    difference = best.difference
-    deviation = _deviation(first, anchor)
-    questions = first.questions
-    known = deviation is not None and questions is not None
-    level = LEVEL / max(len(chosen) - 1, 1)
-    groups = _groups(chosen)
-    return Assessment(
+    assessment = replace(
+        nothing,
         outcome=_outcome(best, baseline, sign=sign),
         rows=weighed,
         best=best,
         baseline=baseline,
         settings=len({frozenset(row.params.items()) for row in chosen}),
-        questions=questions,
-        expected=score_of_the_best(matrix) if sign > 0 and _can_choose(matrix) else None,
-        detectable=detectable_difference(deviation, questions, level=level)
-        if known and deviation is not None and questions
-        else None,
-        needed=questions_needed(deviation, difference or 0.0, level=level)
-        if deviation is not None and difference
-        else None,
-        needed_range=_needed_range(evidence, best),
-        identical=groups,
+        questions=first.questions,
+        held_out=_held_out(evidence),
+        needed_range=_needed_range(chosen, best),
+        identical=_groups(chosen),
         same_choices=_choices(chosen),
         winners=_winners(weighed, comparable, first, anchor),
-        imported=imported,
+    )
+    return _with_power(_with_expected(assessment, comparable, sign=sign), comparable)
+
+
+def _one_evaluation(rows: Sequence[Scored]) -> tuple[list[Scored], list[Scored]]:
+    """The rows of the evaluation that most rows have, the first on ties, and all others."""
+    names = [row.evaluation for row in rows]
+    chosen = max(names, key=names.count, default="")
+    return (
+        [row for row in rows if row.evaluation == chosen],
+        [row for row in rows if row.evaluation != chosen],
     )
 
 
-def _empty(rows: Sequence[Weighed], *, imported: bool) -> Assessment:
+def _nothing(rows: Sequence[Weighed], *, imported: bool, apart: Sequence[Scored]) -> Assessment:
     return Assessment(
         outcome="nothing",
         rows=rows,
@@ -120,6 +134,8 @@ def _empty(rows: Sequence[Weighed], *, imported: bool) -> Assessment:
         settings=0,
         questions=None,
         expected=None,
+        pessimism=None,
+        held_out=None,
         detectable=None,
         needed=None,
         needed_range=None,
@@ -127,6 +143,52 @@ def _empty(rows: Sequence[Weighed], *, imported: bool) -> Assessment:
         same_choices=(),
         winners={},
         imported=imported,
+        apart=apart,
+    )
+
+
+def _with_expected(
+    assessment: Assessment, comparable: Sequence[Scored], *, sign: float
+) -> Assessment:
+    """What the best is worth; a loss has no reader's questions to be chosen by."""
+    matrix = _matrix(settings_of(comparable))
+    if sign < 0 or not _can_choose(matrix):
+        return assessment
+    return replace(assessment, expected=score_of_the_best(matrix), pessimism=pessimism(matrix))
+
+
+def _with_power(assessment: Assessment, comparable: Sequence[Scored]) -> Assessment:
+    """What this many questions could show, at the level that the correction amounts to."""
+    best, baseline, questions = assessment.best, assessment.baseline, assessment.questions
+    if best is None or baseline is None or not questions:
+        return assessment
+    deviation = _deviation(best.row, baseline.row)
+    if deviation is None:
+        return assessment
+    others = [row for row in comparable if row.kind == "trial"]
+    level = max_t_level(_matrix(others) - _matrix([baseline.row]))
+    return replace(
+        assessment,
+        detectable=detectable_difference(deviation, questions, level=level),
+        needed=questions_needed(deviation, best.difference, level=level)
+        if best.difference
+        else None,
+    )
+
+
+def _held_out(evidence: Evidence) -> Weighed | None:
+    """The best on the held-out questions: one test, for nothing was chosen on them."""
+    best, anchor = evidence.confirmed.get("best"), evidence.confirmed.get("baseline")
+    if best is None:
+        return None
+    if anchor is None or anchor is best or best not in asked_alike([best], anchor):
+        return Weighed(row=best)
+    differences = _matrix([best]) - _matrix([anchor])
+    return Weighed(
+        row=best,
+        difference=_difference(best, anchor),
+        difference_interval=_pair(difference_intervals(differences)[0]),
+        p=sign_flip_p(differences[0]),
     )
 
 
@@ -141,13 +203,13 @@ def _can_choose(matrix: Floats) -> bool:
 
 
 def _weigh(
-    rows: Sequence[Scored], comparable: Sequence[Scored], anchor: Scored | None
+    rows: Sequence[Scored], comparable: Sequence[Scored], anchor: Scored | None, *, sign: float
 ) -> list[Weighed]:
     labels = [row.label for row in comparable]
     matrix = _matrix(comparable)
     intervals = bca_intervals(matrix) if len(matrix) else np.empty((0, 2))
     trials = [i for i, row in enumerate(comparable) if row.kind != "control"]
-    stays = dict(zip(trials, may_be_best(matrix[trials]), strict=True)) if trials else {}
+    stays = dict(zip(trials, may_be_best(sign * matrix[trials]), strict=True)) if trials else {}
     tests = _tests(comparable, matrix, anchor, trials)
     found = []
     for row in rows:
@@ -161,7 +223,7 @@ def _weigh(
             Weighed(
                 row=row,
                 difference=difference,
-                interval=_pair(intervals[index]),
+                interval=_seeds_interval(row) or _pair(intervals[index]),
                 may_be_best=bool(stays[index]) if index in stays else None,
                 **tests.get(index, {}),  # type: ignore[arg-type]
             )
@@ -184,11 +246,15 @@ def _tests(
         return {}
     own = labels.index(anchor.label)
     differences = matrix - matrix[own]
-    intervals = bca_intervals(differences)
+    intervals = difference_intervals(differences)
     p_values = {i: sign_flip_p(differences[i]) for i in range(len(matrix)) if i != own}
     others = [i for i in trials if i != own]
     tests: dict[int, dict[str, object]] = {
-        i: {"p": p, "difference_interval": _pair(intervals[i])} for i, p in p_values.items()
+        i: {
+            "p": p,
+            "difference_interval": _seeds_interval(comparable[i], anchor) or _pair(intervals[i]),
+        }
+        for i, p in p_values.items()
     }
     if others:
         corrected = holm(np.array([p_values[i] for i in others]))
@@ -196,6 +262,18 @@ def _tests(
         for place, index in enumerate(others):
             tests[index] |= {"p_holm": float(corrected[place]), "p_max_t": float(common[place])}
     return tests
+
+
+def _seeds_interval(row: Scored, anchor: Scored | None = None) -> tuple[float, float] | None:
+    """Of a score over several seeds, or of its difference from that of the same seeds."""
+    if row.seed_scores is None:
+        return None
+    by_seed = row.seed_scores.mean(axis=2)
+    if anchor is None:
+        return seeds_interval(by_seed)
+    if anchor.seed_scores is None or anchor.seed_scores.shape != row.seed_scores.shape:
+        return None
+    return seeds_interval(by_seed - anchor.seed_scores.mean(axis=2))
 
 
 def _pair(interval: Floats) -> tuple[float, float]:
@@ -212,7 +290,9 @@ def _outcome(best: Weighed, baseline: Weighed | None, *, sign: float) -> Outcome
         return "identical"
     better = best.difference is not None and sign * best.difference > 0
     claimed = best.p_max_t is not None and best.p_max_t < LEVEL
-    return "better" if better and claimed else "untold"
+    low, high = best.difference_interval or (-math.inf, math.inf)
+    holds = best.row.seed_scores is None or not low <= 0.0 <= high  # for other seeds, too
+    return "better" if better and claimed and holds else "untold"
 
 
 def _same(a: Floats | None, b: Floats | None) -> bool:
@@ -228,11 +308,11 @@ def _deviation(best: Scored, baseline: Scored | None) -> float | None:
     return float((best.scores - baseline.scores).mean(axis=1).std(ddof=1))
 
 
-def _needed_range(evidence: Evidence, best: Weighed) -> tuple[float, float] | None:
+def _needed_range(rows: Sequence[Scored], best: Weighed) -> tuple[float, float] | None:
     """For results without scores by question: the best beside the next one that differs."""
-    if evidence.trials or best.row.scores is not None:
+    if best.row.origin != "imported" or best.row.scores is not None:
         return None
-    others = [row for row in evidence.imported if row.score != best.row.score]
+    others = [row for row in rows if row.score != best.row.score]
     if not others or not best.row.accuracy:
         return None
     return questions_range(best.row.score, others[0].score, shots=len(best.row.accuracy))
@@ -293,15 +373,17 @@ def _tests_by_shots(
     comparable: Sequence[Scored], anchor: Scored | None
 ) -> dict[tuple[str, int], float]:
     """Every setting against the baseline with every number of shots; max-T over all of them."""
-    trials = [row for row in comparable if row.kind != "control" and row is not anchor]
-    if anchor is None or anchor.scores is None or anchor not in comparable or not trials:
+    trials = [row for row in comparable if row.kind != "control"]
+    if anchor is None or anchor not in trials:
         return {}
-    columns = anchor.scores.shape[1]
-    differences = np.concatenate(
-        [(row.scores - anchor.scores).T for row in trials if row.scores is not None]
-    )
-    keys = [(row.label, place) for row in trials for place in range(columns)]
-    return dict(zip(keys, map(float, max_t(differences)), strict=True))
+    stacked = np.stack([row.scores for row in trials if row.scores is not None])
+    found = by_shots(stacked, trials.index(anchor)).p_max_t
+    return {
+        (row.label, place): float(found[index, place])
+        for index, row in enumerate(trials)
+        for place in range(found.shape[1])
+        if row is not anchor
+    }
 
 
 def _against_the_best(winners: Sequence[Scored], best: Scored) -> dict[int, float]:

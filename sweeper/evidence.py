@@ -36,7 +36,7 @@ WEIGHTS = "policy.safetensors"  # of a stage
 _TOLERANCE = 1e-6  # between a recorded mean and that of the scores beside it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # arrays have no equality
 class Scored:
     """One row of a study: a control, a trial, or a result that was measured elsewhere."""
 

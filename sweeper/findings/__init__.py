@@ -20,6 +20,7 @@ Rule = Callable[[Evidence, Assessment], Iterable[Finding]]
 RULES: tuple[Rule, ...] = (
     instrument.dead_evaluation,
     instrument.choices_of_a_control,
+    instrument.mislabelled,
     instrument.small_pool,
     instrument.few_demonstrations,
     parameters.parameter_not_applied,

@@ -46,6 +46,29 @@ def choices_of_a_control(evidence: Evidence, _: Assessment) -> Iterator[Finding]
             )
 
 
+def mislabelled(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
+    """Imported rows whose label names another value than the checkpoint holds."""
+    for row in evidence.imported:
+        for name, told in row.mismatch.items():
+            yield Finding(
+                kind="mislabelled",
+                level="alarm",
+                facts={
+                    "row": row.label,
+                    "source": row.source or row.label,
+                    "parameter": name,
+                    "label": told.get("label"),
+                    "checkpoint": told.get("checkpoint"),
+                    "adaptation": _adaptation(told.get("adaptation")),
+                },
+            )
+
+
+def _adaptation(steps: int | None) -> str:
+    """The other reading of a mismatch: whole steps of the lab's adaptive kl_beta."""
+    return "" if not steps else f" (adaptive_kl: x1.5 ^ {steps:+d})"
+
+
 def small_pool(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """A pool that holds hardly more demonstrations than are chosen leaves nothing to choose."""
     shots = max(evidence.config.trainer["evaluate"]["shots"])

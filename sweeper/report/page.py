@@ -58,7 +58,7 @@ def verdict(
         *warned,
         _leader(evidence, assessment, language),
         _expected(evidence, assessment, language),
-        _held_out(evidence, language),
+        _held_out(evidence, assessment, language),
     ]
 
 
@@ -85,15 +85,26 @@ def _expected(evidence: Evidence, assessment: Assessment, language: Language) ->
         return words["unchosen"]
     return words["expected"].format(
         expected=score_text(assessment.expected, evidence.config.goal),
+        pessimism=f"{100 * (assessment.pessimism or 0.0):.1f}",
     )
 
 
-def _held_out(evidence: Evidence, language: Language) -> str:
+def _held_out(evidence: Evidence, assessment: Assessment, language: Language) -> str:
     words, goal = TEXTS[language], evidence.config.goal
     scores = ", ".join(
         f"{name} {score_text(row.score, goal)}" for name, row in evidence.confirmed.items()
     )
-    return words["held_out"].format(scores=scores) if scores else words["not_held_out"]
+    if not scores:
+        return words["not_held_out"]
+    best = assessment.held_out
+    if best is None or best.p is None:
+        return words["held_out"].format(scores=scores)
+    return words["held_out_test"].format(
+        scores=scores,
+        difference=difference(best.difference, goal),
+        interval=interval(best.difference_interval, goal),
+        p=p_text(best.p),
+    )
 
 
 def _blocks(
@@ -117,6 +128,7 @@ def _blocks(
         title, seen, advice = finding_texts(finding, language)
         text = f"{seen}{words['space']}{advice}"
         yield Paragraph(text, level=finding.level, title=f"{words[finding.level]}: {title}")
+    yield from tables.rules(evidence, assessment, words)
     yield from tables.by_shots(evidence, assessment, words)
     yield from tables.by_epochs(evidence, assessment, words)
     yield from tables.drift(evidence, assessment, words)
@@ -128,4 +140,6 @@ def _blocks(
     yield Paragraph(words["next_intro"].format(study=evidence.config.name))
     yield Code(next_study)
     yield Heading(words["measured"])
+    for warning in evidence.data.get("warnings", ()):
+        yield Paragraph(warning, level="note", title=words["data_warning"])
     yield Table(["", ""], list(tables.measured(evidence, assessment, words)), labels=2)

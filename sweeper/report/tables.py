@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sweeper.assessment import Assessment, Weighed
+from sweeper.choosing import choices
 from sweeper.evidence import Evidence
 from sweeper.findings.rows import last_metrics, trained_epochs
 from sweeper.ranking import SAVED_BY, params_text
@@ -72,6 +73,9 @@ def _elsewhere(evidence: Evidence, assessment: Assessment, words: Words) -> Iter
     """What is to be said of results that others measured, and perhaps rounded first."""
     sources = "; ".join(dict.fromkeys(entry.row.source for entry in assessment.rows))
     yield Paragraph(words["imported"].format(sources=sources or words["unknown_value"]))
+    if assessment.apart:
+        rows = ", ".join(f"{row.label} ({row.evaluation})" for row in assessment.apart)
+        yield Paragraph(words["apart"].format(rows=rows))
     scores = sorted({round(entry.row.score, 9) for entry in assessment.rows}, reverse=True)
     if len(scores) < 2 or evidence.config.goal != "maximize":
         return
@@ -85,6 +89,29 @@ def _elsewhere(evidence: Evidence, assessment: Assessment, words: Words) -> Iter
                 means=means, difference=f"{read:+.2f}", exact=f"{told:+.3f}".removesuffix("0")
             )
         )
+
+
+def rules(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
+    """What each rule of `best:` would take."""
+    taken = choices(evidence, assessment)
+    if not taken or assessment.imported:
+        return
+    entries = {entry.row.label: entry for entry in assessment.rows}
+    yield Heading(words["rules"])
+    yield Table(
+        [words["rule"], words["setting"], words["mean"], words["among"]],
+        [
+            [
+                f"{rule} *" if rule == evidence.config.best.rule else rule,
+                label(entries[choice.row.label], evidence.config),
+                exact(choice.row.score, evidence.config.goal, unit=False),
+                "" if choice.among is None else str(choice.among),
+            ]
+            for rule, choice in taken.items()
+        ],
+        labels=2,
+    )
+    yield Paragraph(words["rules_legend"])
 
 
 def by_shots(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:

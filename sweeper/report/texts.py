@@ -21,10 +21,20 @@ TEXTS: dict[Language, dict[str, str]] = {
         "unknown": "{best} leads {settings} settings with {score}, {difference} points from the "
         "baseline; without scores by question no test can tell whether that is anything.",
         "expected": "Chosen as the best of many it flatters itself: {expected} is what to expect of "
-        "it on other questions (bootstrap bias correction, a little pessimistic).",
+        "it on other questions (bootstrap bias correction; about {pessimism} points too low).",
         "unchosen": "What it would score on questions that did not choose it cannot be known from "
         "these numbers.",
         "held_out": "On the held-out questions, which chose nothing: {scores}.",
+        "held_out_test": "On the held-out questions, which chose nothing: {scores}; the best is "
+        "{difference} points from the baseline ({interval}, p {p}).",
+        "apart": "Rows of other evaluations are ranked with nothing here: {rows}.",
+        "rules": "What each rule would take",
+        "rule": "rule",
+        "among": "settings to choose among",
+        "rules_legend": "* is the study's own rule (`best: {rule: ...}`). The other rules take the "
+        "mildest of settings that are as good: fewest epochs, fewest tensors trained, smaller lr, "
+        "larger kl_beta.",
+        "data_warning": "Data",
         "not_held_out": "It was not confirmed on held-out questions.",
         "may_be": "{count} of {settings} settings cannot be told from the best.",
         "results": "Results",
@@ -103,9 +113,17 @@ TEXTS: dict[Language, dict[str, str]] = {
         "unknown": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference} 个百分点；"
         "没有逐题分数，无法检验该差异是否真实。",
         "expected": "它是从众多设置中挑出的最好者，分数偏高：在其他问题上预期为 {expected}"
-        "（bootstrap 偏差校正，略偏保守）。",
+        "（bootstrap 偏差校正，约偏低 {pessimism} 个百分点）。",
         "unchosen": "仅凭这些数字，无法知道它在未参与选择的问题上会得多少分。",
         "held_out": "在未参与选择的保留问题上：{scores}。",
+        "held_out_test": "在未参与选择的保留问题上：{scores}；最好者与基准相差 {difference} 个百分点（{interval}，p {p}）。",
+        "apart": "其他评估集的行不参与此处排名：{rows}。",
+        "rules": "各规则会选择的设置",
+        "rule": "规则",
+        "among": "可选设置数",
+        "rules_legend": "* 为本研究采用的规则（`best: {rule: ...}`）。其他规则在同样好的设置中选择最保守者：epoch 最少、"
+        "训练的张量最少、lr 较小、kl_beta 较大。",
+        "data_warning": "数据",
         "not_held_out": "尚未在保留问题上确认。",
         "may_be": "{settings} 个设置中有 {count} 个无法与最好者区分。",
         "results": "结果对比",

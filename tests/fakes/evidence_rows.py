@@ -58,4 +58,5 @@ def evidence(rows: Sequence[Scored], **more: Any) -> Evidence:
     """A study with these rows, the best first."""
     known: dict[str, Any] = {"config": study(), "imported": (), "confirmed": {}, "lost": ()}
     empty: dict[str, Any] = {"states": {}, "failures": {}, "environment": {}, "data": {}}
+    empty["tensor_means"] = {}
     return Evidence(rows=rows, liveness=None, calls={}, **{**known, **empty, **more})

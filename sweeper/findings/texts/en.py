@@ -15,6 +15,12 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "load what was trained. Compare the drift, then look at how the weights reach the "
         "evaluation.",
     ),
+    "mislabelled": (
+        "{row} is not what its label says",
+        "{source}: the label says {parameter} {label}, the checkpoint's own field {checkpoint}.",
+        "Certain as a reading: the parameter was not applied, or another file was scored"
+        "{adaptation}. The table shows the checkpoint's value.",
+    ),
     "small_pool": (
         "The pool leaves nothing to choose",
         "The smallest evaluation pool holds {pool} demonstrations, and up to {shots} are chosen.",

@@ -11,6 +11,11 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "{trials} 个试验中有 {same} 个（如 {example}）对每个问题都选择了与 {control} 相同的示例。",
         "确定。要么训练没有改变任何关键内容，要么评估没有加载训练后的权重。请先看参数漂移，再检查权重如何进入评估。",
     ),
+    "mislabelled": (
+        "{row} 与其标签不符",
+        "{source}：标签写的是 {parameter} {label}，checkpoint 自身字段为 {checkpoint}。",
+        "读取结果确定：参数没有生效，或评估了另一个文件{adaptation}。表中采用 checkpoint 的值。",
+    ),
     "small_pool": (
         "候选池没有选择余地",
         "最小的评估候选池只有 {pool} 个示例，而最多要选 {shots} 个。",
