@@ -190,20 +190,13 @@ def next_command(study: str, output: Path | None) -> None:
     "source",
     type=click.Choice(["table", "lab"]),
     default="table",
-    show_default=True,
     help="`lab`: metrics files (.json) and the checkpoints that they measured.",
 )
 @click.option(
-    "--set",
-    "given",
-    multiple=True,
-    metavar="COLUMN=VALUE",
-    help="What rows do not tell; with `lab` also instead of what names tell.",
+    "--set", "given", multiple=True, metavar="COLUMN=VALUE", help="What rows do not tell."
 )
 @click.option(
-    "--same-evaluation",
-    is_flag=True,
-    help="These were measured as the study measures: its sampler learns from them.",
+    "--same-evaluation", is_flag=True, help="Measured as the study measures: its sampler learns."
 )
 def import_command(
     study_path: Path,
