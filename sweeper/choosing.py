@@ -210,7 +210,7 @@ def _untold(rivals: Sequence[Scored], evidence: Evidence, weighed: "Assessment")
     best = [entry for entry in known if entry.may_be_best]
     sign = 1.0 if evidence.config.goal == "maximize" else -1.0
     baseline = evidence.baseline
-    if baseline is None or baseline.label not in {row.label for row in rivals}:
+    if baseline is None or not asked_alike([baseline], rivals[0]):
         return [entry.row for entry in best]
     proven = [
         entry

@@ -104,10 +104,13 @@ def _needed_stages(
     study: StudyFolder, config: StudyConfig, records: list[TrialRecord]
 ) -> Iterator[str]:
     yield from _chain_of(study.controls)
-    if config.keep != "all" and study.read_state().get("state") == "finished":
+    state = study.read_state()
+    if config.keep != "all" and state.get("state") == "finished":
         complete = ranking(records, goal=config.goal)
         baseline = baseline_of(records)
+        chosen = (state["best"] or {}).get("trial")  # by the study's rule: not always the highest
         best = [*complete[:1], *([] if baseline is None else [baseline])]
+        best += [record for record in complete if record.name == chosen]
         for record in best if config.keep == "best" else _complete(records):
             yield record.notes["stage"]
         return

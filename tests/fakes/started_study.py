@@ -82,17 +82,17 @@ def start_study(
     *records: TrialRecord,
     name: str = "kl_lr",
     loss: bool = False,
-    rule: str = "highest",
+    more: str = "",
 ) -> StudyFolder:
     """Write the study ``name`` with these trials into the workspace ``root``.
 
-    With ``loss`` its score is the validation loss; ``rule`` is that of its best.
+    With ``loss`` its score is the validation loss; ``more`` are further lines of its file.
     """
     workspace = Workspace(root)
     workspace.prepare()
     folder = workspace.study(name)
     folder.root.mkdir()
-    text = TEXT.format(name=json.dumps(name, ensure_ascii=False)) + f"best: {{rule: {rule}}}\n"
+    text = TEXT.format(name=json.dumps(name, ensure_ascii=False)) + more
     if loss:
         text = text.replace("trainer:\n", "trainer:\n  evaluate: {score: validation_loss}\n")
     folder.study_file.write_text(text)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from fakes.started_study import answered, complete, start_study
+from fakes.started_study import answered, complete, start_study, state_of
 from numpy.typing import NDArray
 
 from sweeper.best import best_trial
+from sweeper.gc import find_garbage
 from sweeper.reading import read_study
-from sweeper.workspace import StudyFolder
+from sweeper.workspace import StudyFolder, Workspace
 
 Invoke = Callable[..., Result]
 QUESTIONS = 40
@@ -31,7 +32,7 @@ def scores(number: int) -> NDArray[np.float64]:
     return np.stack(rows, axis=1).astype(np.float64)
 
 
-def ended(root: Path, rule: str = "highest", *, kept: bool = True) -> StudyFolder:
+def ended(root: Path, rule: str = "highest", *, kept: bool = True, more: str = "") -> StudyFolder:
     """A study of four trials, with their answers unless they are not kept."""
     records = []
     for number, epochs in enumerate((1, 3, 2, 1)):
@@ -41,7 +42,7 @@ def ended(root: Path, rule: str = "highest", *, kept: bool = True) -> StudyFolde
             {str(count): mean for count, mean in enumerate(by_shots, start=1)}
         )
         records.append(record)
-    folder = start_study(root, *records, rule=rule)
+    folder = start_study(root, *records, more=f"best: {{rule: {rule}}}\n{more}")
     for number in RIGHT:
         if kept:
             answered(folder, number, scores(number))
@@ -131,6 +132,17 @@ def test_a_report_by_one_number_of_shots_has_a_name_of_its_own(
     assert invoke("report", "kl_lr", "--format", "md").stdout.count("75.0 %") == 1
 
 
+def test_the_stage_of_the_chosen_trial_is_kept_beside_those_of_highest_and_baseline(
+    tmp_path: Path,
+) -> None:
+    folder = ended(tmp_path, "one_standard_error", more="keep: best\n")
+    for number in RIGHT:
+        (folder.stages / f"stage{number}").mkdir()
+    folder.write_state(state_of(folder, state="finished", best={"trial": 2, "score": 0.7375}))
+    [garbage] = find_garbage(Workspace(tmp_path)).kinds["stages"]
+    assert garbage.name == "stage3"
+
+
 def test_the_highest_score_is_known_without_numpy_and_scipy(tmp_path: Path) -> None:
     ended(tmp_path)
     code = (
@@ -147,5 +159,5 @@ def test_the_highest_score_is_known_without_numpy_and_scipy(tmp_path: Path) -> N
 
 
 def test_a_study_without_a_complete_trial_has_no_best(tmp_path: Path) -> None:
-    folder = start_study(tmp_path, rule="significant")
+    folder = start_study(tmp_path, more="best: {rule: significant}")
     assert best_trial(folder, *read_study(folder), by="shot_1", count_ties=True) is None

@@ -132,6 +132,23 @@ def test_significant_takes_the_mildest_that_is_proven_better_and_may_be_the_best
     )
 
 
+def test_significant_leaves_out_what_may_be_no_better_than_the_baseline() -> None:
+    baseline = row(0, answers(15), kind="baseline", step=1e-5)
+    unproven = row(2, answers(27)[::-1], length=1)  # 25 answers won, 13 lost: p = 0.07
+    shown = evidence([HIGHEST, unproven, baseline])
+    assert [entry.may_be_best for entry in assess(shown).rows[:2]] == [True, True]
+    found = choose("significant", shown, assess)
+    assert found is not None
+    assert (found.row, found.among) == (HIGHEST, 1)
+
+
+def test_a_baseline_whose_setting_was_luckier_with_another_seed_is_still_to_be_beaten() -> None:
+    baseline = row(0, answers(28), kind="baseline", length=6)
+    found = choose("significant", evidence([HIGHEST, baseline]), assess)
+    assert found is not None
+    assert (found.row, found.reason) == (baseline, "baseline")
+
+
 def test_significant_without_a_baseline_asks_only_who_may_be_the_best() -> None:
     mild, worse = row(2, answers(29), length=1), row(3, answers(10), length=1, step=1e-4)
     found = choose("significant", evidence([HIGHEST, mild, worse]), assess)

@@ -432,6 +432,7 @@ def test_the_metric_follows_what_a_trial_is_scored_by() -> None:
     assert parse(files()).metric == Metric(name="validation_loss", goal="minimize")
     assert parse(files("reader: recorded")).metric == Metric()
     assert parse(files(rest="metric: {name: validation_loss}")).goal == "minimize"
+    assert study_from_json(parse(files()).to_json()) == parse(files())
 
 
 def test_a_rule_that_needs_answers_is_refused_where_a_loss_is_the_score() -> None:
@@ -440,7 +441,6 @@ def test_a_rule_that_needs_answers_is_refused_where_a_loss_is_the_score() -> Non
     assert problem.endswith(
         "best.rule: significant needs scores by question, a loss has none; leave `highest`"
     )
-    assert study_from_json(parse(files()).to_json()) == parse(files())
 
 
 def test_a_loss_is_never_maximized() -> None:
