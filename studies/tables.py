@@ -51,10 +51,11 @@ def standard_error(folder: StudyFolder, trial: TrialRecord) -> float:
 
 
 def main() -> None:
-    """Write a table for every study that has been run to its end."""
+    """Write a table for every study that has been run to its end, and confirmed."""
     workspace = Workspace(Path())
     for study_path in sorted(STUDIES.glob("*.yaml")):
-        if study_path.stem in workspace.names():
+        known = study_path.stem in workspace.names()
+        if known and workspace.find(study_path.stem).read_state().get("confirmed"):
             study_path.with_suffix(".md").write_text(table_of(study_path, workspace))
             print(f"wrote {study_path.with_suffix('.md')}")
 

@@ -51,14 +51,12 @@ from trainer.grpo import GrpoPhase, grpo_epochs
 from trainer.lab_checkpoint import Checkpoint
 from trainer.policy import PointerSelector
 from trainer.rce import rce_epochs
-from trainer.readers import Answers, Calls
+from trainer.readers import Calls
 from trainer.recorded import reward_of
-from trainer.remembering import RememberingReader
+from trainer.rollouts import known_rollouts
 from trainer.start import DEFAULT_HIDDEN_DIM, read_start
 from trainer.tasks import RecordedRollouts, Task
 from trainer.validation import uniform_losses, validation_kl, validation_losses
-
-ROLLOUT_SPLITS = ("train", "validate")
 
 
 def environment_of(
@@ -382,47 +380,10 @@ def _policy_of(stage: Stage, spec: TrainSpec, device: str) -> PointerSelector:
 
 
 def recorded_rollouts(training: Training) -> dict[str, RecordedRollouts]:
-    """The recorded rollouts "train" and "validate": read from a file, or asked for once a workspace
-    and kept as a stage.
-    """
-    if training.task.rollouts_are_files:
-        found = {split: training.task.record_rollouts(split) for split in ROLLOUT_SPLITS}
-    else:
-        found = _asked_rollouts(training)
-    return {split: rollouts.to(training.environment.device) for split, rollouts in found.items()}
-
-
-def _asked_rollouts(training: Training) -> dict[str, RecordedRollouts]:
+    """The rollouts "train" and "validate" on the device that trains."""
     key = rollouts_key(training.spec, training.environment)
-    stage = training.store.read(key)
-    if stage is None:
-        calls = training.task.reader.calls
-        made = {
-            f"{split}.safetensors": training.task.record_rollouts(split).tensors()
-            for split in ROLLOUT_SPLITS
-        }
-        info = {
-            "phase": "rollouts",
-            "metrics": {"reader_calls": (training.task.reader.calls - calls).needed},
-        }
-        training.store.write(key, made, info)
-        stage = training.store.read(key)
-        assert stage is not None, "written a moment ago"
-    found = {
-        split: RecordedRollouts(**stage.tensors[f"{split}.safetensors"]) for split in ROLLOUT_SPLITS
-    }
-    if isinstance(training.task.reader, RememberingReader):
-        for rollouts in found.values():
-            training.task.reader.learn(*_answered(rollouts))
-    return found
-
-
-def _answered(rollouts: RecordedRollouts) -> tuple[Tensor, Tensor, Answers]:
-    """Queries, shots and answers of recorded rollouts, one below the other."""
-    counts = rollouts.offsets.diff()
-    shots = rollouts.pools.repeat_interleave(counts, dim=0).gather(1, rollouts.pointers)
-    answers = Answers(rollouts.soft, rollouts.gt_prob)
-    return rollouts.queries.repeat_interleave(counts), shots, answers
+    found = known_rollouts(training.task, training.store, key=key)
+    return {split: rollouts.to(training.environment.device) for split, rollouts in found.items()}
 
 
 def _drift_metrics(start: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, float]:

@@ -52,7 +52,7 @@ TRAINER = [
     "rce grpo",
     "probe data_contract",
     "evaluate",
-    "command_judge validation start flips",
+    "command_judge validation start flips rollouts",
     "recorded encoding lab_export description",
     "checkpoint reference lab_checkpoint",
     "reference_file",
