@@ -51,6 +51,7 @@ def write_report(
         found,
         next_study=_suggested(folder, evidence, assessment, found),
         language=language,
+        figures_folder="figures" if by is None else f"figures.{by}",
     )
     files: dict[str, str] = {}
     if "html" in forms:

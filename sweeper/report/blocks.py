@@ -50,3 +50,4 @@ class Page:
     title: str
     subtitle: str
     blocks: Sequence[Block]
+    figures: str = "figures"  # folder of the pictures, beside the Markdown form

@@ -22,6 +22,7 @@ def page(
     *,
     next_study: str,
     language: Language,
+    figures_folder: str = "figures",
 ) -> Page:
     """Lay the report out.
 
@@ -31,9 +32,11 @@ def page(
         found: Of both.
         next_study: The study file that is suggested.
         language: Of all phrases.
+        figures_folder: Of the pictures, beside the Markdown form.
     """
     words = TEXTS[language]
     return Page(
+        figures=figures_folder,
         language=language,
         title=words["title"].format(study=evidence.config.name),
         subtitle=_sentence(evidence.config.question),

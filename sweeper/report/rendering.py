@@ -26,18 +26,22 @@ def html(page: Page) -> str:
 
 
 def markdown(page: Page) -> str:
-    """The same in Markdown; its figures are `figures/<name>.svg`."""
-    parts = [f"# {page.title}", page.subtitle, *(_markdown(block) for block in page.blocks)]
+    """The same in Markdown; its figures are in a folder beside it."""
+    parts = [
+        f"# {page.title}",
+        page.subtitle,
+        *(_markdown(block, page.figures) for block in page.blocks),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def figure_files(page: Page) -> dict[str, str]:
     """The figures as files that the Markdown form names."""
     pictures = [block for block in page.blocks if isinstance(block, Figure)]
-    return {f"figures/{picture.name}.svg": picture.svg for picture in pictures}
+    return {f"{page.figures}/{picture.name}.svg": picture.svg for picture in pictures}
 
 
-def _markdown(block: Block) -> str:
+def _markdown(block: Block, figures: str) -> str:
     match block:
         case Heading(text):
             return f"## {text}"
@@ -46,7 +50,7 @@ def _markdown(block: Block) -> str:
         case Code(text):
             return f"```yaml\n{text.rstrip()}\n```"
         case Figure(name, caption, _):
-            return f"![{_cell(caption)}](figures/{quote(name)}.svg)"
+            return f"![{_cell(caption)}]({quote(figures)}/{quote(name)}.svg)"
         case Table(header, rows):
             lines = [header, ["---"] * len(header), *rows]
             return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)

@@ -127,7 +127,8 @@ def test_a_report_by_one_number_of_shots_has_a_name_of_its_own(
     folder = ended(tmp_path)
     done = invoke("report", "kl_lr", "--by", "shot_1", "--format", "md")
     assert done.exit_code == 0, done.output
-    assert [path.name for path in (folder.root / "report").iterdir()] == ["report.en.shot_1.md"]
+    names = sorted(path.name for path in (folder.root / "report").iterdir())
+    assert names == ["figures.shot_1", "report.en.shot_1.md"]
     assert "77.5 %" in done.stdout
     assert invoke("report", "kl_lr", "--format", "md").stdout.count("75.0 %") == 1
 

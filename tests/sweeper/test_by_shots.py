@@ -49,7 +49,7 @@ def test_tests_and_corrections_work_on_it_unchanged() -> None:
     assert told.best.row.label == "trial 2"
     assert told.best.difference == pytest.approx(12 / 40)
     assert told.outcome == "better"
-    assert [found.row.label for found in told.winners.values()] == ["trial 2"]
+    assert [found.entry.row.label for found in told.winners.values()] == ["trial 2"]
 
 
 def test_the_held_out_best_is_that_number_of_shots_own() -> None:
