@@ -14,7 +14,7 @@ from sweeper.evidence import Evidence, Scored
 from sweeper.ranking import score_text, shown
 from sweeper.space import Value
 from sweeper.statistics.intervals import bca_intervals
-from sweeper.statistics.sign_flip import sign_flip_p
+from sweeper.statistics.sign_flip import sign_flip_p, told_p
 
 LEFT_OUT = "..."
 
@@ -168,7 +168,7 @@ def _verdict(found: Comparison, goal: str) -> Iterator[str]:
         yield f"{told}; without scores of the same questions no test can tell whether that is much"
         return
     low, high = (scale * end for end in found.interval)
-    yield f"{told}: 95 % interval [{low:.2f}, {high:.2f}], p = {found.p:.3g} (paired sign flips)"
+    yield f"{told}: 95 % interval [{low:.2f}, {high:.2f}], {told_p(found.p)} (paired sign flips)"
     yield "this p is for two rows chosen beforehand; `sweeper report` corrects for all of them"
     if found.other_choices is not None:
         yield f"other shots for {100 * found.other_choices:.1f} % of the questions"

@@ -21,7 +21,7 @@ from sweeper.reading import read_study
 from sweeper.recorder import log_held_out
 from sweeper.records import TrialRecord
 from sweeper.session import STOPPING, OpenLauncher
-from sweeper.statistics.sign_flip import sign_flip_p
+from sweeper.statistics.sign_flip import sign_flip_p, told_p
 from sweeper.tracking import open_mlflow
 from sweeper.verdict import holds_out
 from sweeper.workspace import StudyFolder, Workspace, read_result
@@ -158,4 +158,4 @@ def _tested(best: Scored | None, baseline: Scored | None) -> Iterator[str]:
         yield "scores by question could not be read: nothing is tested"
         return
     p = sign_flip_p((best.scores - baseline.scores).mean(axis=1))
-    yield f"{best.label} against the baseline: p = {p:.2g} (paired sign-flip test)"
+    yield f"{best.label} against the baseline: {told_p(p)} (paired sign-flip test)"

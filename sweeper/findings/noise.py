@@ -38,7 +38,9 @@ def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Fi
             facts={
                 "questions": assessment.questions,
                 "seen": f"{100 * best.difference:+.2f}",
-                "detectable": f"{100 * assessment.detectable:.1f}",
+                "detectable": "∞"
+                if math.isinf(assessment.detectable)
+                else f"{100 * assessment.detectable:.1f}",
                 "needed": _count(math.inf if needed is None else needed),
             },
             change=_more_questions(evidence, needed),

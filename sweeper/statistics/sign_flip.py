@@ -10,6 +10,7 @@ from sweeper.statistics.resampling import Floats, flipped_sums, matrix
 FLIPS = 100_000
 _LATTICE = 7200  # holds tenths and thirds averaged over 1-4 numbers of shots, and over 1-5 seeds
 _ROUNDING = 1e-6  # of scores kept in single precision
+_RESOLUTION = 1e-12  # of the transform: smaller chances are not told apart from it
 _REACH = 9.0  # standard deviations: a sum of flips is farther out with a chance below 1e-17
 
 
@@ -30,8 +31,8 @@ def sign_flip_p_values(differences: Floats, *, flips: int = FLIPS, seed: int = 0
     If both settings are as good, the sign of each question's difference is a coin's (Fisher 1935).
     Exact where the differences of a row lie on a lattice, as VQA scores do: the distribution of
     the sum is the convolution of its parts, hence the product of their cosines, turned back by a
-    Fourier transform (exact to 1e-12). Else by random flips, the observed one counted among them;
-    rows without a lattice share their flips.
+    Fourier transform. That is exact to 1e-12, and no p-value is smaller unless all signs are alike.
+    Else by random flips, the observed one counted among them; rows without a lattice share them.
 
     Args:
         differences: By setting and question. Shape: ``(K, Q)``.
@@ -53,6 +54,11 @@ def sign_flip_p_values(differences: Floats, *, flips: int = FLIPS, seed: int = 0
     if rough:
         p_values[rough] = _random_p(differences[rough], flips, seed)
     return p_values
+
+
+def told_p(p: float) -> str:
+    """A p-value for people; what lies below the test's resolution is bounded."""
+    return f"p <= {p:.2g}" if p <= _RESOLUTION else f"p = {p:.2g}"
 
 
 def _random_p(differences: Floats, flips: int, seed: int) -> Floats:
@@ -85,13 +91,14 @@ def _exact_p(steps: NDArray[np.int64]) -> float:
         return 1.0
     total = int((sizes * counts).sum())
     reach = min(total, math.ceil(_REACH * math.sqrt(float((sizes**2 * counts).sum()))))
-    smallest = math.ldexp(1.0, 1 - int(counts.sum()))  # all signs alike
+    if observed == total:  # all signs alike
+        return math.ldexp(1.0, 1 - int(counts.sum()))
     if observed > reach:
-        return smallest
+        return _RESOLUTION
     length = 1 << (2 * reach + 1).bit_length()
     angles = 2.0 * np.pi * np.arange(length // 2 + 1) / length
     transform = np.ones(len(angles))
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         transform *= np.cos(size * angles) ** count
     chances = np.clip(np.fft.irfft(transform, length), 0.0, None)  # of a sum s at index s
-    return min(1.0, max(2.0 * float(chances[observed : reach + 1].sum()), smallest))
+    return min(1.0, max(2.0 * float(chances[observed : reach + 1].sum()), _RESOLUTION))

@@ -129,8 +129,8 @@ def test_a_report_by_one_number_of_shots_has_a_name_of_its_own(
     assert done.exit_code == 0, done.output
     names = sorted(path.name for path in (folder.root / "report").iterdir())
     assert names == ["figures.shot_1", "report.en.shot_1.md"]
-    assert "77.5 %" in done.stdout
-    assert invoke("report", "kl_lr", "--format", "md").stdout.count("75.0 %") == 1
+    assert "77.50 %" in done.stdout
+    assert invoke("report", "kl_lr", "--format", "md").stdout.count("75.00 %") == 1
 
 
 def test_the_stage_of_the_chosen_trial_is_kept_beside_those_of_highest_and_baseline(

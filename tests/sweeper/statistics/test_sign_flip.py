@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sweeper.statistics.sign_flip import sign_flip_p, sign_flip_p_values
+from sweeper.statistics.sign_flip import sign_flip_p, sign_flip_p_values, told_p
 
 VQA = [0.0, 0.3, 0.6, 0.9, 1.0]
 
@@ -53,6 +53,14 @@ def test_many_questions_are_convolved_to_the_last_whole_number(lead: float, ques
     extreme = sum(ways for total, ways in counts.items() if abs(total) >= observed)
     expected = extreme / (1 << questions)
     assert sign_flip_p(steps / 40) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_a_chance_below_the_resolution_is_bounded_not_invented() -> None:
+    # 282 questions gained and 68 lost: 11.4 standard deviations, p about 2e-30 and not 2^-349
+    differences = np.repeat([0.25, -0.25], [282, 68])
+    assert sign_flip_p(differences) == 1e-12
+    assert told_p(sign_flip_p(differences)) == "p <= 1e-12"
+    assert told_p(0.04231) == "p = 0.042"
 
 
 def test_all_signs_alike_leave_the_smallest_chance_there_is() -> None:
