@@ -37,7 +37,7 @@ Generator = np.random.Generator
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print all tables; about eight minutes on one core."""
+    """Print all tables; about seven minutes of one core."""
     parser = argparse.ArgumentParser(prog="statistics.py", description=__doc__)
     parser.add_argument("--workspace", type=Path, default=Path(), help="holds a finished kl_lr")
     parser.add_argument("--quick", action="store_true", help="a tenth of the studies")
