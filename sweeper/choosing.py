@@ -207,7 +207,7 @@ def _untold(rivals: Sequence[Scored], evidence: Evidence, weighed: "Assessment")
 
     entries = {entry.row.label: entry for entry in weighed.rows}
     known = [entries[row.label] for row in rivals]
-    best = [entry for entry in known if entry.may_be_best]
+    best = [entry for entry in known if entry.may_be_best] or known[:1]
     sign = 1.0 if evidence.config.goal == "maximize" else -1.0
     baseline = evidence.baseline
     if baseline is None or not asked_alike([baseline], rivals[0]):

@@ -368,8 +368,7 @@ def confirm(study: str, top: int) -> None:
         open_launcher=open_launcher,
         say=lambda line: click.echo(line, err=True),
     )
-    for line in done.lines:
-        click.echo(line)
+    click.echo("\n".join(done.lines))
     raise SystemExit(done.exit_code)
 
 
@@ -407,9 +406,7 @@ def export(
     from sweeper.reading import read_study
 
     if everything and (trial, checkpoint, trial_dir, by) != (None, None, None, None):
-        raise UsageError(
-            "--all lists every trial; leave out --trial, --checkpoint, --trial-dir and --by"
-        )
+        raise UsageError("--all lists every trial; leave out --trial, --by and folders to write")
     if trial is not None and by is not None:
         raise UsageError("--by chooses the trial, and --trial names one; leave one out")
     if checkpoint_form == "lab" and checkpoint is None:
@@ -421,11 +418,10 @@ def export(
     if everything:
         click.echo(all_trials(config, records), nl=False)
         return
-    found = None
-    if trial is None:
-        found = best_trial(folder, config, records, by=by, count_ties=True)
+    named = trial is not None
+    found = None if named else best_trial(folder, config, records, by=by, count_ties=True)
     chosen = configuration(config, records, found, trial=trial)
-    for line in () if found is None else found.lines:
+    for line in found.lines if found is not None else ():
         click.echo(line, err=True)
     if checkpoint is not None:
         told = write_checkpoint(
