@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sweeper.assessment import Assessment
+from sweeper.assessment import ROUNDING, Assessment
 from sweeper.evidence import Evidence
 from sweeper.findings import Finding
 from sweeper.findings.texts import Language
@@ -72,7 +72,12 @@ def _leader(evidence: Evidence, assessment: Assessment, language: Language) -> s
     kind: str = assessment.outcome
     if kind == "alone" and assessment.baseline is None:
         kind = "alone_without"
+    behind = [e.row.score for e in assessment.rows if e.row.score < best.row.score - ROUNDING]
+    if kind == "alone" and assessment.needed_range is not None and behind:
+        kind = "alone_untested"
     return TEXTS[language][kind].format(
+        lead=difference(best.row.score - max(behind, default=best.row.score), goal),
+        questions=assessment.questions,
         best=label(best, evidence.config),
         score=exact(best.row.score, goal),
         settings=assessment.settings,

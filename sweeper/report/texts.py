@@ -11,6 +11,9 @@ TEXTS: dict[Language, dict[str, str]] = {
         "nothing": "No trial is complete yet: nothing can be said.",
         "alone": "The best of {settings} settings is {best} with {score}: no setting beats the "
         "baseline.",
+        "alone_untested": "The best of {settings} settings is {best} with {score}, {lead} points ahead "
+        "of the next; on {questions} questions without scores by question that cannot be told from "
+        "nothing.",
         "alone_without": "The best of {settings} settings is {best} with {score}; the study names no "
         "baseline to compare it with.",
         "identical": "{best} scores {score}, exactly as the baseline does: there is no difference.",
@@ -104,6 +107,8 @@ TEXTS: dict[Language, dict[str, str]] = {
         "alarmed": "警报：{alarms}。在解决此问题之前，以下内容均不可信。",
         "nothing": "还没有完成的试验：尚无结论。",
         "alone": "{settings} 个设置中最好的是 {best}，得分 {score}：没有设置优于基准。",
+        "alone_untested": "{settings} 个设置中最好的是 {best}，得分 {score}，比次好者高 {lead} 个百分点；"
+        "只有 {questions} 个问题且没有逐题分数，该差异无法与零区分。",
         "alone_without": "{settings} 个设置中最好的是 {best}，得分 {score}；本研究没有指定基准。",
         "identical": "{best} 得分 {score}，与基准完全相同：没有差异。",
         "untold": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference} 个百分点，"
