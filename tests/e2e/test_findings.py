@@ -124,6 +124,7 @@ def test_a_step_too_small_and_a_kl_of_dropout_are_found(tmp_path: Path, database
         "step_too_small",
         "kl_is_noise",
         "kl_whatever_kl_beta",
+        "kl_too_strong",
         "advantages_cut_away",
     }
     assert float(found["step_too_small"].facts["factor"]) > 1000
@@ -135,7 +136,7 @@ def test_a_step_too_small_and_a_kl_of_dropout_are_found(tmp_path: Path, database
 
 def test_policies_that_went_too_far_are_found(tmp_path: Path, database: Path) -> None:
     found = found_in(tmp_path, LEARNED + WILD)
-    assert set(found) >= {"diverged", "representation_damaged"}
+    assert set(found) >= {"diverged", "representation_damaged", "overfitting"}
     assert float(found["diverged"].facts["kl"]) > 10
 
 
@@ -149,6 +150,8 @@ def test_what_is_not_applied_adapted_or_left_to_seeds_is_found(
     assert set(found) >= {
         "kl_beta_adapted",
         "kl_without_effect",
+        "lead_of_epochs",
+        "too_few_questions",
         "unstable_seeds",
         "advantages_without_signal",
     }
