@@ -124,7 +124,6 @@ def test_a_step_too_small_and_a_kl_of_dropout_are_found(tmp_path: Path, database
         "step_too_small",
         "kl_is_noise",
         "kl_whatever_kl_beta",
-        "kl_too_strong",
         "advantages_cut_away",
     }
     assert float(found["step_too_small"].facts["factor"]) > 1000

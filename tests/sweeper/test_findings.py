@@ -83,6 +83,17 @@ def test_a_validation_loss_that_ranks_otherwise_is_told() -> None:
     assert found.facts["agreement"] == "-1.00"
 
 
+@pytest.mark.parametrize(
+    ("of_kl", "kind"), [(0.001, "kl_without_effect"), (0.5, None), (2.0, "kl_too_strong")]
+)
+def test_the_kl_term_is_weighed_against_the_rewards(of_kl: float, kind: str | None) -> None:
+    norms = {"gradient_norm_kl": of_kl, "gradient_norm_ppo": 1.0}
+    found = found_in(evidence([curve(row(1, answers(20)), 0.5, **norms)]))
+    assert [k for k in ("kl_without_effect", "kl_too_strong") if k in found] == (
+        [] if kind is None else [kind]
+    )
+
+
 def test_calls_for_settings_far_behind_are_counted() -> None:
     best, behind = (replace(row(n, answers(k)), calls=100) for n, k in ((1, 36), (2, 20)))
     found = found_in(evidence([best, behind]))["calls_without_a_chance"]

@@ -24,9 +24,9 @@ from trainer.train import train
 
 JUDGE = """
 import json, sys
-from safetensors.torch import load_file
+from safetensors.numpy import load_file  # torch would take a second each time
 weights = load_file(sys.argv[1])
-size = sum(float(tensor.abs().sum()) for tensor in weights.values())
+size = sum(float(abs(tensor).sum()) for tensor in weights.values())
 print(json.dumps({"accuracy": {str(s): size * s % 1 for s in (1, 2, 3, 4)}, "questions": 200}))
 """
 
