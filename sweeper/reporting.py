@@ -1,6 +1,6 @@
 """Reports and suggested studies: from a study's folder to files."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from sweeper.assessment import Assessment, assess
 from sweeper.by_shots import by_shots
@@ -70,7 +70,8 @@ def write_report(
     written = [f"wrote {place / file}" for file in files if "/" not in file]
     sentences = verdict(evidence, assessment, found, language)
     artifacts = {f"{FOLDER}/{file}": text for file, text in files.items()}
-    told = _log(folder, evidence.config, workspace, artifacts, sentences)
+    note = None if by is not None else "\n\n".join([evidence.config.question, *sentences])
+    told = _log(folder, evidence.config, workspace, artifacts, note)
     return [*sentences, *written, told]
 
 
@@ -79,7 +80,7 @@ def _log(
     config: StudyConfig,
     workspace: Workspace,
     artifacts: Mapping[str, str],
-    sentences: Sequence[str],
+    note: str | None,
 ) -> str:
     """Attach the report to the study's run in MLflow; say whether that was possible."""
     try:
@@ -89,7 +90,6 @@ def _log(
             return "not in MLflow: no `sweeper run` of this study has been there yet"
         with folder.locked():
             tracking = open_mlflow(config, workspace.root)
-            note = "\n\n".join([config.question, *sentences])
             known = tracking.attach(folder.name, study_id=study_id, artifacts=artifacts, note=note)
     except StudyLockedError:
         return "not in MLflow yet: a driver works on this study; report again when it has ended"

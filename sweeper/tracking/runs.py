@@ -227,7 +227,7 @@ class Tracking:
             study: Its name.
             study_id: As ``study_run`` was given it.
             artifacts: Text by the path it gets; replaces an older one.
-            note: Markdown that replaces the description.
+            note: Markdown that replaces the description; None leaves it.
 
         Returns:
             Whether there is such a run: users delete runs on MLflow's page.
@@ -240,7 +240,8 @@ class Tracking:
                 return False
             for name, content in artifacts.items():
                 self._client.log_text(run.info.run_id, content, name)
-            self._log(run.info.run_id, tags={"mlflow.note.content": note})
+            if note is not None:
+                self._log(run.info.run_id, tags={"mlflow.note.content": note})
         return True
 
     def log_datasets(self, run_id: str, digests: Mapping[str, str]) -> None:
