@@ -220,7 +220,9 @@ class Tracking:
                 self._log(run_id, tags={"mlflow.note.content": note})
             self._client.set_terminated(run_id, status=status, end_time=self._milliseconds(ended))
 
-    def attach(self, study: str, *, study_id: str, artifacts: Mapping[str, str], note: str) -> bool:
+    def attach(
+        self, study: str, *, study_id: str, artifacts: Mapping[str, str], note: str | None = None
+    ) -> bool:
         """Add to the run of a study that no driver works on, and leave its status as it is.
 
         Args:
