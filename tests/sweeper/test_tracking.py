@@ -505,3 +505,20 @@ def test_two_drivers_that_open_a_fresh_database_at_once_share_it_and_say_nothing
     first, second = (driver.communicate(timeout=300) for driver in drivers)
     assert first == second == ("1\n", "")
     assert sorted(path.name for path in folder.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+
+
+def test_a_report_is_attached_to_the_study_and_changes_nothing_else(
+    tracking: "Tracking", client: "MlflowClient", database: Path
+) -> None:
+    parent = tracking.study_run("kl_lr", study_id="abc", description="how far?")
+    tracking.finish_study(parent, status="FINISHED", ended=1000.0)
+    later = open_again(database, now=2000.0)
+    files = {"report/report.en.md": "# Study"}
+    assert later.attach("kl_lr", study_id="abc", artifacts=files, note="better")
+    run = client.get_run(parent)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", 1_000_000)
+    assert run.data.tags["mlflow.note.content"] == "better"
+    assert [file.path for file in client.list_artifacts(parent, "report")] == list(files)
+    assert later.attach("kl_lr", study_id="abc", artifacts={})
+    assert client.get_run(parent).data.tags["mlflow.note.content"] == "better"
+    assert not later.attach("kl_lr", study_id="another", artifacts=files)
