@@ -150,6 +150,7 @@ def print_summary(summary: Summary, console: Console) -> None:
         lines.append("interrupted; the same command goes on from here")
     lines.append(f"compare: mlflow ui     then {summary.link}")
     if trials:
+        lines.append(f"report:  sweeper report {shlex.quote(summary.study)}")
         lines.append(f"export:  sweeper export {shlex.quote(summary.study)}")
     console.print(Text("\n".join(lines)), soft_wrap=True)
 

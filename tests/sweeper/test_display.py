@@ -70,6 +70,7 @@ trial 2                0.001      2   none  50.0   50.0    50.0    50.0    50.0 
 on 800 held-out questions: start 50.0, baseline 55.0, best 62.5 %
 3 complete
 compare: mlflow ui     then http://127.0.0.1:5000/#/experiments/1
+report:  sweeper report kl_lr
 export:  sweeper export kl_lr""".splitlines()
 
 
