@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainer.encoding import Rows
 from trainer.policy import MASKED_LOGIT, PointerSelector
-from trainer.tasks import QuestionSet
+from trainer.tasks import RecordedRollouts
 
 AT_ONCE = 256  # questions: bounds memory
 FLIPPED = 0.1  # share of the questions that `step_factor` is to flip
@@ -32,26 +32,21 @@ class FlipMargins(NamedTuple):
 
 @torch.no_grad()
 def flip_margins(
-    start: PointerSelector,
-    policy: PointerSelector,
-    embeddings: Tensor,
-    questions: QuestionSet,
-    *,
-    steps: int,
+    start: PointerSelector, policy: PointerSelector, rows: Rows, rollouts: RecordedRollouts
 ) -> FlipMargins:
     """Hold the gaps of the choices of ``start`` against those that ``policy`` gives the same shots.
+
+    As many shots as a rollout has, for the queries that nothing is trained on.
 
     Args:
         start: As the phase began, in evaluation mode.
         policy: As it is now, in evaluation mode.
-        embeddings: On the policies' device. Shape: ``(M, D)``.
-        questions: Of the evaluation.
-        steps: Number of shots.
+        rows: On the policies' device.
+        rollouts: Those of the validation; only their questions are looked at.
     """
-    rows = Rows(embeddings)
-    parts = []
-    for begin in range(0, len(questions.queries), AT_ONCE):
-        part = questions[begin : begin + AT_ONCE].to(embeddings.device)
+    steps, parts = rollouts.pointers.shape[1], []
+    for begin in range(0, len(rollouts.queries), AT_ONCE):
+        part = rollouts.questions[begin : begin + AT_ONCE]
         before = rows.encode(start, part)
         pointers = start.roll_out(before, steps=steps).pointers
         logits = start.step_logits(before, pointers)[:, 0]

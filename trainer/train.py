@@ -6,7 +6,6 @@ stages, evaluations, lines. Knows no study, no sampler, no tracking.
 """
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -171,9 +170,6 @@ def _line(
         _add_scores(metrics, training.evaluate(ref), training.spec)
     moved = training.shots(ref) != training.shots(training.phase_start(ref))
     metrics["moved_queries"] = float(moved.any(dim=1).double().mean())
-    if ref.phase == "grpo":
-        flips = training.flip_margins(ref)._asdict()
-        metrics |= {f"flip_{n}": v if math.isfinite(v) else None for n, v in flips.items()}
     calls = statistics.calls + spent + training.task.reader.calls - before
     return {
         "phase": ref.phase,

@@ -41,12 +41,11 @@ from trainer.errors import StageError
 from trainer.evaluate import (
     Evaluation,
     LoadPolicy,
-    asked_questions,
     evaluate_stage,
     is_scored,
     shots_of_stage,
 )
-from trainer.flips import FlipMargins, flip_margins
+from trainer.flips import flip_margins
 from trainer.grpo import GrpoPhase, grpo_epochs
 from trainer.lab_checkpoint import Checkpoint
 from trainer.policy import PointerSelector
@@ -116,20 +115,6 @@ class Training:
         return shots_of_stage(
             self.store, ref.key, self.spec, self.task, self.environment, load=self.load
         )
-
-    def flip_margins(self, ref: StageRef) -> FlipMargins:
-        """What it would take for a stage to choose otherwise than the start of its phase."""
-        start, policy = (
-            self.load(
-                self.store.folder(stage.key),
-                num_heads=self.spec.policy.num_heads,
-                device=self.environment.device,
-            )
-            for stage in (self.phase_start(ref), ref)
-        )
-        evaluate = self.spec.evaluate
-        questions = asked_questions(self.task, evaluate)
-        return flip_margins(start, policy, self.embeddings, questions, steps=max(evaluate.shots))
 
     def phase_start(self, ref: StageRef) -> StageRef:
         """The stage from which the phase of ``ref`` begins."""
@@ -276,6 +261,7 @@ def _train_phase(
     validation_rewards = reward_of(recorded["validate"], settings)
     rows = Rows(training.embeddings)
     start = training.read(training.phase_start(ref))
+    started = _policy_of(start, spec, training.environment.device)
     anchor = _anchor(training, settings, ref)
     clock, calls = time.monotonic(), task.reader.calls
     for epoch, statistics in enumerate(
@@ -295,6 +281,9 @@ def _train_phase(
             **_drift_metrics(start.tensors[POLICY], weights),
             "training_reader_calls": (task.reader.calls - calls).needed,
         }
+        if isinstance(settings, GrpoSpec):
+            flips = flip_margins(started.eval(), policy.eval(), rows, recorded["validate"])
+            measured |= {f"flip_{name}": value for name, value in flips._asdict().items()}
         if isinstance(settings, GrpoSpec) and _drops_out(settings):
             reference = _policy_of(training.read(anchor), spec, training.environment.device)
             distance = validation_kl(policy, reference, recorded["validate"], rows)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from fakes.toy_task import ToyTask
 
-from trainer.flips import flip_margins, margins
+from trainer.encoding import Rows
+from trainer.flips import FlipMargins, flip_margins, margins
 from trainer.policy import MASKED_LOGIT, PointerSelector
 
 
@@ -48,9 +49,13 @@ def moved_by(start: PointerSelector, scale: float) -> PointerSelector:
     return PointerSelector.from_state_dict(weights).eval()
 
 
-def test_a_policy_that_did_not_move_never_flips(start: PointerSelector) -> None:
+def flips(start: PointerSelector, policy: PointerSelector) -> FlipMargins:
     task = ToyTask()
-    found = flip_margins(start, start, task.embeddings, task.questions("select"), steps=4)
+    return flip_margins(start, policy, Rows(task.embeddings), task.record_rollouts("train"))
+
+
+def test_a_policy_that_did_not_move_never_flips(start: PointerSelector) -> None:
+    found = flips(start, start)
     assert found.margin > 0.0
     assert found.moved == 0.0
     assert math.isinf(found.step_factor)
@@ -59,14 +64,10 @@ def test_a_policy_that_did_not_move_never_flips(start: PointerSelector) -> None:
 def test_the_factor_tells_how_far_to_go_until_a_tenth_of_the_choices_flip(
     start: PointerSelector,
 ) -> None:
-    task = ToyTask()
-    questions = task.questions("select")
-    near = flip_margins(start, moved_by(start, 1e-4), task.embeddings, questions, steps=4)
-    assert near.step_factor > 3.0
-    factor = near.step_factor
+    factor = flips(start, moved_by(start, 1e-4)).step_factor
+    assert factor > 3.0
     before, just, beyond = (
-        flip_margins(start, moved_by(start, 1e-4 * f), task.embeddings, questions, steps=4)
-        for f in (0.5 * factor, 0.8 * factor, 1.3 * factor)
+        flips(start, moved_by(start, 1e-4 * f)) for f in (0.5 * factor, 0.8 * factor, 1.3 * factor)
     )
     assert before.step_factor == pytest.approx(2.0, rel=0.05)  # in proportion
     assert just.step_factor > 1.0 > beyond.step_factor
