@@ -189,20 +189,16 @@ class Recorder:
         for record in self._search.known:
             if self._store.has_imported(record.number):
                 continue
-            run_id = self._tracking.trial_run(
+            self._tracking.ended_trial(
                 self._parent_run,
                 name=f"imported {record.number}",
+                score=record.score,
+                accuracy={int(s): value for s, value in record.notes["accuracy"].items()},
                 params=complete_values(self._config.space, record.params),
                 tags={
                     "sweeper.origin": "imported",
                     "sweeper.source": record.notes["source"] or "not told",
                 },
-            )
-            self._tracking.finish_trial(
-                run_id,
-                status="FINISHED",
-                score=record.score,
-                accuracy={int(s): value for s, value in record.notes["accuracy"].items()},
                 ended=ended,
             )
             self._store.add_imported(record)
@@ -302,22 +298,18 @@ class Recorder:
         notes = from_record(whole.notes, whole.name, lines)
         notes |= {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
         notes |= self._seeds_of(prefix)
-        run_id = self._tracking.trial_run(
+        run_id = self._tracking.ended_trial(
             self._parent_run,
             name=f"trial {prefix.name}",
+            score=prefix.score,
+            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
+            metrics=call_metrics(notes["reader_calls"]),
             params=values,
             tags={
                 "sweeper.origin": "shared prefix",
                 "sweeper.source": f"trial {whole.name}",
                 "sweeper.stage": notes["stage"],
             },
-        )
-        self._tracking.finish_trial(
-            run_id,
-            status="FINISHED",
-            score=prefix.score,
-            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
-            metrics=call_metrics(notes["reader_calls"]),
             ended=lines[-1]["timing"]["ended"],
         )
         self._store.add(replace(prefix, notes={**notes, "run_id": run_id}))

@@ -127,6 +127,50 @@ class Tracking:
                 points=[Point(SCORE, math.nan, 0, 0)],
             )
 
+    def ended_trial(
+        self,
+        parent: str,
+        *,
+        name: str,
+        score: float | None,
+        accuracy: Mapping[int, float],
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, Value | None] | None = None,
+        tags: Mapping[str, str] | None = None,
+        ended: float | None = None,
+    ) -> str:
+        """Write the run of a trial that has ended already, and return its id.
+
+        The same as ``trial_run`` and ``finish_trial``, in half of the transactions; a run that was
+        begun before is completed by these.
+        """
+        if self._active_run(self._known.get((parent, name))) is not None:
+            run_id = self.trial_run(parent, name=name, params=params, tags=tags)
+            self.finish_trial(
+                run_id,
+                status="FINISHED",
+                score=score,
+                accuracy=accuracy,
+                metrics=metrics,
+                ended=ended,
+            )
+            return run_id
+        timestamp = self._milliseconds(ended)
+        points = _final_points(score, accuracy, metrics or {}, timestamp)
+        with _told(f"the run of {name} could not be written"):
+            run_id = self._create(
+                parent,
+                name,
+                run_name=name,
+                params=params or {},
+                tags=self._run_tags(name, {**(tags or {}), _PARENT: parent}),
+                points=points,
+            )
+            self._client.set_terminated(
+                run_id, status="FINISHED", end_time=max(timestamp, self._milliseconds())
+            )
+        return run_id
+
     def log_epochs(
         self, run_id: str, lines: Iterable[Mapping[str, Any]], *, groups: Sequence[str] = ()
     ) -> None:
@@ -165,13 +209,8 @@ class Tracking:
             tags: Such as the class of the failure.
             ended: Seconds since 1970, the time of all these numbers. Default: now.
         """
-        shots = {f"shot_{count}": value for count, value in sorted((accuracy or {}).items())}
-        finals = {**({} if score is None else {SCORE: score}), **shots, **(metrics or {})}
         timestamp = self._milliseconds(ended)
-        points = [
-            Point(metric_key(name), finite_or_nan(value), timestamp, 0)
-            for name, value in finals.items()
-        ]
+        points = _final_points(score, accuracy or {}, metrics or {}, timestamp)
         with _told("final numbers could not be logged"):
             self._log(run_id, points, tags=tags or {})
             begun = self._client.get_run(run_id).info.start_time  # may be opened after its job
@@ -307,7 +346,7 @@ class Tracking:
         A driver that died while it made the run left it without params and points: a known run
         gets those that it lacks. Those that it has stay, for MLflow refuses to change a param.
         """
-        tags = {**tags, _STUDY: self._study, view.STUDY_ID: self._study_id, _RUN: name}
+        tags = self._run_tags(name, tags)
         known = self._active_run(self._known.get((parent, name)))
         if known is not None:
             known_id: str = known.info.run_id
@@ -320,6 +359,20 @@ class Tracking:
                 tags=tags,
             )
             return known_id
+        return self._create(
+            parent, name, run_name=run_name, params=params, tags=tags, points=points
+        )
+
+    def _create(
+        self,
+        parent: str,
+        name: str,
+        *,
+        run_name: str,
+        params: Mapping[str, Value | None],
+        tags: Mapping[str, str],
+        points: Sequence[Point],
+    ) -> str:
         run = self._client.create_run(
             self.experiment_id,
             start_time=self._milliseconds(),
@@ -330,6 +383,10 @@ class Tracking:
         self._known[parent, name] = created
         self._log(created, points, params=params)
         return created
+
+    def _run_tags(self, name: str, tags: Mapping[str, str]) -> dict[str, str]:
+        """Tags by which a run is found again, beside its own."""
+        return {**tags, _STUDY: self._study, view.STUDY_ID: self._study_id, _RUN: name}
 
     def _active_run(self, run_id: str | None) -> Run | None:
         """The run if it still exists: users delete runs on MLflow's page."""
@@ -389,6 +446,21 @@ class Tracking:
 
     def _milliseconds(self, seconds: float | None = None) -> int:
         return round((self._now() if seconds is None else seconds) * 1000)
+
+
+def _final_points(
+    score: float | None,
+    accuracy: Mapping[int, float],
+    metrics: Mapping[str, float],
+    timestamp: int,
+) -> list[Point]:
+    """A trial's final numbers, the score first: MLflow compares runs by it."""
+    shots = {f"shot_{count}": value for count, value in sorted(accuracy.items())}
+    finals = {**({} if score is None else {SCORE: score}), **shots, **metrics}
+    return [
+        Point(metric_key(name), finite_or_nan(value), timestamp, 0)
+        for name, value in finals.items()
+    ]
 
 
 def _tag_texts(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:

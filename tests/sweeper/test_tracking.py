@@ -522,3 +522,26 @@ def test_a_report_is_attached_to_the_study_and_changes_nothing_else(
     assert later.attach("kl_lr", study_id="abc", artifacts={})
     assert client.get_run(parent).data.tags["mlflow.note.content"] == "better"
     assert not later.attach("kl_lr", study_id="another", artifacts=files)
+
+
+def test_a_trial_that_has_ended_is_written_at_once_as_if_it_had_been_opened_and_finished(
+    tracking: "Tracking", client: "MlflowClient", database: Path
+) -> None:
+    parent = tracking.study_run("kl_lr", study_id="abc")
+    told: dict[str, Any] = {"score": 0.75, "accuracy": {1: 0.5, 2: 1.0}, "params": {"lr": 1e-3}}
+    tags = {"sweeper.origin": "shared prefix"}
+    at_once = tracking.ended_trial(parent, name="trial 7@2", tags=tags, ended=900.0, **told)
+    opened = tracking.trial_run(parent, name="trial 8", params=told["params"], tags=tags)
+    tracking.finish_trial(
+        opened, status="FINISHED", score=0.75, accuracy=told["accuracy"], ended=900.0
+    )
+    one, other = client.get_run(at_once), client.get_run(opened)
+    assert one.data.metrics == other.data.metrics
+    assert one.data.params == other.data.params
+    assert one.info.status == other.info.status == "FINISHED"
+    assert one.info.end_time == other.info.end_time
+    assert one.data.tags.keys() == other.data.tags.keys()
+    assert latest_metrics(database, at_once)[0][0] == "score"
+    again = tracking.ended_trial(parent, name="trial 7@2", tags=tags, ended=900.0, **told)
+    assert again == at_once
+    assert history(client, at_once, "score") == [(0, 0.75, 900_000)]
