@@ -17,6 +17,7 @@ from trainer.answers.rows import read_value, row_keys, row_value
 from trainer.answers.store import Answer, Prompts
 from trainer.errors import AnswersError
 
+CACHE_KIB = 65_536  # of pages, as many as a million answers fill; by default few of them stay
 LOCKED_SECONDS = 60.0  # how long a writer waits for the others
 FORMAT = 1  # of the file; raised when its tables change
 _AT_ONCE = 1000  # keys a query
@@ -148,6 +149,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 def _checked(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Make the tables or check them. Raises sqlite3.DatabaseError where the file is damaged."""
     try:
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         [(version,)] = connection.execute("PRAGMA user_version")
         if version == 0:
             with connection:
