@@ -109,6 +109,7 @@ def _held_out(evidence: Evidence, assessment: Assessment, language: Language) ->
         return words["held_out"].format(scores=scores)
     return words["held_out_test"].format(
         scores=scores,
+        best=best.row.label,  # what the study's rule took, which need not be the highest
         difference=difference(best.difference, goal),
         interval=interval(best.difference_interval, goal),
         p=p_text(best.p),

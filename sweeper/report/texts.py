@@ -28,7 +28,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "unchosen": "What it would score on questions that did not choose it cannot be known from "
         "these numbers.",
         "held_out": "On the held-out questions, which chose nothing: {scores}.",
-        "held_out_test": "On the held-out questions, which chose nothing: {scores}; the best is "
+        "held_out_test": "On the held-out questions, which chose nothing: {scores}; {best} is "
         "{difference} points from the baseline ({interval}, p {p}).",
         "apart": "Rows of other evaluations are ranked with nothing here: {rows}.",
         "rules": "What each rule would take",
@@ -121,7 +121,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "（bootstrap 偏差校正，约偏低 {pessimism} 个百分点）。",
         "unchosen": "仅凭这些数字，无法知道它在未参与选择的问题上会得多少分。",
         "held_out": "在未参与选择的保留问题上：{scores}。",
-        "held_out_test": "在未参与选择的保留问题上：{scores}；最好者与基准相差 {difference} 个百分点（{interval}，p {p}）。",
+        "held_out_test": "在未参与选择的保留问题上：{scores}；{best} 与基准相差 {difference} 个百分点（{interval}，p {p}）。",
         "apart": "其他评估集的行不参与此处排名：{rows}。",
         "rules": "各规则会选择的设置",
         "rule": "规则",

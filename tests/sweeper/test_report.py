@@ -73,6 +73,13 @@ def test_the_verdict_is_three_sentences_and_an_alarm_comes_before_them() -> None
     assert told[0].startswith("Alarm: The evaluation cannot see what is trained.")
 
 
+def test_the_held_out_sentence_names_the_trial_that_was_confirmed() -> None:
+    held = {"best": row(2, answers(30)), "baseline": row(0, answers(25), kind="baseline")}
+    known = replace(study(), confirmed=held)
+    told = verdict(known, assess(known), [], "en")
+    assert "best 75.0 %; trial 2 is +12.50 points from the baseline" in told[2]
+
+
 def test_the_page_holds_controls_first_and_escapes_what_comes_from_outside() -> None:
     text = html(laid_out(study()))
     assert "<64>" not in text.replace("&lt;64&gt;", "")
