@@ -1,5 +1,4 @@
 import contextlib
-import os
 import resource
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
+from fakes.rights import without_rights
 
 from trainer.answers import Answer
 from trainer.answers.appended import AppendedAnswers, rows_of
@@ -192,18 +192,6 @@ def test_a_file_of_one_host_goes_on_where_it_is_shared(path: Path) -> None:
     filled(path).close()
     assert known(path) == ANSWERS
     assert AnswerFile(path).look_up("reader", PROMPTS) == ANSWERS
-
-
-@contextlib.contextmanager
-def without_rights() -> Iterator[None]:
-    """Be somebody who may not write everywhere: root may."""
-    own = os.geteuid()
-    if own == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(own)
 
 
 def test_a_read_only_store_answers_what_it_knows() -> None:

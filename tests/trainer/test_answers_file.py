@@ -1,13 +1,11 @@
-import contextlib
 import math
-import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes.rights import without_rights
 
 from trainer.answers import Answer, Prompts
 from trainer.answers import file as module
@@ -75,18 +73,6 @@ def test_a_locked_store_says_who_to_look_for(
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(AnswersError, match=r"answers\.db: .*locked; another program"):
         patient.look_up("reader", PROMPTS)
-
-
-@contextlib.contextmanager
-def without_rights() -> Iterator[None]:
-    """Be somebody who may not write everywhere: root may."""
-    own = os.geteuid()
-    if own == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(own)
 
 
 def test_a_read_only_store_says_so() -> None:
