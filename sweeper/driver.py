@@ -226,7 +226,7 @@ class Driver:
             elif self._resumable:
                 self._launch(self._store.record(self._resumable.pop(0)))
             elif (record := self._next_record()) is not None:
-                self._launch(record)
+                self._take_on(record)
             else:
                 break
             launched = True
@@ -249,7 +249,7 @@ class Driver:
         )
 
     def _next_record(self) -> TrialRecord | None:
-        """Propose the next trial and write its row; None where there is none, or not yet."""
+        """Propose the next trial; None where there is none, or not yet."""
         number = len(self._store.proposals())
         history = self.records()
         if self._ended_early or number >= self._config.trials:
@@ -267,23 +267,26 @@ class Driver:
         if proposal is None:
             self._end_early(f"every setting of the space has been tried, in {number} trials")
             return None
-        record = open_record(self._config, number, proposal)
-        self._store.add(record)
-        return record
+        return open_record(self._config, number, proposal)
 
     def _end_early(self, reason: str) -> None:
         self._ended_early = True
         self._progress.say(f"the search ends here: {reason}")
 
+    def _take_on(self, record: TrialRecord) -> None:
+        """Write a proposal's row: whole, where another trial has the answer; else to be trained."""
+        known = answered_before(self._search, record, self.records())
+        if known is None:
+            self._store.add(record)
+            self._launch(record)
+            return
+        verdict = self._recorder.answer(record, known)
+        self._progress.say(self._done_line(record.number, verdict, seconds=0.0))
+
     def _launch(self, record: TrialRecord) -> None:
-        """Open the trial's MLflow run; answer it from the record, or begin with its first job."""
+        """Open the trial's MLflow run and begin with its first job."""
         run_id = self._recorder.open(record)
         trial = _OpenTrial(number=record.number, run_id=run_id, started=time.time())
-        known = answered_before(self._search, record, self.records())
-        if known is not None:
-            verdict = self._recorder.answer(record.number, run_id, known)
-            self._progress.say(self._done_line(trial, verdict))
-            return
         self._open[record.number] = trial
         self._begin_job(trial)
 
@@ -454,9 +457,10 @@ class Driver:
             started=trial.started,
             ended=trial.ended,
         )
-        self._progress.say(self._done_line(trial, verdict))
+        seconds = time.time() - trial.started
+        self._progress.say(self._done_line(trial.number, verdict, seconds=seconds))
 
-    def _done_line(self, trial: _OpenTrial, verdict: Verdict) -> str:
+    def _done_line(self, number: int, verdict: Verdict, *, seconds: float) -> str:
         ended = sum(r.state is not TrialState.RUNNING for r in self._store.proposals())
         outcome = (
             verdict.state.value
@@ -466,9 +470,9 @@ class Driver:
         if verdict.failure is not None:
             outcome = f"failed ({verdict.failure}): {verdict.reason};"
         return (
-            f"[{ended}/{self._config.trials}] trial {trial.number} {outcome} "
-            f"{params_text(self._store.record(trial.number).notes['values'])} "
-            f"({time.time() - trial.started:.1f} s)"
+            f"[{ended}/{self._config.trials}] trial {number} {outcome} "
+            f"{params_text(self._store.record(number).notes['values'])} "
+            f"({seconds:.1f} s)"
         )
 
     def _write_state(self, state: str, *, best: TrialRecord | None = None, **more: Any) -> None:

@@ -162,23 +162,43 @@ class Recorder:
             notes |= {"reason": verdict.reason}
         self._told(number, verdict, notes)
 
-    def answer(self, number: int, run_id: str, known: TrialRecord) -> Verdict:
-        """Answer a trial from the record of another one, without a job; its curves are there."""
-        for epoch, score in known.intermediate.items():
-            self._store.report(number, epoch, score)
-        notes = from_record(known.notes, known.name, self.lines_of(known))
-        notes |= {name: known.notes[name] for name in ("seeds", "spread") if name in known.notes}
-        self._tracking.finish_trial(
-            run_id,
-            status="FINISHED",
+    def answer(self, record: TrialRecord, known: TrialRecord) -> Verdict:
+        """Write a proposal that another trial has answered, without a job; its curves are there.
+
+        Run and row are written whole: a driver that dies between them proposes it again.
+        """
+        notes = {
+            **record.notes,
+            **from_record(known.notes, known.name, self.lines_of(known)),
+            **{name: known.notes[name] for name in ("seeds", "spread") if name in known.notes},
+            "origin": "cached",
+            "seconds": 0.0,
+        }
+        run_id = self._tracking.ended_trial(
+            self._parent_run,
+            name=f"trial {record.number}",
+            number=record.number,
             score=known.score,
             accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
             metrics=_final_metrics(notes),
-            tags={"sweeper.origin": "cached", "sweeper.source": f"trial {known.name}"},
+            params=record.notes["values"],
+            tags={
+                "sweeper.proposed": record.notes["proposed"],
+                "sweeper.origin": "cached",
+                "sweeper.source": f"trial {known.name}",
+            },
         )
-        verdict = Verdict(state=TrialState.COMPLETE, score=known.score)
-        self._told(number, verdict, {**notes, "origin": "cached", "seconds": 0.0})
-        return verdict
+        self._store.add(
+            replace(
+                record,
+                state=TrialState.COMPLETE,
+                score=known.score,
+                intermediate=dict(known.intermediate),
+                notes={**notes, "run_id": run_id},
+            )
+        )
+        self.add_prefixes()
+        return Verdict(state=TrialState.COMPLETE, score=known.score)
 
     def add_imported(self, ended: float) -> None:
         """Show what the sampler knew before trial 0 beside the trials, once: in MLflow and Optuna.

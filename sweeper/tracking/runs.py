@@ -114,7 +114,6 @@ class Tracking:
             tags: Written at every opening.
             run_id: The run that the trial had before, if known.
         """
-        numbered = {} if number is None else {"sweeper.trial": str(number)}
         if run_id is not None:
             self._known[parent, name] = run_id
         with _told(f"the run of {name} could not be opened"):
@@ -123,7 +122,7 @@ class Tracking:
                 name,
                 run_name=name,
                 params=params or {},
-                tags={**(tags or {}), **numbered, _PARENT: parent},
+                tags={**(tags or {}), **_numbered(number), _PARENT: parent},
                 points=[Point(SCORE, math.nan, 0, 0)],
             )
 
@@ -132,6 +131,7 @@ class Tracking:
         parent: str,
         *,
         name: str,
+        number: int | None = None,
         score: float | None,
         accuracy: Mapping[int, float],
         metrics: Mapping[str, float] | None = None,
@@ -145,7 +145,7 @@ class Tracking:
         begun before is completed by these.
         """
         if self._active_run(self._known.get((parent, name))) is not None:
-            run_id = self.trial_run(parent, name=name, params=params, tags=tags)
+            run_id = self.trial_run(parent, name=name, number=number, params=params, tags=tags)
             self.finish_trial(
                 run_id,
                 status="FINISHED",
@@ -163,7 +163,7 @@ class Tracking:
                 name,
                 run_name=name,
                 params=params or {},
-                tags=self._run_tags(name, {**(tags or {}), _PARENT: parent}),
+                tags=self._run_tags(name, {**(tags or {}), **_numbered(number), _PARENT: parent}),
                 points=points,
             )
             self._client.set_terminated(
@@ -446,6 +446,10 @@ class Tracking:
 
     def _milliseconds(self, seconds: float | None = None) -> int:
         return round((self._now() if seconds is None else seconds) * 1000)
+
+
+def _numbered(number: int | None) -> dict[str, str]:
+    return {} if number is None else {"sweeper.trial": str(number)}
 
 
 def _final_points(
