@@ -69,6 +69,18 @@ enqueue: [{clip: 0.1, kl_beta: 0.1, epochs: 1}, {clip: 0.1, kl_beta: 0.001, epoc
 trials: 3
 seeds: [0, 1]
 """
+EDGE = """\
+    - grpo: {lr: "${lr}", kl_beta: "${kl_beta}", epochs: 15}
+parameters:
+  lr: {min: 1e-5, max: 1e-2, log: true}
+  kl_beta: {values: [0.01, 1e+38]}
+baseline: {lr: 1e-5, kl_beta: 0.01}
+enqueue:
+  - {lr: 1e-4, kl_beta: 0.01}
+  - {lr: 1e-2, kl_beta: 1e+38}
+  - {lr: 1e-2, kl_beta: 0.01}
+trials: 4
+"""
 HEALTHY = """\
     - grpo: {lr: "${lr}", kl_beta: "${kl_beta}", epochs: 3, freeze: "${freeze}"}
 parameters:
@@ -103,10 +115,10 @@ def run(folder: Path, text: str, trainer: str) -> subprocess.CompletedProcess[st
     )
 
 
-def found_in(folder: Path, text: str) -> dict[str, Finding]:
+def found_in(folder: Path, text: str, *, code: int = 0) -> dict[str, Finding]:
     """Run a study and return what was found, by kind; what is suggested must be a study."""
     done = run(folder, text, "toy_trainer.py")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     study = Workspace(folder).study("faulty")
     evidence = gather(study)
     assert not evidence.lost
@@ -155,6 +167,13 @@ def test_what_is_not_applied_adapted_or_left_to_seeds_is_found(
         "advantages_without_signal",
     }
     assert found["kl_beta_adapted"].facts["asked"] == "0.001"
+
+
+def test_the_edge_of_a_range_and_lost_trials_are_found(tmp_path: Path, database: Path) -> None:
+    found = found_in(tmp_path, HEAD + EDGE, code=1)
+    assert found["best_at_the_edge"].change == {"parameters.lr.max": 0.1}
+    assert found["lost_trials"].facts["classes"] == "not_finite 1"
+    assert "calls_without_a_chance" in found
 
 
 def test_a_healthy_study_alarms_nobody(tmp_path: Path, database: Path) -> None:
