@@ -42,6 +42,9 @@ if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.tracking.runs import Tracking
 
 
+EPOCHS_SECONDS = 1.0  # MLflow gets the epochs of so long in one batch, of 20 ms or more each
+
+
 class Progress(Protocol):
     """Where the driver tells what happens."""
 
@@ -68,6 +71,8 @@ class _OpenTrial:
     attempt: int = 1
     job_id: JobId | None = None  # None: its result was found on disk
     offset: int = 0  # bytes of metrics.jsonl that were read
+    unlogged: list[Mapping[str, Any]] = field(default_factory=list)  # epochs that MLflow lacks
+    log_after: float = 0.0  # on the monotonic clock
     pruned: bool = False
     waits_for: str | None = None  # the stage that another job is making; holds no slot meanwhile
     ended: float | None = None  # of the last epoch, seconds since 1970
@@ -303,6 +308,7 @@ class Driver:
             trial.curves_run = self._recorder.open_seed(trial.run_id, record, seed)
         trial.curves.append({})
         trial.attempt, trial.offset, trial.job_id = 1, 0, None
+        trial.log_after = time.monotonic() + EPOCHS_SECONDS
         rival = None
         if trial.spec.evaluate.race:
             rival = best_before(self._search, trial.number, self.records())
@@ -335,6 +341,7 @@ class Driver:
         """Read what a trial wrote; files that make no sense fail that trial alone."""
         try:
             news = self._copy_epochs(trial)
+            self._log_epochs(trial, now=status.is_terminal)
             if status.is_terminal:
                 self._settle(trial, status)
             elif news:
@@ -351,12 +358,12 @@ class Driver:
             self._write_state("running")
 
     def _copy_epochs(self, trial: _OpenTrial) -> bool:
-        """Copy new epochs to MLflow and Optuna; ask the pruner after each of the last phase.
+        """Copy new epochs to Optuna; ask the pruner after each of the last phase.
 
         Of several seeds the pruner sees the first, and the study learns their means at the end.
         """
         lines, trial.offset = read_metrics(trial.folder, offset=trial.offset)
-        self._recorder.log_epochs(trial.curves_run, lines, trial.spec)
+        trial.unlogged += lines
         last_phase = len(trial.spec.phases) - 1
         for line in lines:
             trial.ended = line["timing"]["ended"]
@@ -375,6 +382,13 @@ class Driver:
                 trial.pruned = True
                 ask_to_stop(trial.folder)
         return bool(lines)
+
+    def _log_epochs(self, trial: _OpenTrial, *, now: bool) -> None:
+        """Copy epochs to MLflow; a driver that dies before reads them again."""
+        if trial.unlogged and (now or time.monotonic() >= trial.log_after):
+            self._recorder.log_epochs(trial.curves_run, trial.unlogged, trial.spec)
+            trial.unlogged.clear()
+            trial.log_after = time.monotonic() + EPOCHS_SECONDS
 
     def _settle(self, trial: _OpenTrial, status: JobStatus) -> None:
         """Judge a job that ended and tell everyone."""

@@ -5,6 +5,7 @@ of the instrument runs while MLflow is being opened, since both take seconds.
 """
 
 import contextlib
+import gc
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -122,6 +123,7 @@ def run_study(
             controls=config.controls,
         )
         tracking = open_mlflow(config, workspace.root)  # takes seconds, as the controls do
+        _collect_rarely()
         parent = _open_study_run(tracking, config, store, tags or {})
         driver = Driver(
             config,
@@ -290,6 +292,15 @@ class _Telling:
             self._told = True
             for line in contract_lines(contract):
                 self._progress.say(line)
+
+
+def _collect_rarely() -> None:
+    """Let garbage wait: MLflow's imports are here to stay, and its writing makes rows by thousands.
+
+    To look through them again and again took a quarter of the time of a trial's bookkeeping.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 50)
 
 
 def _search_of(config: StudyConfig, store: StudyStore, slots: int) -> Search:

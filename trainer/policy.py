@@ -89,7 +89,7 @@ class PointerSelector(nn.Module):
         self.width = width
         self.variant = variant
         self.projection_dropout = 0.0
-        with torch.device("meta"):  # torch's own initialisation would move the global generator
+        with torch.random.fork_rng(devices=()):  # torch's own initialisation would move it
             self.input_proj = (
                 nn.Identity() if width == hidden_dim else nn.Linear(width, hidden_dim, bias=False)
             )
@@ -103,7 +103,6 @@ class PointerSelector(nn.Module):
             self.query_update_gate = (
                 nn.Linear(2 * hidden_dim, hidden_dim) if variant == "gated" else None
             )
-        self.to_empty(device="cpu")
         self.initialise(0)
 
     @classmethod
