@@ -1,12 +1,11 @@
 """Studies that were trained to have a fault, through the whole command: each fault is found."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fakes.run_fake_study import Done, run_here
 
 from sweeper.assessment import assess
 from sweeper.config import parse_study
@@ -15,7 +14,6 @@ from sweeper.findings import Finding, findings
 from sweeper.reporting import suggested_study
 from sweeper.workspace import Workspace
 
-RUN = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "run_fake_study.py")]
 HEAD = """\
 # Question: is the fault found?
 name: faulty
@@ -104,15 +102,10 @@ trials: 1
 """
 
 
-def run(folder: Path, text: str, trainer: str) -> subprocess.CompletedProcess[str]:
-    (folder / "faulty.yaml").write_text(text)
-    return subprocess.run(
-        [*RUN, str(folder / "faulty.yaml"), str(folder), "1", f"--trainer={trainer}"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+def run(folder: Path, text: str, trainer: str) -> Done:
+    study = folder / "faulty.yaml"
+    study.write_text(text)
+    return run_here(study, slots=1, options=(f"--trainer={trainer}",))
 
 
 def found_in(folder: Path, text: str, *, code: int = 0) -> dict[str, Finding]:

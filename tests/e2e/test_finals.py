@@ -1,7 +1,6 @@
 """Seeds, finals and races, through the whole command."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +8,13 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from fakes.run_fake_study import Done, run_here
 
 from sweeper.ranking import ranking
 from sweeper.reading import read_study
 from sweeper.records import TrialRecord, TrialState
 from sweeper.workspace import Workspace
 
-FAKE = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "run_fake_study.py")]
 SEEDED = """\
 name: seeded
 trainer:
@@ -43,16 +42,9 @@ def records(workspace: Path, name: str) -> list[TrialRecord]:
     return read_study(Workspace(workspace).study(name))[1]
 
 
-def fake_run(study: Path, seeds: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def fake_run(study: Path, seeds: str, **variables: str) -> Done:
     study.write_text(SEEDED.replace("SEEDS", seeds))
-    return subprocess.run(
-        [*FAKE, str(study), str(study.parent), "2"],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_here(study, **variables)
 
 
 @pytest.fixture

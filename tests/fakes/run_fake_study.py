@@ -3,9 +3,13 @@
 run_fake_study.py STUDY WORKSPACE SLOTS [--force] [--trainer=blind_trainer.py | --trainer=real]
 """
 
+import contextlib
+import io
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from sweeper.config import StudyConfig
@@ -14,6 +18,34 @@ from sweeper.errors import SweeperError
 from sweeper.launchers.local import LocalLauncher, open_local
 from sweeper.session import run_study
 from sweeper.workspace import StudyFolder, Workspace
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run left on the terminal."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_here(
+    study: Path, *, slots: int = 2, options: tuple[str, ...] = (), **variables: str
+) -> Done:
+    """Run a study beside its file within this process, which imports MLflow once for all runs.
+
+    ``variables`` are those of the environment, for the trainer.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        for name, value in variables.items():
+            environment.setenv(name, value)
+        code = main(str(study), str(study.parent), str(slots), *options)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def main(study: str, workspace: str, slots: str, *options: str) -> int:

@@ -96,7 +96,8 @@ def test_imported_results_come_before_trial_0_and_stay_beside_the_trials(
     assert (first.info.status, first.data.tags["sweeper.source"]) == ("FINISHED", "an older run")
     folder = workspace.study("taught")
     rows = optuna.load_study(study_name="taught", storage=f"sqlite:///{folder.database}").trials
-    assert [row.user_attrs["begun"]["origin"] for row in rows] == ["imported"] * 12 + ["trained"] * 3
+    origins = [row.user_attrs["begun"]["origin"] for row in rows]
+    assert origins == ["imported"] * 12 + ["trained"] * 3
     evidence = gather(folder)
     assert {row.evaluation for row in evidence.imported} == {""}
     assert len(evidence.trials) == 3
