@@ -199,7 +199,7 @@ def store(workspace: Path) -> None:
         filled.add("reader", part, [Answer(1.0, 0.5)] * len(part))
     megabytes = path.stat().st_size / 1e6
     asked = [prompts[generator.integers(0, ANSWERS, BATCH)] for _ in range(200)]
-    seconds = min(timed(filled, asked) for _ in range(3))
+    seconds = min(timed(filled, asked) for _ in range(10))
     single = one_at_a_time(path, [row_keys(1, part) for part in asked[:20]])
     rate, bare = 200 * BATCH / seconds, 20 * BATCH / single
     failures = write_at_once(path)

@@ -50,7 +50,7 @@ class AnswerFile:
 
     def look_up(self, reader: str, prompts: Prompts) -> list[Answer | None]:
         """The answers that are known; see `AnswerStore`."""
-        found: dict[bytes, bytes] = {}
+        found: list[Answer | None] = []
         with self._told():
             number = self._number(reader)
             if number is None:
@@ -58,11 +58,17 @@ class AnswerFile:
             keys = row_keys(number, prompts)
             for begin in range(0, len(keys), _AT_ONCE):
                 part = keys[begin : begin + _AT_ONCE]
-                marks = ",".join("?" * len(part))
-                found |= self._connection.execute(
-                    f"SELECT key, value FROM answers WHERE key IN ({marks})", part
-                )
-        return [read_value(key, found[key]) if key in found else None for key in keys]
+                marks = ",".join(["(?)"] * len(part))
+                rows = self._connection.execute(
+                    f"WITH asked (key) AS (VALUES {marks}) "
+                    "SELECT value FROM asked LEFT JOIN answers USING (key)",
+                    part,
+                )  # in the order asked; were it ever another, no checksum would fit its key
+                found += [
+                    None if value is None else read_value(key, value)
+                    for key, (value,) in zip(part, rows, strict=True)
+                ]
+        return found
 
     def add(self, reader: str, prompts: Prompts, answers: Sequence[Answer]) -> None:
         """Keep answers; see `AnswerStore`."""

@@ -36,7 +36,7 @@ def read_value(key: bytes, value: bytes) -> Answer | None:
     if len(value) < _VALUE.size:
         return None
     checksum, score, gt_prob = _VALUE.unpack_from(value)
-    if zlib.crc32(value[4:], zlib.crc32(key)) != checksum:
+    if zlib.crc32(key + value[4:]) != checksum:
         return None
     text = value[_VALUE.size + 1 :].decode() if len(value) > _VALUE.size else None
     return Answer(score, gt_prob, text)
