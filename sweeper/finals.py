@@ -10,8 +10,11 @@ from typing import Any
 from sweeper.config import StudyConfig, spec_for
 from sweeper.errors import InstrumentError
 from sweeper.instrument import OneOffJobs
+from sweeper.ranking import finalists
+from sweeper.recorder import Recorder
 from sweeper.records import TrialRecord
 from sweeper.space import complete_values
+from sweeper.study_store import StudyStore
 from sweeper.verdict import mean_result
 from sweeper.workspace import StudyFolder
 
@@ -22,27 +25,50 @@ def score_finalists(
     jobs: OneOffJobs,
     folder: StudyFolder,
     config: StudyConfig,
-    finalists: Sequence[TrialRecord],
     *,
+    store: StudyStore,
+    recorder: Recorder,
     device: str,
     say: Callable[[str], None],
-) -> dict[str, Mapping[str, Any]]:
-    """Train finalists with every seed and score them on all questions.
+) -> None:
+    """Give the best trials, and the baseline, their further seeds and questions, and record them.
 
     Args:
         jobs: Works them off at the launcher.
         folder: Of the study.
         config: Says which seeds, and how many questions.
-        finalists: Complete trials.
+        store: Knows the trials, and the finals of an earlier run.
+        recorder: Writes them to MLflow.
         device: Kind of device.
-        say: Is told of a finalist that failed; it keeps the score of the search.
+        say: Is told what happens.
+    """
+    chosen = finalists(store.records(), goal=config.goal, count=config.finalists)
+    known = store.finals()
+    open_ones = [record for record in chosen if str(record.name) not in known]
+    if open_ones:
+        say(f"scoring {len(open_ones)} finalists")
+    found = _scores(jobs, folder, config, open_ones, device=device, say=say)
+    for record in open_ones:
+        if (final := found.get(str(record.name))) is not None:
+            recorder.finish_final(record, final)
+            store.set_final(record.name, final)
 
-    Returns:
-        Means over the seeds by the trial's name, as ``mean_result`` has them; none of a finalist
-        that failed, or that was not done when the driver was asked to stop.
+
+def _scores(
+    jobs: OneOffJobs,
+    folder: StudyFolder,
+    config: StudyConfig,
+    chosen: Sequence[TrialRecord],
+    *,
+    device: str,
+    say: Callable[[str], None],
+) -> dict[str, Mapping[str, Any]]:
+    """Train finalists with every seed and score them on all questions: means by the trial's name.
+
+    None of a finalist that failed, or that was not done when the driver was asked to stop.
     """
     pending = {}
-    for record in finalists:
+    for record in chosen:
         values = complete_values(config.space, record.params)
         for seed in config.final_seeds:
             spec = spec_for(config, values, seed=seed)
@@ -51,7 +77,7 @@ def score_finalists(
             job = folder.job(place, spec, device=device)
             pending[record.name, seed] = jobs.start(place, job)
     finals: dict[str, Mapping[str, Any]] = {}
-    for record in finalists:
+    for record in chosen:
         try:
             results = [pending[record.name, seed].result() for seed in config.final_seeds]
         except InstrumentError as error:

@@ -52,6 +52,7 @@ class Recorder:
         self._store = store
         self._tracking = tracking
         self._parent_run = parent_run
+        self.asked_by_controls = 0  # reader calls
         self._prefixes = {r.name for r in store.records() if r.prefix is not None}
         self._settled = 0  # the first trial whose shorter trainings have not been added
         self._settled_settings: set[str] = set()
@@ -252,6 +253,10 @@ class Recorder:
             tags={"sweeper.final": f"{len(final['seeds'])} seeds, {final['questions']} questions"},
         )
 
+    def held_out(self, record: TrialRecord, result: Mapping[str, Any]) -> None:
+        """Write what the held-out questions gave to the run of a trial that has ended."""
+        log_held_out(self._tracking, self._folder, record, result)
+
     def lines_of(self, record: TrialRecord) -> list[dict[str, Any]]:
         """The epochs of a trial, or of the shorter training that it contains, as far as there.
 
@@ -288,13 +293,9 @@ class Recorder:
             "spread": stdev(entry["score"] for entry in told),
         }
 
-    def calls(self, before: int) -> dict[str, int]:
-        """Reader calls of all trials so far by what became of them.
-
-        Args:
-            before: Asked by the controls.
-        """
-        total = Counter({"needed": before, "asked": before})
+    def calls(self) -> dict[str, int]:
+        """Reader calls of the controls and of all trials so far, by what became of them."""
+        total = Counter(needed=self.asked_by_controls, asked=self.asked_by_controls)
         for record in self._store.proposals():
             total.update(record.notes.get("reader_calls", {}))
         for final in self._store.finals().values():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sweeper.best import Best, best_trial
 from sweeper.changes import require_same_study
 from sweeper.config import StudyConfig, load_study
-from sweeper.driver import Driver, Progress
+from sweeper.driver import Announcer, Driver, Progress
 from sweeper.errors import InstrumentError, TrackingError
 from sweeper.export import best_yaml
 from sweeper.importing.known import ATTRIBUTE, known_results
@@ -32,6 +32,7 @@ from sweeper.jobs import Launcher
 from sweeper.plan import first_spec, lag_of, search_of
 from sweeper.proposals import Search
 from sweeper.ranking import Row, markdown, rows, score_text, trials_csv
+from sweeper.recorder import Recorder
 from sweeper.records import TrialRecord, TrialState
 from sweeper.study_store import StudyStore
 from sweeper.tracking import open_mlflow
@@ -125,16 +126,28 @@ def run_study(
         tracking = open_mlflow(config, workspace.root)  # takes seconds, as the controls do
         _collect_rarely()
         parent = _open_study_run(tracking, config, store, tags or {})
-        driver = Driver(
+        search = _search_of(config, store, launcher.slots)
+        recorder = Recorder(
+            config, search, folder=folder, store=store, tracking=tracking, parent_run=parent
+        )
+        announcer = Announcer(
             config,
-            _search_of(config, store, launcher.slots),
             folder=folder,
             store=store,
-            tracking=tracking,
-            parent_run=parent,
+            recorder=recorder,
+            experiment=tracking.experiment_id,
+            slots=launcher.slots,
+            progress=progress,
+        )
+        driver = Driver(
+            config,
+            search,
+            folder=folder,
+            store=store,
+            recorder=recorder,
+            announcer=announcer,
             launcher=launcher,
             interrupts=interrupts,
-            progress=progress,
         )
         session = _Session(config, folder, tracking, parent, driver, interrupts, progress)
         return session.work(jobs, check, force=force)

@@ -8,42 +8,21 @@ would not do, for a study that is started afresh and other people's studies may 
 
 import contextlib
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mlflow import MlflowClient
-from mlflow.entities import (
-    Dataset,
-    DatasetInput,
-    Metric,
-    Param,
-    Run,
-    RunTag,
-    ViewType,
-)
+from mlflow.entities import Dataset, DatasetInput
 from mlflow.exceptions import MlflowException
 
-from sweeper.errors import TrackingError
 from sweeper.space import Value
 from sweeper.tracking import view
-from sweeper.tracking.keys import (
-    MAX_PARAM,
-    MAX_TAG,
-    SCORE,
-    Point,
-    curve_points,
-    finite_or_nan,
-    metric_key,
-    text,
-)
+from sweeper.tracking.keys import SCORE, Point, curve_points, finite_or_nan, metric_key
+from sweeper.tracking.writer import PARENT, RUN, RunWriter, told
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-_STUDY, _RUN, _PARENT = "sweeper.study", "sweeper.run", "mlflow.parentRunId"
-_GONE = "RESOURCE_DOES_NOT_EXIST"
-_MAX_METRICS, _MAX_PARAMS = 1000, 100  # a batch; a batch of tags is as long as one of parameters
 _MAX_DIGEST = 36
-_PAGE = 1000
 
 
 class Tracking:
@@ -55,8 +34,7 @@ class Tracking:
         self.experiment_id = experiment_id
         self._client = client
         self._now = now
-        self._study = self._study_id = ""
-        self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
+        self._runs = RunWriter(client, experiment_id, now=now)
         self._view: view.StudyView | None = None
         self._view_is_saved = False
 
@@ -80,15 +58,11 @@ class Tracking:
             params: What is fixed for the whole study; a value that the run has already stays.
             tags: Written at every opening.
         """
-        self._study, self._study_id = study, study_id
+        self._runs.turn_to(study, study_id)
         tags = {**(tags or {}), "mlflow.note.content": description}
-        with _told("the study's run could not be opened"):
-            self._known = {
-                (run.data.tags.get(_PARENT, ""), run.data.tags[_RUN]): run.info.run_id
-                for run in self._search()
-                if _RUN in run.data.tags
-            }
-            return self._open("", study, run_name=study, params=params or {}, tags=tags)
+        with told("the study's run could not be opened"):
+            self._runs.find_known()
+            return self._runs.open("", study, params=params or {}, tags=tags)
 
     def trial_run(
         self,
@@ -115,14 +89,13 @@ class Tracking:
             run_id: The run that the trial had before, if known.
         """
         if run_id is not None:
-            self._known[parent, name] = run_id
-        with _told(f"the run of {name} could not be opened"):
-            return self._open(
+            self._runs.known[parent, name] = run_id
+        with told(f"the run of {name} could not be opened"):
+            return self._runs.open(
                 parent,
                 name,
-                run_name=name,
                 params=params or {},
-                tags={**(tags or {}), **_numbered(number), _PARENT: parent},
+                tags={**(tags or {}), **_numbered(number), PARENT: parent},
                 points=[Point(SCORE, math.nan, 0, 0)],
             )
 
@@ -144,7 +117,7 @@ class Tracking:
         The same as ``trial_run`` and ``finish_trial``, in half of the transactions; a run that was
         begun before is completed by these.
         """
-        if self._active_run(self._known.get((parent, name))) is not None:
+        if self._runs.active(self._runs.known.get((parent, name))) is not None:
             run_id = self.trial_run(parent, name=name, number=number, params=params, tags=tags)
             self.finish_trial(
                 run_id,
@@ -155,19 +128,18 @@ class Tracking:
                 ended=ended,
             )
             return run_id
-        timestamp = self._milliseconds(ended)
+        timestamp = self._runs.milliseconds(ended)
         points = _final_points(score, accuracy, metrics or {}, timestamp)
-        with _told(f"the run of {name} could not be written"):
-            run_id = self._create(
+        with told(f"the run of {name} could not be written"):
+            run_id = self._runs.create(
                 parent,
                 name,
-                run_name=name,
                 params=params or {},
-                tags=self._run_tags(name, {**(tags or {}), **_numbered(number), _PARENT: parent}),
+                tags={**(tags or {}), **_numbered(number), PARENT: parent},
                 points=points,
             )
             self._client.set_terminated(
-                run_id, status="FINISHED", end_time=max(timestamp, self._milliseconds())
+                run_id, status="FINISHED", end_time=max(timestamp, self._runs.milliseconds())
             )
         return run_id
 
@@ -181,8 +153,10 @@ class Tracking:
             lines: As `trainer.contract.read_metrics` returns them.
             groups: Names of the spec's phases, see ``phase_groups``.
         """
-        with _told("epochs could not be logged"):
-            self._log(run_id, [point for line in lines for point in curve_points(line, groups)])
+        with told("epochs could not be logged"):
+            self._runs.log(
+                run_id, [point for line in lines for point in curve_points(line, groups)]
+            )
 
     def finish_trial(
         self,
@@ -209,10 +183,10 @@ class Tracking:
             tags: Such as the class of the failure.
             ended: Seconds since 1970, the time of all these numbers. Default: now.
         """
-        timestamp = self._milliseconds(ended)
+        timestamp = self._runs.milliseconds(ended)
         points = _final_points(score, accuracy or {}, metrics or {}, timestamp)
-        with _told("final numbers could not be logged"):
-            self._log(run_id, points, tags=tags or {})
+        with told("final numbers could not be logged"):
+            self._runs.log(run_id, points, tags=tags or {})
             begun = self._client.get_run(run_id).info.start_time  # may be opened after its job
             self._client.set_terminated(run_id, status=status, end_time=max(timestamp, begun))
 
@@ -227,12 +201,12 @@ class Tracking:
             at: Seconds since 1970. The same numbers at the same time are the same points.
         """
         points = [
-            Point(metric_key(name), finite_or_nan(value), self._milliseconds(at), 0)
+            Point(metric_key(name), finite_or_nan(value), self._runs.milliseconds(at), 0)
             for name, value in metrics.items()
         ]
-        with _told("held-out scores could not be logged"):
-            if self._active_run(run_id) is not None:
-                self._log(run_id, points)
+        with told("held-out scores could not be logged"):
+            if self._runs.active(run_id) is not None:
+                self._runs.log(run_id, points)
 
     def finish_study(
         self,
@@ -252,12 +226,14 @@ class Tracking:
             note: Markdown that replaces the description.
             ended: Seconds since 1970. Default: now.
         """
-        with _told("the study's run could not be closed"):
+        with told("the study's run could not be closed"):
             for name, content in (artifacts or {}).items():
                 self._client.log_text(run_id, content, name)
             if note is not None:
-                self._log(run_id, tags={"mlflow.note.content": note})
-            self._client.set_terminated(run_id, status=status, end_time=self._milliseconds(ended))
+                self._runs.log(run_id, tags={"mlflow.note.content": note})
+            self._client.set_terminated(
+                run_id, status=status, end_time=self._runs.milliseconds(ended)
+            )
 
     def attach(
         self, study: str, *, study_id: str, artifacts: Mapping[str, str], note: str | None = None
@@ -273,16 +249,16 @@ class Tracking:
         Returns:
             Whether there is such a run: users delete runs on MLflow's page.
         """
-        self._study_id = study_id
-        with _told("the report could not be logged"):
-            runs = (run for run in self._search() if run.data.tags.get(_RUN) == study)
-            run = next((run for run in runs if _PARENT not in run.data.tags), None)
+        self._runs.turn_to(study, study_id)
+        with told("the report could not be logged"):
+            runs = (run for run in self._runs.search() if run.data.tags.get(RUN) == study)
+            run = next((run for run in runs if PARENT not in run.data.tags), None)
             if run is None:
                 return False
             for name, content in artifacts.items():
                 self._client.log_text(run.info.run_id, content, name)
             if note is not None:
-                self._log(run.info.run_id, tags={"mlflow.note.content": note})
+                self._runs.log(run.info.run_id, tags={"mlflow.note.content": note})
         return True
 
     def log_datasets(self, run_id: str, digests: Mapping[str, str]) -> None:
@@ -291,7 +267,7 @@ class Tracking:
             DatasetInput(Dataset(name, digest[:_MAX_DIGEST], source_type="sweeper", source=name))
             for name, digest in digests.items()
         ]
-        with _told("the datasets could not be logged"):
+        with told("the datasets could not be logged"):
             self._client.log_inputs(run_id, datasets=inputs)
 
     def close_stale(self, *, live: Collection[str]) -> tuple[str, ...]:
@@ -303,14 +279,16 @@ class Tracking:
         Returns:
             The runs that were closed.
         """
-        with _told("runs of a dead driver could not be closed"):
+        with told("runs of a dead driver could not be closed"):
             stale = [
                 run.info.run_id
-                for run in self._search("attributes.status = 'RUNNING'")
+                for run in self._runs.search("attributes.status = 'RUNNING'")
                 if run.info.run_id not in live
             ]
             for run_id in stale:
-                self._client.set_terminated(run_id, status="KILLED", end_time=self._milliseconds())
+                self._client.set_terminated(
+                    run_id, status="KILLED", end_time=self._runs.milliseconds()
+                )
         return tuple(stale)
 
     def save_view(self, study_view: view.StudyView) -> None:
@@ -331,122 +309,6 @@ class Tracking:
             minimize=self._view is not None and self._view.minimize,
         )
 
-    def _open(
-        self,
-        parent: str,
-        name: str,
-        *,
-        run_name: str,
-        params: Mapping[str, Value | None],
-        tags: Mapping[str, str],
-        points: Sequence[Point] = (),
-    ) -> str:
-        """Set the run RUNNING that ``name`` has below ``parent``; make one where there is none.
-
-        A driver that died while it made the run left it without params and points: a known run
-        gets those that it lacks. Those that it has stay, for MLflow refuses to change a param.
-        """
-        tags = self._run_tags(name, tags)
-        known = self._active_run(self._known.get((parent, name)))
-        if known is not None:
-            known_id: str = known.info.run_id
-            has_params, has_metrics = known.data.params, known.data.metrics
-            self._client.update_run(known_id, status="RUNNING")
-            self._log(
-                known_id,
-                [point for point in points if point.key not in has_metrics],
-                params={k: v for k, v in params.items() if metric_key(k) not in has_params},
-                tags=tags,
-            )
-            return known_id
-        return self._create(
-            parent, name, run_name=run_name, params=params, tags=tags, points=points
-        )
-
-    def _create(
-        self,
-        parent: str,
-        name: str,
-        *,
-        run_name: str,
-        params: Mapping[str, Value | None],
-        tags: Mapping[str, str],
-        points: Sequence[Point],
-    ) -> str:
-        run = self._client.create_run(
-            self.experiment_id,
-            start_time=self._milliseconds(),
-            run_name=run_name,
-            tags=dict(_tag_texts(tags)),
-        )
-        created: str = run.info.run_id
-        self._known[parent, name] = created
-        self._log(created, points, params=params)
-        return created
-
-    def _run_tags(self, name: str, tags: Mapping[str, str]) -> dict[str, str]:
-        """Tags by which a run is found again, beside its own."""
-        return {**tags, _STUDY: self._study, view.STUDY_ID: self._study_id, _RUN: name}
-
-    def _active_run(self, run_id: str | None) -> Run | None:
-        """The run if it still exists: users delete runs on MLflow's page."""
-        if run_id is None:
-            return None
-        try:
-            run = self._client.get_run(run_id)
-        except MlflowException as error:
-            if error.error_code != _GONE:  # a server that does not answer has not lost the run
-                raise
-            return None
-        return run if run.info.lifecycle_stage == "active" else None
-
-    def _log(
-        self,
-        run_id: str,
-        points: Sequence[Point] = (),
-        *,
-        params: Mapping[str, Value | None] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Write everything in as few transactions as MLflow allows; each costs milliseconds."""
-        metrics = [Metric(key, value, time, step) for key, value, time, step in points]
-        settings = [
-            Param(metric_key(name), text(value, MAX_PARAM))
-            for name, value in (params or {}).items()
-            if value is not None
-        ]
-        labels = [RunTag(key, value) for key, value in _tag_texts(tags or {})]
-        while metrics or settings or labels:
-            room = _MAX_METRICS - len(settings[:_MAX_PARAMS]) - len(labels[:_MAX_PARAMS])
-            self._client.log_batch(
-                run_id, metrics[:room], settings[:_MAX_PARAMS], labels[:_MAX_PARAMS]
-            )
-            metrics, settings, labels = (
-                metrics[room:],
-                settings[_MAX_PARAMS:],
-                labels[_MAX_PARAMS:],
-            )
-
-    def _search(self, *conditions: str) -> Iterator[Run]:
-        """All runs of the study that are not deleted and for which the conditions hold."""
-        condition = " AND ".join((view.study_filter(self._study_id), *conditions))
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self.experiment_id],
-                condition,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=_PAGE,
-                page_token=token,
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
-
-    def _milliseconds(self, seconds: float | None = None) -> int:
-        return round((self._now() if seconds is None else seconds) * 1000)
-
 
 def _numbered(number: int | None) -> dict[str, str]:
     return {} if number is None else {"sweeper.trial": str(number)}
@@ -465,16 +327,3 @@ def _final_points(
         Point(metric_key(name), finite_or_nan(value), timestamp, 0)
         for name, value in finals.items()
     ]
-
-
-def _tag_texts(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    return ((metric_key(key), text(value, MAX_TAG)) for key, value in tags.items())
-
-
-@contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn MLflow's refusals into one message for the user."""
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        raise TrackingError(f"MLflow: {what}: {error}") from error

@@ -9,23 +9,22 @@ on: a trial's row is written before its job is submitted, and told after its res
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from sweeper.best import Best
 from sweeper.config import StudyConfig
+from sweeper.driver.announcer import Announcer
+from sweeper.driver.open_trial import OpenTrial
 from sweeper.errors import InstrumentError, SweeperError, TrackingError
 from sweeper.finals import score_finalists
 from sweeper.instrument import POLL_SECONDS, OneOffJobs, confirm
 from sweeper.interrupts import Interrupts
-from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
+from sweeper.jobs import JobRequest, JobStatus, Launcher
 from sweeper.plan import first_spec, open_record
 from sweeper.proposals import Search, answered_before, best_before, propose, ready, should_prune
-from sweeper.ranking import baseline_of, finalists, params_text, score_text
-from sweeper.recorder import Recorder, log_held_out
+from sweeper.ranking import baseline_of
+from sweeper.recorder import Recorder
 from sweeper.records import TrialRecord, TrialState
-from sweeper.snapshot import snapshot
 from sweeper.study_store import StudyStore
 from sweeper.verdict import Verdict, another_instrument, judge, mean_result
 from sweeper.workspace import (
@@ -36,51 +35,7 @@ from sweeper.workspace import (
     read_result,
     read_waiting,
 )
-from trainer.contract import Claims, TrainSpec, read_metrics, start_of_last_phase
-
-if TYPE_CHECKING:  # importing it imports MLflow
-    from sweeper.tracking.runs import Tracking
-
-
-EPOCHS_SECONDS = 1.0  # MLflow gets the epochs of so long in one batch, of 20 ms or more each
-
-
-class Progress(Protocol):
-    """Where the driver tells what happens."""
-
-    def say(self, line: str) -> None:
-        """Something happened."""
-
-    def show(self, state: Mapping[str, Any]) -> None:
-        """The state as `state.json` has it has changed."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _OpenTrial:
-    """A trial with a job at the launcher; where it has several seeds, one job after another."""
-
-    number: int
-    run_id: str
-    started: float
-    results: list[Mapping[str, Any]] = field(default_factory=list)  # of the seeds that are done
-    curves: list[dict[int, float]] = field(default_factory=list)
-    """Scores by epoch of the last phase, for each seed; the last are those of the job in hand."""
-    spec: TrainSpec = field(init=False)  # of the job in hand, as all that follows
-    folder: Path = field(init=False)
-    curves_run: str = field(init=False)  # where its epochs are shown
-    attempt: int = 1
-    job_id: JobId | None = None  # None: its result was found on disk
-    offset: int = 0  # bytes of metrics.jsonl that were read
-    unlogged: list[Mapping[str, Any]] = field(default_factory=list)  # epochs that MLflow lacks
-    log_after: float = 0.0  # on the monotonic clock
-    pruned: bool = False
-    waits_for: str | None = None  # the stage that another job is making; holds no slot meanwhile
-    ended: float | None = None  # of the last epoch, seconds since 1970
-
-    @property
-    def epoch(self) -> int:
-        """The last that was scored, of the last phase."""
-        return max(self.curves[-1], default=0)
+from trainer.contract import Claims, read_metrics, start_of_last_phase
 
 
 class Driver:
@@ -93,33 +48,22 @@ class Driver:
         *,
         folder: StudyFolder,
         store: StudyStore,
-        tracking: "Tracking",
-        parent_run: str,
+        recorder: Recorder,
+        announcer: Announcer,
         launcher: Launcher,
         interrupts: Interrupts,
-        progress: Progress,
     ) -> None:
         self._config = config
         self._search = search
         self._folder = folder
         self._store = store
-        self._tracking = tracking
-        self._parent_run = parent_run
+        self._recorder = recorder
+        self._announcer = announcer
         self._launcher = launcher
         self._interrupts = interrupts
-        self._progress = progress
-        self._recorder = Recorder(
-            config,
-            search,
-            folder=folder,
-            store=store,
-            tracking=tracking,
-            parent_run=parent_run,
-        )
         self._resumable = [r.number for r in store.proposals() if r.state is TrialState.RUNNING]
-        self._open: dict[int, _OpenTrial] = {}
+        self._open: dict[int, OpenTrial] = {}
         self._ended_early = False  # before the total of trials, and that was said
-        self._calls_before = 0  # asked by the controls
 
     def search(self, instrument: Mapping[str, Any]) -> None:
         """Run trials until their total or a limit is reached, the space is used up or a stop is
@@ -134,7 +78,7 @@ class Driver:
             SweeperError: where the machine, not a trial, is at fault.
         """
         self._environment = instrument["environment"]
-        self._calls_before = instrument["reader_calls"]["asked"]
+        self._recorder.asked_by_controls = instrument["reader_calls"]["asked"]
         self._recorder.add_imported(instrument["ended"])
         self._recorder.add_prefixes()
         self._write_state("running")
@@ -158,25 +102,15 @@ class Driver:
         """Give the best trials, and the baseline, their further seeds and questions."""
         if not self._config.has_finals:
             return
-        chosen = finalists(
-            self._store.records(), goal=self._config.goal, count=self._config.finalists
-        )
-        known = self._store.finals()
-        open_ones = [record for record in chosen if str(record.name) not in known]
-        if open_ones:
-            self._progress.say(f"scoring {len(open_ones)} finalists")
-        found = score_finalists(
+        score_finalists(
             jobs,
             self._folder,
             self._config,
-            open_ones,
+            store=self._store,
+            recorder=self._recorder,
             device=self._launcher.device,
-            say=self._progress.say,
+            say=self._announcer.say,
         )
-        for record in open_ones:
-            if (final := found.get(str(record.name))) is not None:
-                self._recorder.finish_final(record, final)
-                self._store.set_final(record.name, final)
 
     def confirm(self, jobs: OneOffJobs, best: TrialRecord) -> Mapping[str, Mapping[str, Any]]:
         """Score start, baseline and best trial on the held-out questions."""
@@ -190,13 +124,13 @@ class Driver:
             device=self._launcher.device,
             first=first_spec(self._config),
             environment=self._environment,
-            say=self._progress.say,
+            say=self._announcer.say,
         )
         if self._interrupts.requested:
             return {}
         for record in trials.values():
             if (result := results.get(str(record.name))) is not None:
-                log_held_out(self._tracking, self._folder, record, result)
+                self._recorder.held_out(record, result)
         named = {"start": "start"} | {label: str(record.name) for label, record in trials.items()}
         return {label: results[name] for label, name in named.items() if name in results}
 
@@ -242,7 +176,7 @@ class Driver:
     def _busy(self) -> int:
         return sum(trial.waits_for is None for trial in self._open.values())
 
-    def _next_waiting(self) -> _OpenTrial | None:
+    def _next_waiting(self) -> OpenTrial | None:
         """The first trial whose stage is no longer being made."""
         return next(
             (
@@ -260,10 +194,7 @@ class Driver:
         if self._ended_early or number >= self._config.trials:
             return None
         limit = self._config.limits.reader_calls
-        if (
-            limit is not None
-            and (asked := self._recorder.calls(self._calls_before)["asked"]) >= limit
-        ):
+        if limit is not None and (asked := self._recorder.calls()["asked"]) >= limit:
             self._end_early(f"{asked:,} reader calls were asked, the study's limit is {limit:,}")
             return None
         if not ready(self._search, number, history):
@@ -276,7 +207,7 @@ class Driver:
 
     def _end_early(self, reason: str) -> None:
         self._ended_early = True
-        self._progress.say(f"the search ends here: {reason}")
+        self._announcer.say(f"the search ends here: {reason}")
 
     def _take_on(self, record: TrialRecord) -> None:
         """Write a proposal's row: whole, where another trial has the answer; else to be trained."""
@@ -286,29 +217,28 @@ class Driver:
             self._launch(record)
             return
         verdict = self._recorder.answer(record, known)
-        self._progress.say(self._done_line(record.number, verdict, seconds=0.0))
+        self._announcer.say_done(record.number, verdict, seconds=0.0)
 
     def _launch(self, record: TrialRecord) -> None:
         """Open the trial's MLflow run and begin with its first job."""
         run_id = self._recorder.open(record)
-        trial = _OpenTrial(number=record.number, run_id=run_id, started=time.time())
+        trial = OpenTrial(number=record.number, run_id=run_id, started=time.time())
         self._open[record.number] = trial
         self._begin_job(trial)
 
-    def _begin_job(self, trial: _OpenTrial) -> None:
+    def _begin_job(self, trial: OpenTrial) -> None:
         """Hand the folder of the trial's next seed, or of its only one, to the launcher."""
         record = self._store.record(trial.number)
         seeds = self._config.search_seeds
         seed = seeds[len(trial.results)] if seeds else None
-        trial.spec = self._recorder.spec(record, seed=seed)
         folder = self._folder.trial(trial.number, seed=self._config.folder_seed(seed))
-        trial.folder = folder.absolute()
-        trial.curves_run = trial.run_id
-        if seed is not None:
-            trial.curves_run = self._recorder.open_seed(trial.run_id, record, seed)
-        trial.curves.append({})
-        trial.attempt, trial.offset, trial.job_id = 1, 0, None
-        trial.log_after = time.monotonic() + EPOCHS_SECONDS
+        trial.begin(
+            spec=self._recorder.spec(record, seed=seed),
+            folder=folder.absolute(),
+            curves_run=trial.run_id
+            if seed is None
+            else self._recorder.open_seed(trial.run_id, record, seed),
+        )
         rival = None
         if trial.spec.evaluate.race:
             rival = best_before(self._search, trial.number, self.records())
@@ -322,7 +252,7 @@ class Driver:
         if read_result(trial.folder) is None:
             self._submit(trial)
 
-    def _submit(self, trial: _OpenTrial) -> None:
+    def _submit(self, trial: OpenTrial) -> None:
         request = JobRequest(folder=trial.folder, threads=trial.spec.threads)
         trial.job_id = self._launcher.submit(request)
 
@@ -337,11 +267,12 @@ class Driver:
         for job_id, status in statuses.items():
             self._take_in(jobs[job_id], status)
 
-    def _take_in(self, trial: _OpenTrial, status: JobStatus) -> None:
+    def _take_in(self, trial: OpenTrial, status: JobStatus) -> None:
         """Read what a trial wrote; files that make no sense fail that trial alone."""
         try:
             news = self._copy_epochs(trial)
-            self._log_epochs(trial, now=status.is_terminal)
+            epochs = trial.take_unlogged(now=status.is_terminal)
+            self._recorder.log_epochs(trial.curves_run, epochs, trial.spec)
             if status.is_terminal:
                 self._settle(trial, status)
             elif news:
@@ -357,7 +288,7 @@ class Driver:
             self._tell(trial, failed, {})
             self._write_state("running")
 
-    def _copy_epochs(self, trial: _OpenTrial) -> bool:
+    def _copy_epochs(self, trial: OpenTrial) -> bool:
         """Copy new epochs to Optuna; ask the pruner after each of the last phase.
 
         Of several seeds the pruner sees the first, and the study learns their means at the end.
@@ -383,14 +314,7 @@ class Driver:
                 ask_to_stop(trial.folder)
         return bool(lines)
 
-    def _log_epochs(self, trial: _OpenTrial, *, now: bool) -> None:
-        """Copy epochs to MLflow; a driver that dies before reads them again."""
-        if trial.unlogged and (now or time.monotonic() >= trial.log_after):
-            self._recorder.log_epochs(trial.curves_run, trial.unlogged, trial.spec)
-            trial.unlogged.clear()
-            trial.log_after = time.monotonic() + EPOCHS_SECONDS
-
-    def _settle(self, trial: _OpenTrial, status: JobStatus) -> None:
+    def _settle(self, trial: OpenTrial, status: JobStatus) -> None:
         """Judge a job that ended and tell everyone."""
         result = read_result(trial.folder)
         failure = read_failure(trial.folder)
@@ -408,7 +332,7 @@ class Driver:
         )
         if verdict.retry:
             trial.attempt += 1
-            self._progress.say(f"trial {trial.number}: {verdict.reason}")
+            self._announcer.say(f"trial {trial.number}: {verdict.reason}")
             self._submit(trial)
             return
         if verdict.halt:
@@ -430,15 +354,14 @@ class Driver:
         self._tell(trial, verdict, told)
         self._write_state("running")
 
-    def _mean_of_seeds(self, trial: _OpenTrial) -> tuple[Mapping[str, Any], Verdict]:
+    def _mean_of_seeds(self, trial: OpenTrial) -> tuple[Mapping[str, Any], Verdict]:
         """Report the mean of every epoch that all seeds have scored; the result is a mean, too."""
-        for epoch in sorted(set.intersection(*map(set, trial.curves))):
-            mean = sum(curve[epoch] for curve in trial.curves) / len(trial.curves)
+        for epoch, mean in trial.means().items():
             self._store.report(trial.number, epoch, mean)
         result = mean_result(trial.results, self._config.search_seeds)
         return result, Verdict(state=TrialState.COMPLETE, score=result["score"])
 
-    def _require_same_instrument(self, trial: _OpenTrial, environment: Mapping[str, str]) -> None:
+    def _require_same_instrument(self, trial: OpenTrial, environment: Mapping[str, str]) -> None:
         """Refuse to rank a trial beside controls that were measured with other means."""
         difference = another_instrument(
             environment, self._environment, spec=trial.spec, first=first_spec(self._config)
@@ -450,12 +373,12 @@ class Driver:
                 "another `name:`"
             )
 
-    def _leave(self, trial: _OpenTrial) -> None:
+    def _leave(self, trial: OpenTrial) -> None:
         """Close the runs of a trial that the next driver goes on with."""
         for run_id in {trial.run_id, trial.curves_run}:
             self._recorder.leave(run_id)
 
-    def _tell(self, trial: _OpenTrial, verdict: Verdict, result: Mapping[str, Any]) -> None:
+    def _tell(self, trial: OpenTrial, verdict: Verdict, result: Mapping[str, Any]) -> None:
         """Write the verdict; a trial that stays open is left to the next driver."""
         if verdict.state is TrialState.RUNNING:
             self._leave(trial)
@@ -471,44 +394,7 @@ class Driver:
             started=trial.started,
             ended=trial.ended,
         )
-        seconds = time.time() - trial.started
-        self._progress.say(self._done_line(trial.number, verdict, seconds=seconds))
-
-    def _done_line(self, number: int, verdict: Verdict, *, seconds: float) -> str:
-        ended = sum(r.state is not TrialState.RUNNING for r in self._store.proposals())
-        outcome = (
-            verdict.state.value
-            if verdict.score is None
-            else score_text(verdict.score, self._config.goal)
-        )
-        if verdict.failure is not None:
-            outcome = f"failed ({verdict.failure}): {verdict.reason};"
-        return (
-            f"[{ended}/{self._config.trials}] trial {number} {outcome} "
-            f"{params_text(self._store.record(number).notes['values'])} "
-            f"({seconds:.1f} s)"
-        )
+        self._announcer.say_done(trial.number, verdict, seconds=trial.seconds())
 
     def _write_state(self, state: str, *, best: TrialRecord | None = None, **more: Any) -> None:
-        """Write `state.json` and show it."""
-        running = [self._running(trial) for trial in self._open.values()]
-        content = {
-            **snapshot(self._config, self.records(), running, state=state, best=best),
-            "experiment": self._tracking.experiment_id,
-            "slots": self._launcher.slots,
-            "reader_calls": self._recorder.calls(self._calls_before),
-            "updated": time.time(),
-            **more,
-        }
-        self._folder.write_state(content)
-        self._progress.show(content)
-
-    def _running(self, trial: _OpenTrial) -> dict[str, Any]:
-        return {
-            "trial": trial.number,
-            "epoch": trial.epoch,
-            "epochs": trial.spec.phases[-1].settings.trained_epochs,
-            "score": trial.curves[-1].get(trial.epoch),
-            "seconds": time.time() - trial.started,
-            "params": self._store.record(trial.number).notes["values"],
-        }
+        self._announcer.write_state(state, self._open.values(), best=best, **more)

@@ -1,0 +1,151 @@
+"""Commands that begin with a study file."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeper.cli.group import cli, open_workspace, study_file
+from sweeper.errors import UsageError
+
+if TYPE_CHECKING:
+    from sweeper.importing.study import Source
+
+
+@cli.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path), default="study.yaml")
+@click.option(
+    "--from-wandb",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A W&B sweep file to convert.",
+)
+def init(path: Path, from_wandb: Path | None) -> None:
+    """Write a commented study file to PATH."""
+    from sweeper.templates import study_template
+    from sweeper.wandb import convert
+
+    if from_wandb is None:
+        text = study_template(path.stem, str(path))
+    else:
+        text = convert(_utf8(from_wandb), from_wandb)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists; choose another name") from error
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    click.echo(f"wrote {path}; try `sweeper validate {shlex.quote(str(path))}`")
+
+
+def _utf8(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        byte = path.read_bytes()[error.start]
+        raise UsageError(f"{path}: byte {byte:#04x} is not UTF-8; save it as UTF-8") from error
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of a study file, for editors."""
+    from sweeper.schema import study_schema
+
+    click.echo(json.dumps(study_schema(), indent=2))
+
+
+@cli.command()
+@study_file
+def validate(study_path: Path) -> None:
+    """Check the study file, its data and the device, without writing anything."""
+    from sweeper.validate import validate_study
+
+    click.echo(validate_study(study_path, open_workspace()))
+
+
+@cli.command()
+@study_file
+@click.option("--cost", type=click.FloatRange(min=0), default=0.0, help="Seconds a reader call.")
+def plan(study_path: Path, cost: float) -> None:
+    """Show what the study would run: proposals, stages, reader calls. Writes nothing."""
+    from sweeper.config import load_study
+    from sweeper.importing.study import imported_results
+    from sweeper.plan import plan_text
+    from sweeper.slots import planned_slots
+
+    config = load_study(study_path)
+    slots, warning = planned_slots(config)
+    if warning:
+        click.echo(f"warning: {warning}", err=True)
+    known = imported_results(open_workspace().study(config.name), config)
+    click.echo(plan_text(config, slots=slots, seconds_a_call=cost, known=known))
+
+
+@cli.command()
+@study_file
+@click.option("--trials", type=click.IntRange(min=1), help="Overrides the study's total.")
+@click.option("--force", is_flag=True, help="Go on although the evaluation sees no training.")
+def run(study_path: Path, trials: int | None, force: bool) -> None:
+    """Run the study in STUDY_FILE to its total of trials; run it again to resume."""
+    from rich.console import Console
+
+    from sweeper.display import open_display, print_summary
+    from sweeper.provenance import code_tags
+    from sweeper.session import run_study
+    from sweeper.slots import open_launcher
+
+    console = Console()
+    with open_display(console) as display:
+        summary = run_study(
+            study_path,
+            workspace=open_workspace(),
+            open_launcher=open_launcher,
+            progress=display,
+            trials=trials,
+            force=force,
+            tags=code_tags(study_path),
+        )
+    print_summary(summary, console)
+    raise SystemExit(summary.exit_code)
+
+
+@cli.command("import")
+@study_file
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["table", "lab"]),
+    default="table",
+    help="`lab`: metrics files (.json) and the checkpoints that they measured.",
+)
+@click.option(
+    "--set", "given", multiple=True, metavar="COLUMN=VALUE", help="What rows do not tell."
+)
+@click.option(
+    "--same-evaluation", is_flag=True, help="Measured as the study measures: its sampler learns."
+)
+def import_command(
+    study_path: Path,
+    files: tuple[Path, ...],
+    source: "Source",
+    given: tuple[str, ...],
+    same_evaluation: bool,
+) -> None:
+    """Take results that were measured elsewhere, in FILES, into the study of STUDY_FILE."""
+    from sweeper.importing.study import assignments, import_results
+
+    told = import_results(
+        study_path,
+        files,
+        open_workspace(),
+        source=source,
+        given=assignments(given),
+        same_evaluation=same_evaluation,
+    )
+    for warning in told.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for line in told.lines:
+        click.echo(line)
