@@ -168,7 +168,7 @@ class StudyStore:
             raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
         record = replace(record, notes=_json_copy(record.notes))
         place = {_NUMBER: record.number, _PREFIX: record.prefix}
-        trial_id = self._create(replace(record, notes={_BEGUN: record.notes, **place}))
+        trial_id = self._create(replace(record, notes={_BEGUN: {**place, **record.notes}}))
         if record.prefix is not None:
             self._prefixes.append(record)
             return

@@ -7,7 +7,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -90,6 +90,7 @@ class Training:
     start: Checkpoint | None  # that training begins with; None: weights drawn from the seed
     chain: tuple[StageRef, ...]
     load: LoadPolicy
+    _shots: dict[str, Tensor] = field(default_factory=dict)  # by stage
 
     @property
     def embeddings(self) -> Tensor:
@@ -112,9 +113,11 @@ class Training:
 
     def shots(self, ref: StageRef) -> Tensor:
         """The shots that a stage of the chain chooses; asks no reader. Shape: ``(Q, S)``."""
-        return shots_of_stage(
-            self.store, ref.key, self.spec, self.task, self.environment, load=self.load
-        )
+        if ref.key not in self._shots:  # every epoch is held against the start of its phase
+            self._shots[ref.key] = shots_of_stage(
+                self.store, ref.key, self.spec, self.task, self.environment, load=self.load
+            )
+        return self._shots[ref.key]
 
     def phase_start(self, ref: StageRef) -> StageRef:
         """The stage from which the phase of ``ref`` begins."""
