@@ -79,6 +79,24 @@ enqueue:
   - {lr: 1e-2, kl_beta: 0.01}
 trials: 4
 """
+HELD = """\
+    - grpo: {lr: "${lr}", kl_beta: "${kl_beta}", epochs: 3, dropout: 0.0, attention_dropout: 0.0}
+parameters:
+  lr: {min: 3e-3, max: 1e-2, log: true}
+  kl_beta: {min: 30, max: 300}
+baseline: {lr: 5e-3, kl_beta: 100}
+sampler: {name: random}
+trials: 3
+"""
+RISING = """\
+    - grpo: {rollouts: recorded, lr: "${lr}", kl_beta: 0.001, epochs: "${epochs}", batch_size: 8}
+parameters:
+  lr: {values: [1e-2, 2e-2, 3e-2, 4e-2]}
+  epochs: {min: 1, max: 3, fidelity: true}
+baseline: {lr: 3e-2, epochs: 3}
+enqueue: [{lr: 2e-2, epochs: 3}, {lr: 4e-2, epochs: 3}]
+trials: 3
+"""
 HEALTHY = """\
     - grpo: {lr: "${lr}", kl_beta: "${kl_beta}", epochs: 3, freeze: "${freeze}"}
 parameters:
@@ -167,6 +185,20 @@ def test_the_edge_of_a_range_and_lost_trials_are_found(tmp_path: Path, database:
     assert found["best_at_the_edge"].change == {"parameters.lr.max": 0.1}
     assert found["lost_trials"].facts["classes"] == "not_finite 1"
     assert "calls_without_a_chance" in found
+
+
+def test_a_policy_that_its_reference_holds_is_found(tmp_path: Path, database: Path) -> None:
+    found = found_in(tmp_path, HEAD + HELD)
+    assert float(found["kl_too_strong"].facts["ratio"]) > 1000  # per cent
+    assert found["kl_too_strong"].change == {"parameters.kl_beta.min": 3}
+
+
+def test_trainings_cut_short_and_a_loss_that_misleads_are_found(
+    tmp_path: Path, database: Path
+) -> None:
+    found = found_in(tmp_path, HEAD + RISING)
+    assert found["undertrained"].change == {"parameters.epochs.max": 6}
+    assert float(found["validation_loss_misleads"].facts["agreement"]) < 0.0
 
 
 def test_a_healthy_study_alarms_nobody(tmp_path: Path, database: Path) -> None:
