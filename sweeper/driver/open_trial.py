@@ -28,7 +28,8 @@ class OpenTrial:
     attempt: int = 1
     job_id: JobId | None = None  # None: its result was found on disk
     offset: int = 0  # bytes of metrics.jsonl that were read
-    unlogged: list[Mapping[str, Any]] = field(default_factory=list)  # epochs that MLflow lacks
+    unlogged: list[Mapping[str, Any]] = field(default_factory=list)
+    """Epochs that MLflow lacks; a driver that goes on after this one reads them again."""
     log_after: float = 0.0  # on the monotonic clock
     pruned: bool = False
     waits_for: str | None = None  # the stage that another job is making; holds no slot meanwhile

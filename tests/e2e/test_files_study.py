@@ -77,6 +77,7 @@ def lab(tmp_path: Path) -> Path:
 
 
 def sweeper(lab: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The real command, from another folder: paths begin at the study file."""
     return subprocess.run(
         [COMMAND, "--workspace", str(lab / "work"), *arguments],
         capture_output=True,
@@ -84,7 +85,7 @@ def sweeper(lab: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
         env={**os.environ, "COLUMNS": "200"},
-        cwd=lab.parent,  # paths begin at the study file, not here
+        cwd=lab.parent,
     )
 
 
@@ -111,6 +112,8 @@ def exports_in_the_labs_form(lab: Path) -> None:
 
 
 def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Path) -> None:
+    (lab / "work").mkdir()
+    database.rename(lab / "work" / "mlflow.db")
     done = sweeper(lab, "run", str(lab / "study.yaml"))
     assert done.returncode == 0, done.stderr
     told = done.stdout

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from click.testing import CliRunner, Result
 from fakes.run_fake_study import run_here
 
+from sweeper.cli import cli
 from sweeper.evidence import gather
 from sweeper.reading import read_study
 from sweeper.records import TrialRecord, TrialState
@@ -412,11 +414,11 @@ def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
     tmp_path: Path, database: Path
 ) -> None:
     """Through the whole command, with the real trainer: epochs trained and answers asked."""
-    sweeper = str(Path(sys.executable).with_name("sweeper"))
+    program = str(Path(sys.executable).with_name("sweeper"))
     drivers = []
     for name, epochs in (("one", "[1, 3, 4]"), ("two", "[2, 3, 5]")):
         (tmp_path / f"{name}.yaml").write_text(SHARED.format(name=name, epochs=epochs))
-        command = [sweeper, "--workspace", str(tmp_path), "run", str(tmp_path / f"{name}.yaml")]
+        command = [program, "--workspace", str(tmp_path), "run", str(tmp_path / f"{name}.yaml")]
         drivers.append(
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
@@ -447,12 +449,13 @@ def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
     gc_removes_only_what_no_study_needs(tmp_path)
 
 
+def sweeper(workspace: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["--workspace", str(workspace), *arguments])
+
+
 def confirm_scores_every_setting_on_other_questions(workspace: Path) -> None:
-    command = [str(Path(sys.executable).with_name("sweeper")), "--workspace", str(workspace)]
-    done = subprocess.run(
-        [*command, "confirm", "one"], capture_output=True, text=True, timeout=240, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")  # no stage had to be trained
+    done = sweeper(workspace, "confirm", "one")
+    assert (done.exit_code, done.stderr) == (0, "")  # no stage had to be trained
     evidence = gather(Workspace(workspace).study("one"))
     confirmed = {row.label: row for row in evidence.confirmed.values()}
     searched = {row.label: row for row in (evidence.control("start"), *evidence.trials) if row}
@@ -465,34 +468,30 @@ def confirm_scores_every_setting_on_other_questions(workspace: Path) -> None:
 
 
 def gc_removes_only_what_no_study_needs(workspace: Path) -> None:
-    def sweeper(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("sweeper")), "--workspace", str(workspace)]
-        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-
     stages = workspace / "sweeps" / "stages"
     before = sorted(path.name for path in stages.iterdir())
-    assert sweeper("gc").stdout == "freed 0.0 MB\n"
+    assert sweeper(workspace, "gc").stdout == "freed 0.0 MB\n"
     assert sorted(path.name for path in stages.iterdir()) == before
     some = next(path for path in stages.iterdir() if (path / "stage.json").exists())
     for name in ("0" * 32, f"{some.name}.damaged-0", f".{some.name}.abcd.part"):
         shutil.copytree(some, stages / name)
     (stages / "evaluations" / "unknown.safetensors").write_bytes(b"1" * 1000)
-    said = sweeper("gc", "--dry-run").stdout
+    said = sweeper(workspace, "gc", "--dry-run").stdout
     assert len(list(stages.iterdir())) == len(before) + 3
     assert "would free" in said
     assert [line.split()[-3] for line in said.splitlines()[:-1]] == ["1"] * 4
     with Workspace(workspace).study("one").locked():
-        assert "another `sweeper run` works on 'one'" in sweeper("gc").stderr
-    sweeper("gc")
+        assert "another `sweeper run` works on 'one'" in sweeper(workspace, "gc").stderr
+    sweeper(workspace, "gc")
     assert sorted(path.name for path in stages.iterdir()) == before
     for name in ("one", "two"):
         path = workspace / f"{name}.yaml"
         path.write_text(path.read_text() + "keep: best\n")
-        assert sweeper("run", str(path)).returncode == 0
-    sweeper("gc")
+        assert sweeper(workspace, "run", str(path)).exit_code == 0
+    sweeper(workspace, "gc")
     left = [path for path in stages.iterdir() if (path / "stage.json").exists()]
     assert 1 + 1 + 2 + 1 <= len(left) <= 1 + 1 + 2 + 2  # rollouts, start, RCE, the best of each
     for name in ("one", "two"):
         out = workspace / f"best of {name}"
-        assert sweeper("export", name, "--checkpoint", str(out)).returncode == 0
+        assert sweeper(workspace, "export", name, "--checkpoint", str(out)).exit_code == 0
         assert (out / "policy.safetensors").exists()

@@ -19,8 +19,8 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 
 @pytest.fixture(scope="module")
 def lab_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
-    """Pools of 64, 11-40 rollouts a query, embeddings 512 wide; 96 training queries."""
-    data, embeddings = write_lab_data(tmp_path_factory.mktemp("lab"), queries=120, rows=600)
+    """Pools of 64, 11-40 rollouts a query, embeddings 512 wide; 40 training queries."""
+    data, embeddings = write_lab_data(tmp_path_factory.mktemp("lab"), queries=50, rows=600)
     return build_task(
         TrainSpec.model_validate(
             {
