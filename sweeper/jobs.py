@@ -44,6 +44,9 @@ class Launcher(Protocol):
     def device(self) -> str:
         """Kind of device that a job gets: "cpu" or "cuda"."""
 
+    def warm_up(self, *, threads: int) -> None:
+        """Begin what the first job would wait for, as far as there is anything; returns at once."""
+
     def submit(self, request: JobRequest) -> JobId:
         """Queue the job and return at once. Raises LauncherError if it was refused."""
 

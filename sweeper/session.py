@@ -8,7 +8,7 @@ import contextlib
 import gc
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,10 +103,10 @@ def run_study(
     workspace.prepare()
     with (  # workers end before the lock is given back
         folder.locked(),
+        _warmed_up(launcher, config),
         StudyStore.open(
             folder.database, name=config.name, goal=config.goal, space=config.space
         ) as store,
-        contextlib.closing(launcher),
         Interrupts(lambda: progress.say(STOPPING)) as interrupts,
     ):
         require_same_study(store.attributes().get("study"), config.to_json())
@@ -305,6 +305,14 @@ class _Telling:
             self._told = True
             for line in contract_lines(contract):
                 self._progress.say(line)
+
+
+@contextlib.contextmanager
+def _warmed_up(launcher: Launcher, config: StudyConfig) -> Iterator[None]:
+    """Let a worker start while the driver still opens its own; end all workers in the end."""
+    with contextlib.closing(launcher):
+        launcher.warm_up(threads=first_spec(config).threads)
+        yield
 
 
 def _collect_rarely() -> None:

@@ -122,6 +122,14 @@ class LocalLauncher:
             return {}
         return {s.slot.name: s.refusal for s in self._seats if s.refusal is not None}
 
+    def warm_up(self, *, threads: int) -> None:
+        """Start one worker before its first job, since torch takes seconds to import.
+
+        Where it cannot start, `poll` says why.
+        """
+        if not self._closed and all(seat.worker is None for seat in self._seats):
+            self._start_worker(threads)
+
     def submit(self, request: JobRequest) -> JobId:
         """Queue the job and return at once. Raises LauncherError after `close`."""
         if self._closed:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 SCORE = "score"
 MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters; MLflow 3.17, mlflow/utils/validation.py
+ELSEWHERE = ("mean_abs", "max_abs")
+"""Measures of a tensor's drift that are no curves here: see `metrics.jsonl` and the report."""
 _FORBIDDEN = re.compile(r"[^/\w.\- :]")
 
 
@@ -62,6 +64,7 @@ def curve_points(line: Mapping[str, Any], groups: Sequence[str] = ()) -> list[Po
     return [
         Point(_curve_key(group, name), finite_or_nan(value), timestamp, line["epoch"])
         for name, value in line["metrics"].items()
+        if not (name.startswith("drift/") and name.endswith(ELSEWHERE))
     ]
 
 

@@ -27,6 +27,9 @@ class InstantLauncher:
         self._interrupt_at = interrupt_at
         self._statuses: dict[JobId, JobStatus] = {}
 
+    def warm_up(self, *, threads: int) -> None:
+        """Nothing to begin."""
+
     def submit(self, request: JobRequest) -> JobId:
         self.folders.append(request.folder)
         job = JobId(str(len(self.folders)))

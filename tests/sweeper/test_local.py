@@ -98,6 +98,18 @@ def test_no_process_starts_before_the_first_job(open_launcher: Open, tmp_path: P
     assert list(launcher.guard_pids) == ["cpu-0"]
 
 
+def test_a_worker_that_was_started_early_takes_the_first_job(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    launcher.warm_up(threads=1)
+    launcher.warm_up(threads=1)
+    assert list(launcher.guard_pids) == ["cpu-0"]
+    guard = launcher.guard_pids["cpu-0"]
+    run(launcher, tmp_path / "a")
+    assert launcher.guard_pids == {"cpu-0": guard}
+
+
 def test_warm_worker_takes_the_next_job(open_launcher: Open, tmp_path: Path) -> None:
     launcher = open_launcher()
     assert run(launcher, tmp_path / "a")["pid"] == run(launcher, tmp_path / "b")["pid"]

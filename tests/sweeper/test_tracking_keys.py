@@ -22,7 +22,8 @@ LINE = {
         "loss": 0.5,
         "kl": None,
         "accuracy/shot_1": 0.75,
-        "drift/cross_attn.in_proj_weight/max": 0.125,
+        "drift/cross_attn.in_proj_weight/relative_norm": 0.125,
+        "drift/cross_attn.in_proj_weight/max_abs": 0.5,
     },
     "timing": {"ended": 1700000000.25, "train": 1.0},
 }
@@ -61,7 +62,7 @@ def test_curves_are_grouped_by_phase_with_the_epoch_as_step_and_the_time_of_the_
         "grpo/loss",
         "grpo/kl",
         "grpo/accuracy/shot_1",
-        "grpo/drift max/cross_attn.in_proj_weight",
+        "grpo/drift relative_norm/cross_attn.in_proj_weight",
     ]
     assert points["grpo/loss"] == ("grpo/loss", 0.5, 1700000000250, 3)
     assert math.isnan(points["grpo/kl"].value)
