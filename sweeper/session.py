@@ -38,7 +38,7 @@ from sweeper.study_store import StudyStore
 from sweeper.tracking import open_mlflow
 from sweeper.tracking.view import StudyView
 from sweeper.verdict import dead_instrument, holds_out
-from sweeper.workspace import StudyFolder, Workspace, read_json
+from sweeper.workspace import StudyFolder, Workspace, read_json, read_result
 from trainer.contract import DATA
 
 if TYPE_CHECKING:  # importing it imports MLflow
@@ -103,7 +103,7 @@ def run_study(
     workspace.prepare()
     with (  # workers end before the lock is given back
         folder.locked(),
-        _warmed_up(launcher, config),
+        _warmed_up(launcher, config, folder),
         StudyStore.open(
             folder.database, name=config.name, goal=config.goal, space=config.space
         ) as store,
@@ -308,18 +308,21 @@ class _Telling:
 
 
 @contextlib.contextmanager
-def _warmed_up(launcher: Launcher, config: StudyConfig) -> Iterator[None]:
+def _warmed_up(launcher: Launcher, config: StudyConfig, folder: StudyFolder) -> Iterator[None]:
     """Let a worker start while the driver still opens its own; end all workers in the end."""
     with contextlib.closing(launcher):
-        launcher.warm_up(threads=first_spec(config).threads)
+        if read_result(folder.controls) is None:  # else there may be nothing to do
+            launcher.warm_up(threads=first_spec(config).threads)
         yield
 
 
 def _collect_rarely() -> None:
     """Let garbage wait: MLflow's imports are here to stay, and its writing makes rows by thousands.
 
-    To look through them again and again took a quarter of the time of a trial's bookkeeping.
+    To look through them again and again took a quarter of the time of a trial's bookkeeping. It
+    stays so for the whole process.
     """
+    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
 

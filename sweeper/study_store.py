@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _NO_SPACE = Space(())
-_NUMBER, _PREFIX = "trial", "prefix"  # of a row: our number, epochs of a shorter training
-_IMPORTED = "imported"  # of a row that is none of ours: the number of a result from elsewhere
+_NUMBER, _PREFIX = "trial", "prefix"  # notes of a row: our number, epochs of a shorter training
+_IMPORTED = "imported"  # note of a row that is none of ours: the number of a result from elsewhere
 _BEGUN, _ENDED = "begun", "ended"
 """All notes that a row was added with, and that it was told with: Optuna takes 1-4 ms for each."""
 _FINAL, _FINALS = "final", "finals"  # note of a finalist; the study's attribute with all of them
@@ -168,7 +168,7 @@ class StudyStore:
             raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
         record = replace(record, notes=_json_copy(record.notes))
         place = {_NUMBER: record.number, _PREFIX: record.prefix}
-        trial_id = self._create(replace(record, notes={_BEGUN: {**place, **record.notes}}))
+        trial_id = self._create(replace(record, notes={_BEGUN: {**record.notes, **place}}))
         if record.prefix is not None:
             self._prefixes.append(record)
             return
@@ -274,6 +274,8 @@ def _record(trial: "FrozenTrial") -> TrialRecord:
     state = TrialState.FAILED if trial.state.name == "FAIL" else TrialState[trial.state.name]
     single = dict(trial.user_attrs)
     begun, ended = single.pop(_BEGUN, {}), single.pop(_ENDED, {})
+    if state is TrialState.RUNNING:  # a driver died before it was told
+        ended = {}
     notes = {**begun, **single, **ended}
     return TrialRecord(
         number=notes.pop(_NUMBER, trial.number),

@@ -89,7 +89,7 @@ class PointerSelector(nn.Module):
         self.width = width
         self.variant = variant
         self.projection_dropout = 0.0
-        with torch.random.fork_rng(devices=()):  # torch's own initialisation would move it
+        with torch.random.fork_rng(devices=()):  # torch's initialisation moves the global generator
             self.input_proj = (
                 nn.Identity() if width == hidden_dim else nn.Linear(width, hidden_dim, bias=False)
             )

@@ -90,7 +90,7 @@ class Training:
     start: Checkpoint | None  # that training begins with; None: weights drawn from the seed
     chain: tuple[StageRef, ...]
     load: LoadPolicy
-    _shots: dict[str, Tensor] = field(default_factory=dict)  # by stage
+    _shots: dict[str, Tensor] = field(init=False, repr=False, default_factory=dict)  # by stage
 
     @property
     def embeddings(self) -> Tensor:
@@ -113,7 +113,7 @@ class Training:
 
     def shots(self, ref: StageRef) -> Tensor:
         """The shots that a stage of the chain chooses; asks no reader. Shape: ``(Q, S)``."""
-        if ref.key not in self._shots:  # every epoch is held against the start of its phase
+        if ref.key not in self._shots:  # that of a phase's start is asked for at every epoch
             self._shots[ref.key] = shots_of_stage(
                 self.store, ref.key, self.spec, self.task, self.environment, load=self.load
             )

@@ -119,7 +119,7 @@ def confirm(study: str, top: int) -> None:
 
 
 @cli.command()
-@click.argument("study")
+@study_name
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @click.option(
     "--format", "form", type=click.Choice(["html", "md"]), help="Only this; else both files."
@@ -136,7 +136,7 @@ def report(study: str, lang: "Language", form: str | None, by: str | None) -> No
 
 
 @cli.command()
-@click.argument("study")
+@study_name
 @click.argument("first")
 @click.argument("second")
 @click.option(
@@ -154,7 +154,7 @@ def compare(study: str, first: str, second: str, questions: int) -> None:
 
 
 @cli.command("next")
-@click.argument("study")
+@study_name
 @click.option("--output", type=click.Path(path_type=Path), help="A file instead of the terminal.")
 def next_command(study: str, output: Path | None) -> None:
     """Write the study file that the findings of STUDY suggest."""

@@ -232,13 +232,10 @@ class Driver:
         seeds = self._config.search_seeds
         seed = seeds[len(trial.results)] if seeds else None
         folder = self._folder.trial(trial.number, seed=self._config.folder_seed(seed))
-        trial.begin(
-            spec=self._recorder.spec(record, seed=seed),
-            folder=folder.absolute(),
-            curves_run=trial.run_id
-            if seed is None
-            else self._recorder.open_seed(trial.run_id, record, seed),
-        )
+        trial.begin(spec=self._recorder.spec(record, seed=seed), folder=folder.absolute())
+        trial.curves_run = trial.run_id
+        if seed is not None:
+            trial.curves_run = self._recorder.open_seed(trial.run_id, record, seed)
         rival = None
         if trial.spec.evaluate.race:
             rival = best_before(self._search, trial.number, self.records())
@@ -271,8 +268,7 @@ class Driver:
         """Read what a trial wrote; files that make no sense fail that trial alone."""
         try:
             news = self._copy_epochs(trial)
-            epochs = trial.take_unlogged(now=status.is_terminal)
-            self._recorder.log_epochs(trial.curves_run, epochs, trial.spec)
+            self._log_epochs(trial, now=status.is_terminal)
             if status.is_terminal:
                 self._settle(trial, status)
             elif news:
@@ -283,6 +279,7 @@ class Driver:
             if trial.job_id is not None:
                 self._launcher.cancel(trial.job_id)
             self._open.pop(trial.number, None)
+            self._log_epochs(trial, now=True)  # those before the damage
             reason = f"the files in {trial.folder} cannot be used: {error!r}"
             failed = Verdict(state=TrialState.FAILED, failure="bad_result", reason=reason)
             self._tell(trial, failed, {})
@@ -294,11 +291,11 @@ class Driver:
         Of several seeds the pruner sees the first, and the study learns their means at the end.
         """
         lines, trial.offset = read_metrics(trial.folder, offset=trial.offset)
-        trial.unlogged += lines
         last_phase = len(trial.spec.phases) - 1
         for line in lines:
             trial.ended = line["timing"]["ended"]
             score = line["metrics"].get("score")  # None: not scored, or not finite
+            trial.unlogged.append(line)
             if line["phase_index"] != last_phase or score is None or trial.pruned:
                 continue
             trial.curves[-1][line["epoch"]] = score
@@ -313,6 +310,10 @@ class Driver:
                 trial.pruned = True
                 ask_to_stop(trial.folder)
         return bool(lines)
+
+    def _log_epochs(self, trial: OpenTrial, *, now: bool) -> None:
+        if epochs := trial.take_unlogged(now=now):
+            self._recorder.log_epochs(trial.curves_run, epochs, trial.spec)
 
     def _settle(self, trial: OpenTrial, status: JobStatus) -> None:
         """Judge a job that ended and tell everyone."""
@@ -375,6 +376,7 @@ class Driver:
 
     def _leave(self, trial: OpenTrial) -> None:
         """Close the runs of a trial that the next driver goes on with."""
+        self._log_epochs(trial, now=True)
         for run_id in {trial.run_id, trial.curves_run}:
             self._recorder.leave(run_id)
 

@@ -24,32 +24,35 @@ class OpenTrial:
     """Scores by epoch of the last phase, for each seed; the last are those of the job in hand."""
     spec: TrainSpec = field(init=False)  # of the job in hand, as all that follows
     folder: Path = field(init=False)
-    curves_run: str = field(init=False)  # where its epochs are shown
+    curves_run: str = field(init=False)  # where its epochs are shown; its own run, or a seed's
     attempt: int = 1
     job_id: JobId | None = None  # None: its result was found on disk
     offset: int = 0  # bytes of metrics.jsonl that were read
     unlogged: list[Mapping[str, Any]] = field(default_factory=list)
-    """Epochs that MLflow lacks; a driver that goes on after this one reads them again."""
+    """Epochs that MLflow lacks; should this driver be killed, the next one reads them again."""
     log_after: float = 0.0  # on the monotonic clock
     pruned: bool = False
     waits_for: str | None = None  # the stage that another job is making; holds no slot meanwhile
     ended: float | None = None  # of the last epoch, seconds since 1970
+
+    def __post_init__(self) -> None:
+        self.curves_run = self.run_id
 
     @property
     def epoch(self) -> int:
         """The last that was scored, of the last phase."""
         return max(self.curves[-1], default=0)
 
-    def begin(self, *, spec: TrainSpec, folder: Path, curves_run: str) -> None:
+    def begin(self, *, spec: TrainSpec, folder: Path) -> None:
         """Turn to the job of the next seed, or to the only one."""
-        self.spec, self.folder, self.curves_run = spec, folder, curves_run
+        self.spec, self.folder = spec, folder
         self.curves.append({})
         self.attempt, self.offset, self.job_id = 1, 0, None
         self.log_after = time.monotonic() + EPOCHS_SECONDS
 
     def take_unlogged(self, *, now: bool) -> list[Mapping[str, Any]]:
-        """The epochs that MLflow is to get: all with ``now``, else none before their time."""
-        if not now and time.monotonic() < self.log_after:
+        """The epochs that MLflow is to get: all with ``now``, else none too soon after the last."""
+        if not self.unlogged or (not now and time.monotonic() < self.log_after):
             return []
         lines, self.unlogged = self.unlogged, []
         self.log_after = time.monotonic() + EPOCHS_SECONDS

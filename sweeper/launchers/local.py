@@ -1,8 +1,9 @@
 """The launcher of this machine: a queue of jobs, and slots with one warm worker each.
 
 Decides which job goes to which slot: first come, first served, to a worker with the job's number of
-threads. A worker starts with the first job that needs it; when it dies it takes its one job with it
-and is replaced. All of it ends with the driver. Must not know trials, studies, a folder's content.
+threads. A worker starts with the first job that needs it, one perhaps before; when it dies it takes
+its one job with it and is replaced. All of it ends with the driver. Must not know trials, studies,
+a folder's content.
 """
 
 import os

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 SCORE = "score"
 MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters; MLflow 3.17, mlflow/utils/validation.py
-ELSEWHERE = ("mean_abs", "max_abs")
+NO_CURVES = ("mean_abs", "max_abs")
 """Measures of a tensor's drift that are no curves here: see `metrics.jsonl` and the report."""
 _FORBIDDEN = re.compile(r"[^/\w.\- :]")
 
@@ -55,6 +55,8 @@ def phase_groups(kinds: Sequence[str]) -> tuple[str, ...]:
 def curve_points(line: Mapping[str, Any], groups: Sequence[str] = ()) -> list[Point]:
     """Turn one line of `metrics.jsonl` into points, always the same ones for the same line.
 
+    Of the measures of a tensor's drift the relative norm is one.
+
     Args:
         line: As `trainer.contract.read_metrics` returns it; None is a number that is not finite.
         groups: What ``phase_groups`` made of the spec; empty where every phase is of its own kind.
@@ -64,7 +66,7 @@ def curve_points(line: Mapping[str, Any], groups: Sequence[str] = ()) -> list[Po
     return [
         Point(_curve_key(group, name), finite_or_nan(value), timestamp, line["epoch"])
         for name, value in line["metrics"].items()
-        if not (name.startswith("drift/") and name.endswith(ELSEWHERE))
+        if not (name.startswith("drift/") and name.endswith(NO_CURVES))
     ]
 
 

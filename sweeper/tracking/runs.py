@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from sweeper.space import Value
 from sweeper.tracking import view
 from sweeper.tracking.keys import SCORE, Point, curve_points, finite_or_nan, metric_key
-from sweeper.tracking.writer import PARENT, RUN, RunWriter, told
+from sweeper.tracking.writer import PARENT, RUN, RunWriter, explained
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -60,7 +60,7 @@ class Tracking:
         """
         self._runs.turn_to(study, study_id)
         tags = {**(tags or {}), "mlflow.note.content": description}
-        with told("the study's run could not be opened"):
+        with explained("the study's run could not be opened"):
             self._runs.find_known()
             return self._runs.open("", study, params=params or {}, tags=tags)
 
@@ -88,15 +88,14 @@ class Tracking:
             tags: Written at every opening.
             run_id: The run that the trial had before, if known.
         """
-        if run_id is not None:
-            self._runs.known[parent, name] = run_id
-        with told(f"the run of {name} could not be opened"):
+        with explained(f"the run of {name} could not be opened"):
             return self._runs.open(
                 parent,
                 name,
                 params=params or {},
                 tags={**(tags or {}), **_numbered(number), PARENT: parent},
                 points=[Point(SCORE, math.nan, 0, 0)],
+                run_id=run_id,
             )
 
     def ended_trial(
@@ -117,7 +116,7 @@ class Tracking:
         The same as ``trial_run`` and ``finish_trial``, in half of the transactions; a run that was
         begun before is completed by these.
         """
-        if self._runs.active(self._runs.known.get((parent, name))) is not None:
+        if self._runs.find(parent, name) is not None:
             run_id = self.trial_run(parent, name=name, number=number, params=params, tags=tags)
             self.finish_trial(
                 run_id,
@@ -130,7 +129,7 @@ class Tracking:
             return run_id
         timestamp = self._runs.milliseconds(ended)
         points = _final_points(score, accuracy, metrics or {}, timestamp)
-        with told(f"the run of {name} could not be written"):
+        with explained(f"the run of {name} could not be written"):
             run_id = self._runs.create(
                 parent,
                 name,
@@ -153,7 +152,7 @@ class Tracking:
             lines: As `trainer.contract.read_metrics` returns them.
             groups: Names of the spec's phases, see ``phase_groups``.
         """
-        with told("epochs could not be logged"):
+        with explained("epochs could not be logged"):
             self._runs.log(
                 run_id, [point for line in lines for point in curve_points(line, groups)]
             )
@@ -185,7 +184,7 @@ class Tracking:
         """
         timestamp = self._runs.milliseconds(ended)
         points = _final_points(score, accuracy or {}, metrics or {}, timestamp)
-        with told("final numbers could not be logged"):
+        with explained("final numbers could not be logged"):
             self._runs.log(run_id, points, tags=tags or {})
             begun = self._client.get_run(run_id).info.start_time  # may be opened after its job
             self._client.set_terminated(run_id, status=status, end_time=max(timestamp, begun))
@@ -204,7 +203,7 @@ class Tracking:
             Point(metric_key(name), finite_or_nan(value), self._runs.milliseconds(at), 0)
             for name, value in metrics.items()
         ]
-        with told("held-out scores could not be logged"):
+        with explained("held-out scores could not be logged"):
             if self._runs.active(run_id) is not None:
                 self._runs.log(run_id, points)
 
@@ -226,7 +225,7 @@ class Tracking:
             note: Markdown that replaces the description.
             ended: Seconds since 1970. Default: now.
         """
-        with told("the study's run could not be closed"):
+        with explained("the study's run could not be closed"):
             for name, content in (artifacts or {}).items():
                 self._client.log_text(run_id, content, name)
             if note is not None:
@@ -250,7 +249,7 @@ class Tracking:
             Whether there is such a run: users delete runs on MLflow's page.
         """
         self._runs.turn_to(study, study_id)
-        with told("the report could not be logged"):
+        with explained("the report could not be logged"):
             runs = (run for run in self._runs.search() if run.data.tags.get(RUN) == study)
             run = next((run for run in runs if PARENT not in run.data.tags), None)
             if run is None:
@@ -267,7 +266,7 @@ class Tracking:
             DatasetInput(Dataset(name, digest[:_MAX_DIGEST], source_type="sweeper", source=name))
             for name, digest in digests.items()
         ]
-        with told("the datasets could not be logged"):
+        with explained("the datasets could not be logged"):
             self._client.log_inputs(run_id, datasets=inputs)
 
     def close_stale(self, *, live: Collection[str]) -> tuple[str, ...]:
@@ -279,7 +278,7 @@ class Tracking:
         Returns:
             The runs that were closed.
         """
-        with told("runs of a dead driver could not be closed"):
+        with explained("runs of a dead driver could not be closed"):
             stale = [
                 run.info.run_id
                 for run in self._runs.search("attributes.status = 'RUNNING'")

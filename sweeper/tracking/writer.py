@@ -1,4 +1,4 @@
-"""Writes runs of one MLflow experiment: finds or makes them, in as few transactions as it takes."""
+"""How runs are written to MLflow: found or made, in as few transactions as it takes."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ class RunWriter:
     def __init__(
         self, client: MlflowClient, experiment_id: str, *, now: Callable[[], float]
     ) -> None:
-        self.client = client
-        self.experiment_id = experiment_id
-        self.known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
+        self._client = client
+        self._experiment_id = experiment_id
+        self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
         self._now = now
         self._study = self._study_id = ""
 
@@ -36,7 +36,7 @@ class RunWriter:
 
     def find_known(self) -> None:
         """Look up the runs that an earlier driver has made."""
-        self.known = {
+        self._known = {
             (run.data.tags.get(PARENT, ""), run.data.tags[RUN]): run.info.run_id
             for run in self.search()
             if RUN in run.data.tags
@@ -50,17 +50,21 @@ class RunWriter:
         params: Mapping[str, Value | None],
         tags: Mapping[str, str],
         points: Sequence[Point] = (),
+        run_id: str | None = None,
     ) -> str:
         """Set the run RUNNING that ``name`` has below ``parent``; make one where there is none.
 
         A driver that died while it made the run left it without params and points: a known run
         gets those that it lacks. Those that it has stay, for MLflow refuses to change a param.
+        ``run_id`` is the run that the caller knows of.
         """
-        known = self.active(self.known.get((parent, name)))
+        if run_id is not None:
+            self._known[parent, name] = run_id
+        known = self.find(parent, name)
         if known is not None:
             known_id: str = known.info.run_id
             has_params, has_metrics = known.data.params, known.data.metrics
-            self.client.update_run(known_id, status="RUNNING")
+            self._client.update_run(known_id, status="RUNNING")
             self.log(
                 known_id,
                 [point for point in points if point.key not in has_metrics],
@@ -80,23 +84,27 @@ class RunWriter:
         points: Sequence[Point],
     ) -> str:
         """Make the run ``name`` below ``parent`` and return its id; it is RUNNING."""
-        run = self.client.create_run(
-            self.experiment_id,
+        run = self._client.create_run(
+            self._experiment_id,
             start_time=self.milliseconds(),
             run_name=name,
             tags=dict(_tag_texts(self._run_tags(name, tags))),
         )
         created: str = run.info.run_id
-        self.known[parent, name] = created
+        self._known[parent, name] = created
         self.log(created, points, params=params)
         return created
+
+    def find(self, parent: str, name: str) -> Run | None:
+        """The run that ``name`` has below ``parent``, if it still exists."""
+        return self.active(self._known.get((parent, name)))
 
     def active(self, run_id: str | None) -> Run | None:
         """The run if it still exists: users delete runs on MLflow's page."""
         if run_id is None:
             return None
         try:
-            run = self.client.get_run(run_id)
+            run = self._client.get_run(run_id)
         except MlflowException as error:
             if error.error_code != _GONE:  # a server that does not answer has not lost the run
                 raise
@@ -121,7 +129,7 @@ class RunWriter:
         labels = [RunTag(key, value) for key, value in _tag_texts(tags or {})]
         while metrics or settings or labels:
             room = _MAX_METRICS - len(settings[:_MAX_PARAMS]) - len(labels[:_MAX_PARAMS])
-            self.client.log_batch(
+            self._client.log_batch(
                 run_id, metrics[:room], settings[:_MAX_PARAMS], labels[:_MAX_PARAMS]
             )
             metrics, settings, labels = (
@@ -135,8 +143,8 @@ class RunWriter:
         condition = " AND ".join((view.study_filter(self._study_id), *conditions))
         token = None
         while True:
-            page = self.client.search_runs(
-                [self.experiment_id],
+            page = self._client.search_runs(
+                [self._experiment_id],
                 condition,
                 run_view_type=ViewType.ACTIVE_ONLY,
                 max_results=_PAGE,
@@ -161,7 +169,7 @@ def _tag_texts(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def told(what: str) -> Iterator[None]:
+def explained(what: str) -> Iterator[None]:
     """Turn MLflow's refusals into one message for the user."""
     try:
         yield

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from fakes.run_fake_study import Done, run_here
 
+from sweeper.errors import TrackingError
 from sweeper.ranking import ranking
 from sweeper.reading import read_study
+from sweeper.recorder import Recorder
 from sweeper.records import TrialRecord, TrialState
 from sweeper.workspace import Workspace
 
@@ -92,6 +94,20 @@ def test_seeds_that_were_interrupted_are_gone_on_with(study: Path) -> None:
     undisturbed = [(r.name, r.score, dict(r.intermediate)) for r in records(other, "seeded")]
     assert interrupted == undisturbed
     assert {run.info.status for run in runs(study.parent, "seeded")} == {"FINISHED"}
+
+
+def test_a_seed_whose_run_cannot_be_opened_leaves_no_run_open(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> str:
+        raise TrackingError("MLflow: the run could not be opened")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Recorder, "open_seed", refuse)
+        done = fake_run(study, "[0, 1, 2]")
+    assert (done.returncode, done.stderr) == (1, "Error: MLflow: the run could not be opened\n")
+    assert "RUNNING" not in {run.info.status for run in runs(study.parent, "seeded")}
+    assert fake_run(study, "[0, 1, 2]").returncode == 0
 
 
 def test_finalists_come_first_and_more_of_the_study_keeps_them(study: Path) -> None:

@@ -26,6 +26,7 @@ from sweeper.reporting import write_report
 from sweeper.status import study_state
 from sweeper.workspace import Workspace
 from trainer.answers.file import AnswerFile
+from trainer.contract import read_metrics
 
 RUN = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "run_fake_study.py")]
 STUDY = """\
@@ -255,6 +256,25 @@ def test_files_that_make_no_sense_fail_their_trial_alone(study: Path) -> None:
     assert driver.wait(timeout=120) == 1
     states = [record.state for record in records(study)]
     assert states == [TrialState.COMPLETE, TrialState.FAILED] + [TrialState.COMPLETE] * 2
+
+
+def test_the_epochs_before_the_damage_are_in_mlflow(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        lines, _ = read_metrics(folder)
+        if folder.name != "0001" or not lines:
+            return read_metrics(folder, offset=offset)
+        if offset > 0:
+            raise ValueError("no JSON")
+        return lines[:1], 1
+
+    study.write_text(STUDY.replace("trials: 14", "trials: 2"))
+    monkeypatch.setattr("sweeper.driver.loop.read_metrics", damaged)
+    done = run_here(study, slots=1, FAKE_SECONDS="0.3")
+    assert "trial 1 failed (bad_result)" in done.stdout
+    [failed] = [run for run in mlflow_runs(study) if run.info.run_name == "trial 1"]
+    assert "grpo/loss" in failed.data.metrics
 
 
 def test_a_changed_study_is_refused_and_a_larger_total_goes_on(study: Path) -> None:

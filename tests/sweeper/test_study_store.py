@@ -83,6 +83,26 @@ def test_notes_in_memory_are_as_they_will_be_read_back(path: Path, store: StudyS
     assert read(path) == store.records()
 
 
+def test_a_verdict_that_was_written_in_half_was_never_told(
+    path: Path, store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(replace(running(0), notes={"origin": "baseline"}))
+    monkeypatch.setattr(store._storage, "set_trial_state_values", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.tell(0, TrialState.FAILED, failure="lost", seconds=1.0)
+    assert read(path)[0].notes == {"origin": "baseline"}
+    with create(path) as next_one:
+        next_one.note(0, run_id="abc")
+        next_one.tell(0, TrialState.COMPLETE, 0.5, seconds=2.0)
+        told = {"origin": "baseline", "run_id": "abc", "seconds": 2.0}
+        assert next_one.record(0).notes == told
+    assert read(path)[0].notes == told
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_failed_pruned_and_running_trials_have_no_score(path: Path, store: StudyStore) -> None:
     for number in range(4):
         store.add(running(number))
