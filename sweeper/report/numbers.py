@@ -1,17 +1,19 @@
 """How a report writes numbers: as many digits as a score has, per cent or nats."""
 
+from collections.abc import Mapping
+
 from sweeper.assessment import Weighed
 from sweeper.config import StudyConfig
 from sweeper.ranking import params_text
 
 
-def label(entry: Weighed, config: StudyConfig) -> str:
-    """The row by name and setting, constants left out; the baseline has a star."""
+def label(entry: Weighed, config: StudyConfig, words: Mapping[str, str]) -> str:
+    """The row by name and setting, constants left out; of the baseline it says that it is that."""
     row = entry.row
     searched = {p.name for p in config.space.searched}
     params = {name: value for name, value in row.params.items() if name in searched}
     text = f"{row.label} ({params_text(params)})" if params else row.label
-    return f"{text} *" if row.kind == "baseline" else text
+    return words["labelled_baseline"].format(label=text) if row.kind == "baseline" else text
 
 
 def exact(score: float, goal: str, *, unit: bool = True) -> str:

@@ -78,7 +78,7 @@ def _leader(evidence: Evidence, assessment: Assessment, language: Language) -> s
     return TEXTS[language][kind].format(
         lead=difference(best.row.score - max(behind, default=best.row.score), goal),
         questions=assessment.questions,
-        best=label(best, evidence.config),
+        best=label(best, evidence.config, TEXTS[language]),
         score=exact(best.row.score, goal),
         settings=assessment.settings,
         difference=difference(best.difference, goal),

@@ -32,7 +32,7 @@ def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterato
         ],
         [
             [
-                label(entry, evidence.config),
+                label(entry, evidence.config, words),
                 *(_per_cent(entry.row.accuracy.get(s)) for s in shots),
                 _with_interval(exact(entry.row.score, goal, unit=False), entry.interval, goal),
                 _with_interval(difference(entry.difference, goal), entry.difference_interval, goal),
@@ -103,7 +103,7 @@ def rules(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[
         [
             [
                 f"{rule} *" if rule == evidence.config.best.rule else rule,
-                label(entries[choice.row.label], evidence.config),
+                label(entries[choice.row.label], evidence.config, words),
                 exact(choice.row.score, evidence.config.goal, unit=False),
                 "" if choice.among is None else str(choice.among),
             ]
@@ -125,7 +125,7 @@ def by_shots(evidence: Evidence, assessment: Assessment, words: Words) -> Iterat
         [
             [
                 shots,
-                label(winner.entry, evidence.config),
+                label(winner.entry, evidence.config, words),
                 digits(100 * winner.entry.row.accuracy[shots]),
                 difference(winner.difference, goal),
                 p_value(winner.p),
@@ -152,7 +152,7 @@ def by_epochs(evidence: Evidence, assessment: Assessment, words: Words) -> Itera
         [
             [
                 str(number),
-                label(entry, evidence.config),
+                label(entry, evidence.config, words),
                 _with_interval(exact(entry.row.score, goal, unit=False), entry.interval, goal),
                 difference(entry.difference, goal),
                 str(sum(trained_epochs(other.row) == number for other in trials)),
@@ -170,7 +170,7 @@ def drift(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[
     tensors = dict.fromkeys(key.split("/")[1] for key in metrics if key.startswith("drift/"))
     if best is None or not tensors:
         return
-    yield Heading(words["drift"].format(best=label(best, evidence.config)))
+    yield Heading(words["drift"].format(best=label(best, evidence.config, words)))
     keys = ("tensor", "mean_before", "mean_now", "mean_abs", "max_abs", "relative")
     yield Table(
         [words[key] for key in keys],

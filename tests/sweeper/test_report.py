@@ -112,6 +112,9 @@ def test_many_settings_are_cut_and_the_baseline_stays() -> None:
     results = next(block for block in laid.blocks if isinstance(block, Table))
     assert len(results.rows) == 21
     assert results.rows[-1][0].startswith("trial 0 (")
+    assert [entry[0] for entry in results.rows if entry[0].endswith(" (baseline)")] == [
+        results.rows[-1][0]
+    ]
     assert "9 further settings are not shown" in markdown(laid)
 
 
