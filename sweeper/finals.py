@@ -42,6 +42,8 @@ def score_finalists(
         device: Kind of device.
         say: Is told what happens.
     """
+    if not config.has_finals:
+        return
     chosen = finalists(store.records(), goal=config.goal, count=config.finalists)
     known = store.finals()
     open_ones = [record for record in chosen if str(record.name) not in known]

@@ -131,7 +131,7 @@ def run_study(
             config, search, folder=folder, store=store, tracking=tracking, parent_run=parent
         )
         announcer = Announcer(
-            config,
+            config=config,
             folder=folder,
             store=store,
             recorder=recorder,

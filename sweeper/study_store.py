@@ -211,8 +211,7 @@ class StudyStore:
     def note(self, number: int, **notes: Any) -> None:
         """Write JSON values beside a trial that has not ended; a note again replaces the former."""
         for key, value in _json_copy(notes).items():
-            self._set(number, key, value)
-            self._noted(number, {key: value})
+            self._set(number, key, value, {key: value})
 
     def tell(
         self, number: int, state: TrialState, score: float | None = None, **notes: Any
@@ -238,8 +237,7 @@ class StudyStore:
             raise ValueError(f"trial {number}: the score must be finite, but got {score}")
         notes = _json_copy(notes)
         if notes:
-            self._set(number, _ENDED, notes)
-            self._noted(number, notes)
+            self._set(number, _ENDED, notes, notes)
         ended = replace(self._running(number), state=state, score=score)
         states = {
             TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -253,13 +251,11 @@ class StudyStore:
             )
         self._records[number] = ended
 
-    def _set(self, number: int, key: str, value: Any) -> None:
-        self._running(number)
+    def _set(self, number: int, key: str, value: Any, notes: Mapping[str, Any]) -> None:
+        """Write an attribute of a row, and remember the notes that it holds."""
+        record = self._running(number)
         with _as_sweeper_error(self._label):
             self._storage.set_trial_user_attr(self._trial_ids[number], key, value)
-
-    def _noted(self, number: int, notes: Mapping[str, Any]) -> None:
-        record = self._records[number]
         self._records[number] = replace(record, notes={**record.notes, **notes})
 
     def _running(self, number: int) -> TrialRecord:

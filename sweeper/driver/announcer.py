@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sweeper.config import StudyConfig
@@ -25,45 +26,35 @@ class Progress(Protocol):
         """The state as `state.json` has it has changed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Announcer:
     """Tells of one study what its store holds and what runs."""
 
-    def __init__(
-        self,
-        config: StudyConfig,
-        *,
-        folder: StudyFolder,
-        store: StudyStore,
-        recorder: Recorder,
-        experiment: str,
-        slots: int,
-        progress: Progress,
-    ) -> None:
-        self._config = config
-        self._folder = folder
-        self._store = store
-        self._recorder = recorder
-        self._experiment = experiment
-        self._slots = slots
-        self._progress = progress
+    config: StudyConfig
+    folder: StudyFolder
+    store: StudyStore
+    recorder: Recorder
+    experiment: str  # MLflow's id
+    slots: int
+    progress: Progress
 
     def say(self, line: str) -> None:
         """Say that something happened."""
-        self._progress.say(line)
+        self.progress.say(line)
 
     def say_done(self, number: int, verdict: Verdict, *, seconds: float) -> None:
         """Say what became of a trial."""
-        ended = sum(r.state is not TrialState.RUNNING for r in self._store.proposals())
+        ended = sum(r.state is not TrialState.RUNNING for r in self.store.proposals())
         outcome = (
             verdict.state.value
             if verdict.score is None
-            else score_text(verdict.score, self._config.goal)
+            else score_text(verdict.score, self.config.goal)
         )
         if verdict.failure is not None:
             outcome = f"failed ({verdict.failure}): {verdict.reason};"
-        values = self._store.record(number).notes["values"]
+        values = self.store.record(number).notes["values"]
         self.say(
-            f"[{ended}/{self._config.trials}] trial {number} {outcome} {params_text(values)} "
+            f"[{ended}/{self.config.trials}] trial {number} {outcome} {params_text(values)} "
             f"({seconds:.1f} s)"
         )
 
@@ -77,15 +68,15 @@ class Announcer:
     ) -> None:
         """Write `state.json` and show it."""
         running = [
-            trial.state(self._store.record(trial.number).notes["values"]) for trial in open_trials
+            trial.state(self.store.record(trial.number).notes["values"]) for trial in open_trials
         ]
         content = {
-            **snapshot(self._config, self._store.records(), running, state=state, best=best),
-            "experiment": self._experiment,
-            "slots": self._slots,
-            "reader_calls": self._recorder.calls(),
+            **snapshot(self.config, self.store.records(), running, state=state, best=best),
+            "experiment": self.experiment,
+            "slots": self.slots,
+            "reader_calls": self.recorder.calls(),
             "updated": time.time(),
             **more,
         }
-        self._folder.write_state(content)
-        self._progress.show(content)
+        self.folder.write_state(content)
+        self.progress.show(content)

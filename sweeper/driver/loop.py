@@ -100,8 +100,6 @@ class Driver:
 
     def score_finalists(self, jobs: OneOffJobs) -> None:
         """Give the best trials, and the baseline, their further seeds and questions."""
-        if not self._config.has_finals:
-            return
         score_finalists(
             jobs,
             self._folder,
