@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from sweeper.evidence import gather
+from sweeper.results.evidence import gather
 from sweeper.statistics.best import may_be_best
 from sweeper.statistics.corrections import holm, max_t, max_t_level
 from sweeper.statistics.curse import pessimism, score_of_the_best
@@ -26,7 +26,7 @@ from sweeper.statistics.resampling import Floats
 from sweeper.statistics.seeds import seeds_difference_interval, seeds_interval
 from sweeper.statistics.shots import by_shots
 from sweeper.statistics.sign_flip import sign_flip_p_values
-from sweeper.workspace import Workspace
+from sweeper.store.workspace import Workspace
 
 STUDY = "kl_lr"
 SETTINGS = 20

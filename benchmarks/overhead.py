@@ -19,10 +19,10 @@ from pathlib import Path
 
 import psutil
 
-from sweeper.plan import search_of
-from sweeper.proposals import propose
-from sweeper.reading import read_study
-from sweeper.workspace import Workspace
+from sweeper.search import propose
+from sweeper.search.of_study import search_of
+from sweeper.store.reading import read_study
+from sweeper.store.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 FAKE_STUDY = ROOT / "tests" / "fakes" / "run_fake_study.py"

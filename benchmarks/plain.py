@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.reference_file import ReferenceFile, read_reference
+from trainer.lab.reference_file import ReferenceFile, read_reference
 from trainer.tasks import RecordedRollouts
 
 HEAD = ("cross_attn_layers", "attn_norms", "query_update_gate")  # what `freeze: backbone` trains

@@ -15,12 +15,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from sweeper.assessment import assess
-from sweeper.evidence import Evidence, Scored, gather
 from sweeper.findings import findings
 from sweeper.report.page import page
 from sweeper.report.rendering import html, markdown
-from sweeper.workspace import Workspace
+from sweeper.results.assessment import assess
+from sweeper.results.evidence import Evidence, Scored, gather
+from sweeper.store.workspace import Workspace
 
 SETTINGS, CHANGED = 200, 40  # settings of the report; questions that a copy answers otherwise
 T = TypeVar("T")

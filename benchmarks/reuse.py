@@ -23,14 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.config import StudyConfig, spec_for
-from sweeper.jobs import JobRequest
+from sweeper.launchers.jobs import JobRequest
 from sweeper.launchers.local import open_local
-from sweeper.ranking import calls_text
-from sweeper.reading import read_study
 from sweeper.records import TrialRecord
 from sweeper.space import settings
-from sweeper.workspace import Workspace, prepare_job, read_result
+from sweeper.store.reading import read_study
+from sweeper.store.trial_folder import prepare_job, read_result
+from sweeper.store.workspace import Workspace
+from sweeper.study.config import StudyConfig, spec_for
+from sweeper.words import calls_text
 from trainer.answers import Answer
 from trainer.answers.file import AnswerFile
 from trainer.answers.rows import row_keys

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sweeper.workspace import Workspace
+from sweeper.store.workspace import Workspace
 from trainer.contract import read_metrics
 
 STUDY = Path(__file__).parents[1] / "studies" / "kl_lr.yaml"

@@ -28,9 +28,9 @@ from torch import Tensor  # noqa: E402
 from benchmarks.lab_data import write_lab_data  # noqa: E402
 from benchmarks.plain import plain_grpo_epoch  # noqa: E402
 from trainer.contract import GrpoSpec, TrainSpec  # noqa: E402
-from trainer.grpo import GrpoPhase, grpo_epochs  # noqa: E402
-from trainer.policy import PointerSelector  # noqa: E402
-from trainer.recorded import reward_of  # noqa: E402
+from trainer.phases.grpo import GrpoPhase, grpo_epochs  # noqa: E402
+from trainer.policy.policy import PointerSelector  # noqa: E402
+from trainer.rollouts.recorded import reward_of  # noqa: E402
 from trainer.tasks import Task, build_task  # noqa: E402
 
 HIDDEN = 256

@@ -4,10 +4,13 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
-from sweeper.ranking import calls_text, markdown, per_cent, ranking, rows
-from sweeper.reading import read_study
+from sweeper.ranking import ranking
 from sweeper.records import TrialRecord
-from sweeper.workspace import StudyFolder, Workspace
+from sweeper.results.table import markdown, rows
+from sweeper.store.reading import read_study
+from sweeper.store.study_folder import StudyFolder
+from sweeper.store.workspace import Workspace
+from sweeper.words import calls_text, per_cent
 
 STUDIES = Path(__file__).parent
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.tracking import open_tracking
+from sweeper.store.tracking import open_tracking
 
 
 @pytest.fixture(scope="session")

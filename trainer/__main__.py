@@ -42,7 +42,7 @@ def main() -> None:
 def run(folder: Path) -> None:
     """Work through the trial folder FOLDER; its trial.json holds the job."""
     from trainer.contract import RESULT, STOP, WAITING
-    from trainer.run import TaskCache, run_folder
+    from trainer.jobs.run import TaskCache, run_folder
 
     status = run_folder(folder.resolve(), TaskCache())
     if status == "failed":  # and has said why
@@ -60,7 +60,7 @@ def run(folder: Path) -> None:
 @main.command()
 def serve() -> None:
     """Read one folder a line on stdin, say one event a line on stdout."""
-    from trainer.serve import serve as serve_stdin
+    from trainer.jobs.serve import serve as serve_stdin
 
     serve_stdin(sys.stdin)
 
@@ -70,7 +70,7 @@ def serve() -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def check(spec: Any, device: str) -> None:
     """Check that the spec in the JSON file SPEC (- for stdin) can be trained on this machine."""
-    from trainer.check import check_spec
+    from trainer.jobs.check import check_spec
 
     try:
         payload = json.load(spec)
@@ -92,7 +92,7 @@ def check(spec: Any, device: str) -> None:
 @click.option("--questions", type=click.IntRange(1, 800), default=800, show_default=True)
 def evaluate(stage: Path, trial: Path, split: str, questions: int) -> None:
     """Score the finished stage in the folder STAGE on other questions."""
-    from trainer.check import evaluate_finished
+    from trainer.jobs.check import evaluate_finished
 
     click.echo(json.dumps(evaluate_finished(stage, trial, split=split, questions=questions)))
 
@@ -103,7 +103,7 @@ def evaluate(stage: Path, trial: Path, split: str, questions: int) -> None:
 @click.option("--verify-with", help="The lab's own loader; {checkpoint} is the file to load.")
 def export_checkpoint(stage: Path, out: Path, verify_with: str | None) -> None:
     """Write the finished stage in the folder STAGE into the folder OUT, in the lab's forms."""
-    from trainer.lab_export import export_stage
+    from trainer.lab.export import export_stage
 
     for path, difference in export_stage(stage, out, verify_with=verify_with).items():
         click.echo(f"{path}: nothing missing or unexpected, logits {difference:.1e} apart at most")
@@ -113,7 +113,7 @@ def export_checkpoint(stage: Path, out: Path, verify_with: str | None) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def describe_checkpoint(files: tuple[Path, ...]) -> None:
     """Say what the checkpoints in FILES are: phase, epoch, kl_beta, variant, sizes; as JSON."""
-    from trainer.description import describe_checkpoints
+    from trainer.lab.description import describe_checkpoints
 
     told = describe_checkpoints(files)
     click.echo(json.dumps(told, indent=2, allow_nan=False))
@@ -125,8 +125,8 @@ def describe_checkpoint(files: tuple[Path, ...]) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check_reference(file: Path) -> None:
     """Compare policy, losses, schedules and rewards with the numbers in FILE."""
-    from trainer.reference import check_reference as deviations_of
-    from trainer.reference import deviation_table, within_tolerance
+    from trainer.lab.reference import check_reference as deviations_of
+    from trainer.lab.reference import deviation_table, within_tolerance
 
     deviations = deviations_of(file)
     click.echo(deviation_table(deviations))

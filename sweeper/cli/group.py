@@ -9,7 +9,8 @@ import click
 from sweeper.errors import SweeperError
 
 if TYPE_CHECKING:
-    from sweeper.workspace import StudyFolder, Workspace
+    from sweeper.store.study_folder import StudyFolder
+    from sweeper.store.workspace import Workspace
 
 study_file = click.argument(
     "study_path",
@@ -59,7 +60,7 @@ def _fail(message: str, exit_code: int, cause: BaseException) -> NoReturn:
 
 def open_workspace() -> "Workspace":
     """The workspace that the options before the command name."""
-    from sweeper.workspace import Workspace, checked_server
+    from sweeper.store.workspace import Workspace, checked_server
 
     given = click.get_current_context().find_root().params
     root: Path = given["workspace"]

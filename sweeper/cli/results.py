@@ -10,8 +10,8 @@ from sweeper.cli.group import TrialName, by_shots, cli, find_study, open_workspa
 from sweeper.errors import UsageError
 
 if TYPE_CHECKING:
-    from sweeper.export import CheckpointFormat, Format
     from sweeper.findings.texts import Language
+    from sweeper.results.export import CheckpointFormat, Format
 
 FORMATS = ("yaml", "json", "env", "args")
 
@@ -21,10 +21,10 @@ FORMATS = ("yaml", "json", "env", "args")
 @study_name
 def best(study: str, by: str | None) -> None:
     """Print the best trial of STUDY in a line."""
-    from sweeper.best import best_trial
-    from sweeper.export import configuration
-    from sweeper.ranking import params_text, score_text
-    from sweeper.reading import read_study
+    from sweeper.results.best import best_trial
+    from sweeper.results.export import configuration
+    from sweeper.store.reading import read_study
+    from sweeper.words import params_text, score_text
 
     folder = find_study(study)
     config, records = read_study(folder)
@@ -65,9 +65,14 @@ def export(
     everything: bool,
 ) -> None:
     """Print the best configuration of STUDY."""
-    from sweeper.best import best_trial
-    from sweeper.export import all_trials, configuration, write_checkpoint, write_trial_folder
-    from sweeper.reading import read_study
+    from sweeper.results.best import best_trial
+    from sweeper.results.export import (
+        all_trials,
+        configuration,
+        write_checkpoint,
+        write_trial_folder,
+    )
+    from sweeper.store.reading import read_study
 
     if everything and (trial, checkpoint, trial_dir, by) != (None, None, None, None):
         raise UsageError("--all lists every trial; leave out --trial, --by and folders to write")
@@ -104,8 +109,8 @@ def export(
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Settings.")
 def confirm(study: str, top: int) -> None:
     """Score the best of STUDY, its baseline and its start on questions that selected nothing."""
-    from sweeper.confirming import confirm_study
-    from sweeper.slots import open_launcher
+    from sweeper.running.confirming import confirm_study
+    from sweeper.running.slots import open_launcher
 
     done = confirm_study(
         find_study(study),
@@ -127,7 +132,7 @@ def confirm(study: str, top: int) -> None:
 @by_shots
 def report(study: str, lang: "Language", form: str | None, by: str | None) -> None:
     """Write what STUDY means: is the winner one, and why."""
-    from sweeper.reporting import write_report
+    from sweeper.report.writing import write_report
 
     forms = (form,) if form is not None else ("html", "md")
     folder, workspace = find_study(study), open_workspace()
@@ -144,9 +149,9 @@ def report(study: str, lang: "Language", form: str | None, by: str | None) -> No
 )
 def compare(study: str, first: str, second: str, questions: int) -> None:
     """Put two rows of STUDY side by side: 7, 7@2, best, baseline, start."""
-    from sweeper.comparison import compare as compared
-    from sweeper.comparison import comparison_text
-    from sweeper.evidence import gather
+    from sweeper.results.comparison import compare as compared
+    from sweeper.results.comparison import comparison_text
+    from sweeper.results.evidence import gather
 
     evidence = gather(find_study(study))
     found = compared(evidence, first, second)
@@ -158,7 +163,7 @@ def compare(study: str, first: str, second: str, questions: int) -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="A file instead of the terminal.")
 def next_command(study: str, output: Path | None) -> None:
     """Write the study file that the findings of STUDY suggest."""
-    from sweeper.reporting import suggested_study
+    from sweeper.report.writing import suggested_study
 
     text = suggested_study(find_study(study))
     if output is None:

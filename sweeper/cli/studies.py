@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 )
 def init(path: Path, from_wandb: Path | None) -> None:
     """Write a commented study file to PATH."""
-    from sweeper.templates import study_template
-    from sweeper.wandb import convert
+    from sweeper.study.template import study_template
+    from sweeper.study.wandb import convert
 
     if from_wandb is None:
         text = study_template(path.stem, str(path))
@@ -51,7 +51,7 @@ def _utf8(path: Path) -> str:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of a study file, for editors."""
-    from sweeper.schema import study_schema
+    from sweeper.study.schema import study_schema
 
     click.echo(json.dumps(study_schema(), indent=2))
 
@@ -60,7 +60,7 @@ def schema() -> None:
 @study_file
 def validate(study_path: Path) -> None:
     """Check the study file, its data and the device, without writing anything."""
-    from sweeper.validate import validate_study
+    from sweeper.running.preflight import validate_study
 
     click.echo(validate_study(study_path, open_workspace()))
 
@@ -70,10 +70,10 @@ def validate(study_path: Path) -> None:
 @click.option("--cost", type=click.FloatRange(min=0), default=0.0, help="Seconds a reader call.")
 def plan(study_path: Path, cost: float) -> None:
     """Show what the study would run: proposals, stages, reader calls. Writes nothing."""
-    from sweeper.config import load_study
     from sweeper.importing.study import imported_results
-    from sweeper.plan import plan_text
-    from sweeper.slots import planned_slots
+    from sweeper.running.slots import planned_slots
+    from sweeper.search.plan import plan_text
+    from sweeper.study.config import load_study
 
     config = load_study(study_path)
     slots, warning = planned_slots(config)
@@ -91,10 +91,10 @@ def run(study_path: Path, trials: int | None, force: bool) -> None:
     """Run the study in STUDY_FILE to its total of trials; run it again to resume."""
     from rich.console import Console
 
-    from sweeper.display import open_display, print_summary
-    from sweeper.provenance import code_tags
-    from sweeper.session import run_study
-    from sweeper.slots import open_launcher
+    from sweeper.cli.display import open_display, print_summary
+    from sweeper.running.session import run_study
+    from sweeper.running.slots import open_launcher
+    from sweeper.store.provenance import code_tags
 
     console = Console()
     with open_display(console) as display:

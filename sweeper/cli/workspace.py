@@ -11,7 +11,7 @@ from sweeper.cli.group import TrialName, cli, find_study, open_workspace, study_
 @cli.command()
 def ls() -> None:
     """List the studies of the workspace."""
-    from sweeper.status import list_studies
+    from sweeper.store.status import list_studies
 
     click.echo(list_studies(open_workspace()))
 
@@ -21,7 +21,7 @@ def ls() -> None:
 @click.option("--json", "as_json", is_flag=True, help="An object for other programs.")
 def status(study: str, as_json: bool) -> None:
     """Say how STUDY stands, from what its driver last wrote."""
-    from sweeper.status import status_json, status_text, study_state
+    from sweeper.store.status import status_json, status_text, study_state
 
     state = study_state(find_study(study))
     click.echo(json.dumps(status_json(state), indent=2) if as_json else status_text(state))
@@ -32,7 +32,7 @@ def status(study: str, as_json: bool) -> None:
 @click.argument("trial", type=TrialName())
 def show(study: str, trial: str) -> None:
     """Show all that is known of one trial."""
-    from sweeper.reading import show_trial
+    from sweeper.store.reading import show_trial
 
     click.echo(show_trial(find_study(study), trial))
 
@@ -43,7 +43,7 @@ def show(study: str, trial: str) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the trial or its driver ends.")
 def logs(study: str, trial: int, follow: bool) -> None:
     """Print what a trial printed."""
-    from sweeper.reading import log_lines
+    from sweeper.store.reading import log_lines
 
     with contextlib.suppress(KeyboardInterrupt):  # the usual way to leave what is followed
         for text in log_lines(find_study(study), trial, follow=follow):
@@ -54,8 +54,8 @@ def logs(study: str, trial: int, follow: bool) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(port: int) -> None:
     """Serve MLflow's pages of this workspace on 127.0.0.1."""
-    from sweeper.status import study_links
-    from sweeper.ui import free_port, serve_ui
+    from sweeper.cli.ui import free_port, serve_ui
+    from sweeper.store.status import study_links
 
     workspace = open_workspace()
     chosen = free_port(port=port)
@@ -72,6 +72,6 @@ def ui(port: int) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would go, and how much.")
 def gc(dry_run: bool) -> None:
     """Remove stages and scores that no study of the workspace needs."""
-    from sweeper.gc import collect
+    from sweeper.store.gc import collect
 
     click.echo(collect(open_workspace(), dry_run=dry_run))

@@ -11,10 +11,10 @@ texts.py        all of it in English and Chinese
 
 from collections.abc import Callable, Iterable
 
-from sweeper.assessment import Assessment
-from sweeper.evidence import Evidence
 from sweeper.findings import instrument, kl, noise, parameters, training
 from sweeper.findings.finding import Finding
+from sweeper.results.assessment import Assessment
+from sweeper.results.evidence import Evidence
 
 Rule = Callable[[Evidence, Assessment], Iterable[Finding]]
 RULES: tuple[Rule, ...] = (
@@ -45,7 +45,7 @@ RULES: tuple[Rule, ...] = (
     noise.lost_trials,
     noise.calls_without_a_chance,
 )
-__all__ = ["Finding", "findings"]
+__all__ = ["Finding", "findings", "rows", "texts"]
 
 _ORDER = {"alarm": 0, "warning": 1, "note": 2}
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sweeper.assessment import Assessment
-from sweeper.evidence import Evidence
 from sweeper.findings.finding import Finding
+from sweeper.results.assessment import Assessment
+from sweeper.results.evidence import Evidence
 
 FEW_DEMONSTRATIONS = 0.02  # of the choices that were made: then nearly all questions share them
 

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from sweeper.assessment import Assessment
-from sweeper.evidence import Evidence
 from sweeper.findings.finding import Finding
 from sweeper.findings.rows import (
     grpo_of,
@@ -15,6 +13,8 @@ from sweeper.findings.rows import (
     parameter_of,
     values_in,
 )
+from sweeper.results.assessment import Assessment
+from sweeper.results.evidence import Evidence
 
 WEAK, STRONG = 0.01, 1.0  # gradient norm of the KL term, in that of the PPO term
 NOISE = 5.0  # KL as the training sees it, in that without dropout

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from sweeper.assessment import LEVEL, Assessment
-from sweeper.evidence import Evidence
 from sweeper.findings.finding import Finding
 from sweeper.findings.rows import trained_epochs
+from sweeper.results.assessment import LEVEL, Assessment
+from sweeper.results.evidence import Evidence
 
 MANY_LOST = 0.1  # of the trials
 HOPELESS = 0.05  # behind the best: five points

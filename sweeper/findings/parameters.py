@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from sweeper.assessment import Assessment
-from sweeper.evidence import Evidence, Scored
 from sweeper.findings.finding import Finding
 from sweeper.findings.rows import narrowed, pairs_in, values_in
+from sweeper.results.assessment import Assessment
+from sweeper.results.evidence import Evidence, Scored
 from sweeper.space import Parameter, Value
 
 EDGE = 0.02  # of a range, in the scale that it is searched in

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sweeper.config import StudyConfig
-from sweeper.evidence import Evidence, Scored
-from sweeper.references import references
+from sweeper.results.evidence import Evidence, Scored
 from sweeper.space import Parameter, Value
+from sweeper.study.config import StudyConfig
+from sweeper.study.references import references
 from trainer.contract import GrpoSpec
 
 

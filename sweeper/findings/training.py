@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
-from sweeper.assessment import Assessment
-from sweeper.evidence import Evidence, Scored
 from sweeper.findings.finding import Finding
 from sweeper.findings.rows import (
     curve,
@@ -15,6 +13,8 @@ from sweeper.findings.rows import (
     parameter_of,
     trained_epochs,
 )
+from sweeper.results.assessment import Assessment
+from sweeper.results.evidence import Evidence, Scored
 
 SMALL_DRIFT = 1e-3  # of a tensor's norm: the lab's projections moved by a third of it at most
 FEW_MOVED = 0.01  # of the questions

@@ -8,3 +8,5 @@ entries.py   cells held against the study: every problem at once, or entries
 known.py     entries as results that the sampler knows before trial 0
 study.py     all of it together: into a study, or nothing is written
 """
+
+__all__ = ["entries", "known", "study"]  # what other wings may import

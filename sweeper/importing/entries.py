@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweeper.config import StudyConfig
 from sweeper.importing.table import Row
 from sweeper.space import Parameter, Space, Value, canonical, check_setting
+from sweeper.study.config import StudyConfig
 
 Entry = dict[str, Any]
 """JSON: `params, accuracy, questions`, where told `source, evaluation, scores`, then what the row

@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.config import StudyConfig
 from sweeper.importing.entries import SAME, Checked, evaluation_of
-from sweeper.proposals import setting_key
 from sweeper.records import TrialRecord, TrialState
+from sweeper.search import setting_key
+from sweeper.study.config import StudyConfig
 
 ATTRIBUTE = "imported"  # of the study's database: the list of entries
 LEARNING = ("tpe", "gp")  # CMA-ES learns from its own generations only, the others from nothing

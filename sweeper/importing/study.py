@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sweeper.changes import differences, require_same_study
-from sweeper.config import StudyConfig, load_study
 from sweeper.errors import UsageError
 from sweeper.importing.entries import SAME, check_rows, evaluation_of, other_shots
 from sweeper.importing.known import ATTRIBUTE, LEARNING, known_results, teaching_problems
 from sweeper.importing.lab import read_lab_files
 from sweeper.importing.table import Row, read_table
 from sweeper.records import TrialRecord
-from sweeper.study_store import StudyStore
-from sweeper.workspace import StudyFolder, Workspace
+from sweeper.store.study_folder import StudyFolder
+from sweeper.store.study_store import StudyStore
+from sweeper.store.workspace import Workspace
+from sweeper.study.changes import differences, require_same_study
+from sweeper.study.config import StudyConfig, load_study
 
 Source = Literal["table", "lab"]
 

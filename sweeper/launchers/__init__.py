@@ -1,1 +1,3 @@
 """Where jobs run."""
+
+__all__ = ["devices", "jobs", "local"]  # what other wings may import

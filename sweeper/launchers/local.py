@@ -21,7 +21,6 @@ from types import TracebackType
 from typing import Literal
 
 from sweeper.errors import LauncherError, LauncherUnavailable
-from sweeper.jobs import JobId, JobRequest, JobStatus
 from sweeper.launchers.devices import (
     Devices,
     Slot,
@@ -31,6 +30,7 @@ from sweeper.launchers.devices import (
     usable_cores,
     visible_gpus,
 )
+from sweeper.launchers.jobs import JobId, JobRequest, JobStatus
 from sweeper.launchers.leases import GpuLeases
 from sweeper.launchers.seat import Seat
 from sweeper.launchers.worker import Event, Worker

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeper.jobs import JobId
 from sweeper.launchers.devices import THREAD_VARIABLES, Slot
+from sweeper.launchers.jobs import JobId
 from sweeper.launchers.leases import GpuLeases, Lease
 from sweeper.launchers.worker import Worker
 

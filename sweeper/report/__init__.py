@@ -8,3 +8,5 @@ figures.py    pictures, as SVG
 numbers.py    how numbers are written
 rendering.py  a page as HTML or Markdown
 """
+
+__all__ = ["writing"]  # what other wings may import

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeper.assessment import Assessment
-from sweeper.evidence import Evidence, Scored
-from sweeper.importance import parameter_importance
-from sweeper.ranking import SAVED_BY
+from sweeper.results.assessment import Assessment
+from sweeper.results.evidence import Evidence, Scored
+from sweeper.results.importance import parameter_importance
 from sweeper.space import Parameter, Value
 from sweeper.statistics.best import differing_share
 from sweeper.statistics.intervals import bca_intervals
+from sweeper.words import SAVED_BY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

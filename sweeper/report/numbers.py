@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from sweeper.assessment import Weighed
-from sweeper.config import StudyConfig
-from sweeper.ranking import params_text
+from sweeper.results.assessment import Weighed
+from sweeper.study.config import StudyConfig
+from sweeper.words import params_text
 
 
 def label(entry: Weighed, config: StudyConfig, words: Mapping[str, str]) -> str:

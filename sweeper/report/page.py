@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
-from sweeper.assessment import ROUNDING, Assessment
-from sweeper.evidence import Evidence
 from sweeper.findings import Finding
 from sweeper.findings.texts import Language
 from sweeper.findings.texts import texts as finding_texts
-from sweeper.ranking import score_text
 from sweeper.report import tables
 from sweeper.report.blocks import Block, Code, Heading, Page, Paragraph, Table
 from sweeper.report.figures import figures
 from sweeper.report.numbers import difference, exact, interval, label, p_text
 from sweeper.report.texts import TEXTS
+from sweeper.results.assessment import ROUNDING, Assessment
+from sweeper.results.evidence import Evidence
+from sweeper.words import score_text
 
 
 def page(

@@ -4,13 +4,13 @@ import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sweeper.assessment import Assessment, Weighed
-from sweeper.choosing import choices
-from sweeper.evidence import Evidence
 from sweeper.findings.rows import last_metrics, trained_epochs
-from sweeper.ranking import SAVED_BY, params_text
 from sweeper.report.blocks import Block, Heading, Paragraph, Table
 from sweeper.report.numbers import difference, digits, exact, interval, label, p_value
+from sweeper.results.assessment import Assessment, Weighed
+from sweeper.results.choosing import choices
+from sweeper.results.evidence import Evidence
+from sweeper.words import SAVED_BY, params_text
 
 SHOWN = 20  # settings in the table of results; the baseline on top
 Words = Mapping[str, str]

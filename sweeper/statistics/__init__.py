@@ -16,3 +16,15 @@ random has a seed, so that a report says the same twice. Higher is better; pass 
 
 Error rates and coverage on real answers are measured by `benchmarks/statistics.py`.
 """
+
+__all__ = [
+    "best",
+    "corrections",
+    "curse",
+    "intervals",
+    "power",
+    "resampling",
+    "seeds",
+    "shots",
+    "sign_flip",
+]  # what other wings may import

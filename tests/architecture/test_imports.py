@@ -3,66 +3,38 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
-SWEEPER = [  # rows from top to bottom; a name stands for a module or a whole folder
+SWEEPER = [  # wings from top to bottom, then the ground; those of one row may import each other
     "cli",
-    "validate display confirming",
-    "slots",
-    "session",
-    "driver",
-    "recorder finals",
-    "instrument",
-    "reporting",
-    "report next_study",
+    "report",
+    "running",
     "findings",
-    "export",
-    "best",
-    "by_shots choosing comparison",
-    "assessment",
-    "evidence",
-    "gc reading status plan ui importing",
+    "results",
+    "importing",
+    "store",
+    "search",
+    "study",
     "launchers",
-    "study_store tracking workspace provenance",
-    "snapshot",
-    "importance",
-    "ranking verdict proposals",
-    "templates schema wandb",
-    "config",
-    "study_checks changes wandb_ranges",
-    "trainer_section space_checks",
-    "parameters references",
-    "sections validation study_file",
-    "problems yaml_text",
-    "space records statistics",
-    "jobs interrupts errors file_systems",
+    "statistics ranking words records space errors",
 ]
 TRAINER = [
     "__main__",
-    "serve",
-    "run check",
-    "controls",
-    "train",
-    "racing",
-    "training metrics_file",
-    "rce grpo",
-    "probe data_contract",
-    "evaluate",
-    "command_judge validation start flips rollouts",
-    "recorded encoding lab_export description",
-    "checkpoint reference lab_checkpoint",
-    "reference_file",
-    "remembering",
-    "tasks",
-    "readers groups answers",
+    "jobs",
+    "phases scoring",
+    "lab",
+    "rollouts",
+    "stage_store",
     "policy",
-    "attention unit_length policy_tensors freeze drift losses rewards seeds tally inert_pickle",
-    "contract",
-    "errors",
+    "answers",
+    "tasks",
+    "readers",
+    "contract groups inert_pickle seeds tally errors",
 ]
 
 
@@ -90,24 +62,52 @@ def row_of(module: str, rows: list[str]) -> int | None:
     return next((i for i, row in enumerate(rows) if parts[1] in row.split()), None)
 
 
+def targets(module: str) -> set[str]:
+    """The modules of the same package that a module imports."""
+    package = module.split(".")[0]
+    known = modules(package)
+    names = imported(known[module])
+    deepest = {name for name in names if name in known}
+    return {name for name in deepest if name != package} - {module}
+
+
 @pytest.mark.parametrize("module", [*modules("sweeper"), *modules("trainer")])
 def test_imports_point_down(module: str) -> None:
     package = module.split(".")[0]
     rows = SWEEPER if package == "sweeper" else TRAINER
-    own = row_of(module, rows)
     if module == package:
         return
+    own = row_of(module, rows)
     assert own is not None, f"{module} has no row; give it one"
-    names = imported((modules("sweeper") | modules("trainer"))[module])
-    upward = {
-        name
-        for name in names
-        if name.startswith(f"{package}.")
-        and (row := row_of(name, rows)) is not None
-        and row < own
-        and name.split(".")[1] != module.split(".")[1]
-    }
+    upward = {name for name in targets(module) if (row_of(name, rows) or 0) < own}
     assert not upward, f"{module} imports {sorted(upward)}, which is above it"
+
+
+@pytest.mark.parametrize("package", ["sweeper", "trainer"])
+def test_no_imports_go_round_in_a_circle(package: str) -> None:
+    faces = {name for name, path in modules(package).items() if path.name == "__init__.py"}
+    graph = {name: targets(name) - faces for name in modules(package)}
+    TopologicalSorter(graph).prepare()
+
+
+def face_of(package: str) -> set[str]:
+    """What a wing lets others import: the names in its `__all__`, functions or modules."""
+    tree = ast.parse(modules("sweeper")[package].read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+@pytest.mark.parametrize("module", modules("sweeper"))
+def test_a_wing_is_entered_by_its_face(module: str) -> None:
+    wings = {name for name, path in modules("sweeper").items() if path.name == "__init__.py"}
+    for name in targets(module):
+        parts = name.split(".")
+        wing = ".".join(parts[:2])
+        if wing not in wings or len(parts) == 2 or module.split(".")[1:2] == parts[1:2]:
+            continue
+        assert parts[2] in face_of(wing), f"{module} imports {name}, which is no part of the face"
 
 
 @pytest.mark.parametrize("module", modules("sweeper"))
@@ -126,8 +126,8 @@ def test_trainer_knows_nothing_of_sweeper_optuna_and_mlflow(module: str) -> None
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("optuna", {"proposals", "study_store", "importance"}),
-        ("mlflow", {"tracking"}),
+        ("optuna", {"search", "store", "results"}),
+        ("mlflow", {"store"}),
         ("pynvml", {"launchers"}),
     ],
 )
@@ -145,8 +145,8 @@ def test_a_library_is_known_to_its_own_files_only(library: str, home: set[str]) 
     [
         ("import trainer.contract", {"torch", "optuna", "mlflow", "numpy"}),
         ("import sweeper.cli", {"torch", "optuna", "mlflow", "pydantic", "rich", "numpy"}),
-        ("import sweeper.session", {"torch", "mlflow", "scipy"}),
-        ("import trainer.serve", {"optuna", "mlflow", "sweeper"}),
+        ("import sweeper.running.session", {"torch", "mlflow", "scipy"}),
+        ("import trainer.jobs.serve", {"optuna", "mlflow", "sweeper"}),
     ],
 )
 def test_importing_costs_only_what_it_must(statement: str, absent: set[str]) -> None:

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from sweeper.errors import LauncherError
-from sweeper.jobs import JobId, JobRequest, JobStatus, Launcher
 from sweeper.launchers.devices import Slot
+from sweeper.launchers.jobs import JobId, JobRequest, JobStatus, Launcher
 from sweeper.launchers.local import LocalLauncher
 
 FAKE_WORKER = Path(__file__).parents[1] / "fakes" / "worker.py"

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from fakes.run_fake_study import Done, run_here
 
-from sweeper.assessment import assess
-from sweeper.config import parse_study
-from sweeper.evidence import gather
 from sweeper.findings import Finding, findings
-from sweeper.reporting import suggested_study
-from sweeper.workspace import Workspace
+from sweeper.report.writing import suggested_study
+from sweeper.results.assessment import assess
+from sweeper.results.evidence import gather
+from sweeper.store.workspace import Workspace
+from sweeper.study.config import parse_study
 
 HEAD = """\
 # Question: is the fault found?

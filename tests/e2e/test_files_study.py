@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.lab_data import write_lab_data
-from sweeper.reading import read_study
 from sweeper.records import TrialState
-from sweeper.workspace import Workspace
-from trainer.lab_checkpoint import read_checkpoint
-from trainer.lab_export import write_lab_checkpoints
-from trainer.policy import PointerSelector
+from sweeper.store.reading import read_study
+from sweeper.store.workspace import Workspace
+from trainer.lab.checkpoint import read_checkpoint
+from trainer.lab.export import write_lab_checkpoints
+from trainer.policy.policy import PointerSelector
 
 COMMAND = Path(sys.executable).with_name("sweeper")
 STUDY = """\

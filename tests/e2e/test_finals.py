@@ -12,10 +12,10 @@ from fakes.run_fake_study import Done, run_here
 
 from sweeper.errors import TrackingError
 from sweeper.ranking import ranking
-from sweeper.reading import read_study
-from sweeper.recorder import Recorder
 from sweeper.records import TrialRecord, TrialState
-from sweeper.workspace import Workspace
+from sweeper.running.recorder import Recorder
+from sweeper.store.reading import read_study
+from sweeper.store.workspace import Workspace
 
 SEEDED = """\
 name: seeded

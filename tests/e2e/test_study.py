@@ -19,12 +19,12 @@ from click.testing import CliRunner, Result
 from fakes.run_fake_study import run_here
 
 from sweeper.cli import cli
-from sweeper.evidence import gather
-from sweeper.reading import read_study
 from sweeper.records import TrialRecord, TrialState
-from sweeper.reporting import write_report
-from sweeper.status import study_state
-from sweeper.workspace import Workspace
+from sweeper.report.writing import write_report
+from sweeper.results.evidence import gather
+from sweeper.store.reading import read_study
+from sweeper.store.status import study_state
+from sweeper.store.workspace import Workspace
 from trainer.answers.file import AnswerFile
 from trainer.contract import read_metrics
 
@@ -270,7 +270,7 @@ def test_the_epochs_before_the_damage_are_in_mlflow(
         return lines[:1], 1
 
     study.write_text(STUDY.replace("trials: 14", "trials: 2"))
-    monkeypatch.setattr("sweeper.driver.loop.read_metrics", damaged)
+    monkeypatch.setattr("sweeper.running.loop.read_metrics", damaged)
     done = run_here(study, slots=1, FAKE_SECONDS="0.3")
     assert "trial 1 failed (bad_result)" in done.stdout
     [failed] = [run for run in mlflow_runs(study) if run.info.run_name == "trial 1"]

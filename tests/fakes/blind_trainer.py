@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from trainer.checkpoint import load_policy
-from trainer.controls import score_controls
-from trainer.policy import PointerSelector
-from trainer.serve import serve
+from trainer.jobs.controls import score_controls
+from trainer.jobs.serve import serve
+from trainer.policy.policy import PointerSelector
+from trainer.stage_store import load_policy
 
 
 def blind(folder: Path, *, num_heads: int, device: str) -> PointerSelector:

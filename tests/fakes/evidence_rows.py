@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.config import StudyConfig, parse_study, spec_for
-from sweeper.evidence import Evidence, Kind, Scored
+from sweeper.results.evidence import Evidence, Kind, Scored
 from sweeper.space import Value
+from sweeper.study.config import StudyConfig, parse_study, spec_for
 
 STUDY = """\
 name: rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fakes import fake_trainer
 
-from sweeper.jobs import JobId, JobRequest, JobStatus
+from sweeper.launchers.jobs import JobId, JobRequest, JobStatus
 
 STATUSES = {"completed": JobStatus.COMPLETED, "failed": JobStatus.FAILED}
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweeper.config import StudyConfig
-from sweeper.display import PlainDisplay, print_summary
+from sweeper.cli.display import PlainDisplay, print_summary
 from sweeper.errors import SweeperError
 from sweeper.launchers.local import LocalLauncher, open_local
-from sweeper.session import run_study
-from sweeper.workspace import StudyFolder, Workspace
+from sweeper.running.session import run_study
+from sweeper.store.study_folder import StudyFolder
+from sweeper.store.workspace import Workspace
+from sweeper.study.config import StudyConfig
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from sweeper.config import parse_study, spec_for
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value, complete_values
-from sweeper.study_store import StudyStore
-from sweeper.workspace import StudyFolder, Workspace, prepare_job
+from sweeper.store.study_folder import StudyFolder
+from sweeper.store.study_store import StudyStore
+from sweeper.store.trial_folder import prepare_job
+from sweeper.store.workspace import Workspace
+from sweeper.study.config import parse_study, spec_for
 from trainer.contract import LOG, Job
 
 TEXT = """\

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fakes.toy_task import ToyTask
 
 from trainer.contract import TrainSpec
-from trainer.serve import serve
+from trainer.jobs.serve import serve
 
 
 def toy(spec: TrainSpec, device: str) -> ToyTask:

@@ -1,0 +1,14 @@
+"""What the trials of a study amount to: the evidence, its weighing, the choice."""
+
+__all__ = [
+    "assessment",
+    "best",
+    "by_shots",
+    "choosing",
+    "comparison",
+    "evidence",
+    "export",
+    "importance",
+    "table",
+    "trials_csv",
+]  # what other wings may import

@@ -1,0 +1,189 @@
+"""Two rows of a study side by side: settings, scores with a paired test, questions, drift. Pure.
+
+A question has flipped where its mean score over the numbers of shots differs between the two.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sweeper.errors import UsageError
+from sweeper.results.evidence import Evidence, Scored
+from sweeper.space import Value
+from sweeper.statistics.intervals import bca_intervals
+from sweeper.statistics.sign_flip import sign_flip_p, told_p
+from sweeper.words import score_text, shown
+
+LEFT_OUT = "..."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """One question that the two answer otherwise."""
+
+    question: int  # its id, or where that is not known its place in the order asked
+    scores: tuple[float, float]  # fractions, means over the numbers of shots
+    shots: tuple[Sequence[int], Sequence[int]]  # global ids in the order chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What tells two rows apart; the tests are None without scores of the same questions."""
+
+    rows: tuple[Scored, Scored]
+    params: Mapping[str, tuple[Value | None, Value | None]]
+    difference: float  # of the second from the first
+    interval: tuple[float, float] | None
+    p: float | None  # paired sign-flip test
+    other_choices: float | None  # share of the questions that are given other shots
+    flips: Sequence[Flip]  # the largest first
+    drift: Mapping[str, tuple[float | None, float | None]]  # relative, by tensor
+
+
+def compare(evidence: Evidence, first: str, second: str) -> Comparison:
+    """Compare two rows by name: `7`, `7@2`, `best`, `baseline`, or a control as `start`.
+
+    Raises:
+        UsageError: where there is no such row, or both are one.
+    """
+    a, b = find_row(evidence, first), find_row(evidence, second)
+    if a is b:
+        raise UsageError(f"{first} and {second} are both {a.label}; name two rows")
+    names = dict.fromkeys([*a.params, *b.params])
+    interval, p = _test(a, b)
+    return Comparison(
+        rows=(a, b),
+        params={name: (a.params.get(name), b.params.get(name)) for name in names},
+        difference=b.score - a.score,
+        interval=interval,
+        p=p,
+        other_choices=_other_choices(a, b),
+        flips=list(_flips(a, b, evidence.queries)),
+        drift=_drift(a, b),
+    )
+
+
+def find_row(evidence: Evidence, name: str) -> Scored:
+    """A control, a complete trial or an imported row by what people call it.
+
+    Raises:
+        UsageError: where there is none; it lists some that there are.
+    """
+    rows = [*evidence.rows, *evidence.imported]
+    if name == "best" and evidence.trials:
+        return evidence.trials[0]
+    if name == "baseline" and evidence.baseline is not None:
+        return evidence.baseline
+    wanted = {name, f"trial {name}", f"control {name}", f"imported {name}"}
+    for row in rows:
+        if row.label in wanted:
+            return row
+    known = [row.label.removeprefix("trial ").removeprefix("control ") for row in rows]
+    some = ", ".join(known[:12]) + (f", {LEFT_OUT}" if len(known) > 12 else "")
+    raise UsageError(
+        f"study {evidence.config.name!r} has no complete row {name!r}; it has {some or 'none yet'}"
+    )
+
+
+def _pair(a: Scored, b: Scored) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+    """Mean scores by question, where both are known for the same ones."""
+    if a.scores is None or b.scores is None or a.scores.shape != b.scores.shape:
+        return None
+    known = np.isfinite(a.scores).all() and np.isfinite(b.scores).all()
+    return (a.scores.mean(axis=1), b.scores.mean(axis=1)) if known else None
+
+
+def _test(a: Scored, b: Scored) -> tuple[tuple[float, float] | None, float | None]:
+    pair = _pair(a, b)
+    if pair is None:
+        return None, None
+    differences = pair[1] - pair[0]
+    low, high = bca_intervals(differences[None])[0]
+    return (float(low), float(high)), sign_flip_p(differences)
+
+
+def _other_choices(a: Scored, b: Scored) -> float | None:
+    if a.shots is None or b.shots is None or a.shots.shape != b.shots.shape:
+        return None
+    return float((a.shots != b.shots).any(axis=1).mean())
+
+
+def _flips(a: Scored, b: Scored, queries: Sequence[int]) -> Iterator[Flip]:
+    pair = _pair(a, b)
+    if pair is None or a.shots is None or b.shots is None:
+        return
+    differences = pair[1] - pair[0]
+    for place in np.argsort(-np.abs(differences), kind="stable"):
+        if differences[place] == 0.0:
+            return
+        yield Flip(
+            question=queries[place] if place < len(queries) else int(place),
+            scores=(float(pair[0][place]), float(pair[1][place])),
+            shots=(a.shots[place].tolist(), b.shots[place].tolist()),
+        )
+
+
+def _drift(a: Scored, b: Scored) -> dict[str, tuple[float | None, float | None]]:
+    ends = [row.lines[-1]["metrics"] if row.lines else {} for row in (a, b)]
+    names = [key for end in ends for key in end if key.endswith("/relative_norm")]
+    return {key.split("/")[1]: (ends[0].get(key), ends[1].get(key)) for key in dict.fromkeys(names)}
+
+
+def comparison_text(found: Comparison, *, goal: str, shown_flips: int) -> str:
+    """The comparison for people."""
+    a, b = found.rows
+    lines = [f"{'':<34}{a.label:>16}{b.label:>16}"]
+    lines += [
+        _line(name, *("" if v is None else shown(v) for v in pair), differs=pair[0] != pair[1])
+        for name, pair in found.params.items()
+    ]
+    lines.append(_line("score", *(score_text(row.score, goal) for row in (a, b))))
+    for shots in dict.fromkeys([*a.accuracy, *b.accuracy]):
+        cells = ["" if (v := r.accuracy.get(shots)) is None else f"{100 * v:.2f} %" for r in (a, b)]
+        lines.append(_line(f"  {shots} shot{'s' if shots != '1' else ''}", *cells))
+    lines += ["", *_verdict(found, goal)]
+    if found.drift:
+        lines += ["", "relative drift since the start of the last phase"]
+        lines += [_line(f"  {name}", *map(_share, pair)) for name, pair in found.drift.items()]
+    if found.flips:
+        lines += ["", *_flip_lines(found.flips, shown_flips)]
+    return "\n".join(lines)
+
+
+def _line(name: str, first: str, second: str, *, differs: bool = False) -> str:
+    return f"{name:<34}{first:>16}{second:>16}{'  *' if differs else ''}".rstrip()
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.3f} %"
+
+
+def _verdict(found: Comparison, goal: str) -> Iterator[str]:
+    a, b = found.rows
+    scale, unit = (100, "points") if goal == "maximize" else (1, "nats")
+    told = f"{b.label} is {scale * found.difference:+.3f} {unit} from {a.label}"
+    if found.p is None or found.interval is None:
+        yield f"{told}; without scores of the same questions no test can tell whether that is much"
+        return
+    low, high = (scale * end for end in found.interval)
+    yield f"{told}: 95 % interval [{low:.2f}, {high:.2f}], {told_p(found.p)} (paired sign flips)"
+    yield "this p is for two rows chosen beforehand; `sweeper report` corrects for all of them"
+    if found.other_choices is not None:
+        yield f"other shots for {100 * found.other_choices:.1f} % of the questions"
+
+
+def _flip_lines(flips: Sequence[Flip], count: int) -> Iterator[str]:
+    gained = sum(flip.scores[1] > flip.scores[0] for flip in flips)
+    yield f"{gained} questions gained, {len(flips) - gained} lost; the largest changes:"
+    for flip in flips[:count]:
+        (before, now), (old, new) = flip.scores, flip.shots
+        yield (
+            f"  question {flip.question}: {before:.2f} with {_ids(old)} -> "
+            f"{now:.2f} with {_ids(new)}"
+        )
+
+
+def _ids(shots: Sequence[int]) -> str:
+    return " ".join(map(str, shots))

@@ -1,0 +1,211 @@
+"""What people take away: the best configuration, its checkpoint, a folder to run by hand."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from sweeper.errors import UsageError
+from sweeper.ranking import told_score
+from sweeper.records import TrialRecord, TrialState
+from sweeper.results.best import Best
+from sweeper.results.trials_csv import trials_csv
+from sweeper.space import Value, complete_values
+from sweeper.store.trial_folder import prepare_job
+from sweeper.study.config import StudyConfig, spec_for
+from trainer.contract import Job, TrainSpec
+
+Format = Literal["yaml", "json", "env", "args"]
+FORMATS: tuple[Format, ...] = ("yaml", "json", "env", "args")
+CheckpointFormat = Literal["stage", "lab"]
+EXPORT_COMMAND = (sys.executable, "-m", "trainer", "export-checkpoint")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """One complete trial as a configuration to use elsewhere."""
+
+    study: str
+    trial: int | str  # 7, or 7@2
+    score: float  # fraction
+    params: Mapping[str, Value]  # inactive parameters hold their `otherwise`
+    spec: TrainSpec
+    stage: str  # key of the last stage
+    device: str  # kind that trained it
+    best: Best | None = None  # how it was chosen; None: it was asked for by its name
+
+    def to_json(self) -> dict[str, Any]:
+        """An object with `study, trial, score, params, spec`, and what is known of the choice.
+
+        `rule` where it is not the highest score, `by` where one number of shots chose, and
+        `may_be_best`, the number of settings that cannot be told from the best, that included.
+        """
+        return {
+            "study": self.study,
+            "trial": self.trial,
+            "score": self.score,
+            **({} if self.best is None else _how(self.best)),
+            "params": dict(self.params),
+            "spec": self.spec.to_json(),
+        }
+
+    def render(self, form: Format) -> str:
+        """The configuration as text in one of the formats, without a final newline."""
+        if form == "json":
+            return json.dumps(self.to_json(), indent=2)
+        if form == "yaml":
+            dumped: str = yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True)
+            return dumped.rstrip("\n")
+        texts = {name: _plain(value) for name, value in self.params.items()}
+        if form == "env":
+            return "\n".join(f"{_shell_name(n)}={shlex.quote(t)}" for n, t in texts.items())
+        return " ".join(f"--{name} {shlex.quote(text)}" for name, text in texts.items())
+
+
+def configuration(
+    config: StudyConfig,
+    records: Sequence[TrialRecord],
+    best: Best | None,
+    *,
+    trial: str | None = None,
+) -> Configuration:
+    """The trial that was chosen as the best, or the complete one that is called ``trial``.
+
+    Raises:
+        UsageError: where no trial is complete, or that one is not.
+    """
+    complete = [record for record in records if record.state is TrialState.COMPLETE]
+    record = None if best is None else best.record
+    if trial is not None:
+        best, record = None, next((r for r in complete if str(r.name) == trial), None)
+    if record is None:
+        raise UsageError(_nothing_complete(config, records, trial))
+    values = complete_values(config.space, record.params)
+    return Configuration(
+        study=config.name,
+        trial=record.name,
+        score=told_score(record) if best is None else best.score,
+        params=values,
+        spec=spec_for(config, values, repeat=record.notes.get("repeat", 0)),
+        stage=record.notes["stage"],
+        device=record.notes["device"],
+        best=best,
+    )
+
+
+def _how(best: Best) -> dict[str, Any]:
+    told: dict[str, Any] = {} if best.rule == "highest" else {"rule": best.rule}
+    told |= {} if best.by is None else {"by": best.by}
+    return told if best.tie is None else {**told, "may_be_best": best.tie.count}
+
+
+def _nothing_complete(
+    config: StudyConfig, records: Sequence[TrialRecord], trial: str | None
+) -> str:
+    if trial is not None:
+        states = {str(record.name): record.state.value for record in records}
+        found = f"is {states[trial]}" if trial in states else "does not exist"
+        return f"trial {trial} of study {config.name!r} {found}; only a complete trial is exported"
+    counts = ", ".join(
+        f"{sum(record.state is state for record in records)} {state.value}" for state in TrialState
+    )
+    return f"study {config.name!r} has no complete trial to export ({counts}); run it first"
+
+
+def best_yaml(config: StudyConfig, records: Sequence[TrialRecord], best: Best | None) -> str | None:
+    """The best configuration as YAML; None where no trial is complete."""
+    return None if best is None else configuration(config, records, best).render("yaml") + "\n"
+
+
+def all_trials(config: StudyConfig, records: Sequence[TrialRecord]) -> str:
+    """Every trial as CSV."""
+    return trials_csv(records, config.space.names)
+
+
+def write_trial_folder(chosen: Configuration, folder: Path) -> None:
+    """Write the `trial.json` that `python -m trainer run` takes, with stages of its own beside it.
+
+    Raises:
+        UsageError: where the folder exists and is not empty.
+    """
+    _require_empty(folder)
+    prepare_job(folder, Job(spec=chosen.spec, stages=Path("stages"), device=chosen.device))
+
+
+def write_checkpoint(
+    chosen: Configuration,
+    stages: Path,
+    folder: Path,
+    *,
+    form: CheckpointFormat = "stage",
+    verify_with: str | None = None,
+) -> str:
+    """Write the weights of the trial's last stage, with its configuration beside them.
+
+    Args:
+        chosen: The trial.
+        stages: Where stages are.
+        folder: Empty, or made.
+        form: "stage" copies the weights as they are; "lab" writes the lab's two files and reads
+            them back as their consumers do.
+        verify_with: A command of the lab's that loads ``{checkpoint}``.
+
+    Returns:
+        What was written and proved, for people.
+
+    Raises:
+        UsageError: where the folder is not empty, the stage is no longer on disk, or the form
+            cannot hold the policy.
+    """
+    _require_empty(folder)
+    weights = stages / chosen.stage / "policy.safetensors"
+    if not weights.exists():
+        raise UsageError(
+            f"stage {chosen.stage} of trial {chosen.trial} is not in {stages}; train it again with "
+            f"`sweeper export {chosen.study} --trial-dir DIR` and `python -m trainer run DIR`"
+        )
+    told = f"wrote {folder}"
+    if form == "lab":
+        told = _written_by_trainer(weights.parent, folder, verify_with)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights, folder / weights.name)
+    (folder / "configuration.json").write_text(chosen.render("json") + "\n")
+    return told
+
+
+def _written_by_trainer(stage: Path, folder: Path, verify_with: str | None) -> str:
+    """Let the trainer, which knows tensors, write and prove the lab's files."""
+    verify = [] if verify_with is None else ["--verify-with", verify_with]
+    done = subprocess.run(
+        [*EXPORT_COMMAND, str(stage), str(folder), *verify],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UsageError(done.stderr.strip().removeprefix("Error: "))
+    return done.stdout.rstrip("\n")
+
+
+def _require_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not an empty folder; choose another")
+
+
+def _shell_name(name: str) -> str:
+    return re.sub(r"\W", "_", name, flags=re.ASCII).upper()
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,3 @@
+"""One `sweeper run`: the controls, the search, the finals, the confirmation."""
+
+__all__ = ["confirming", "preflight", "session", "slots"]  # what other wings may import

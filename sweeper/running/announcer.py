@@ -1,0 +1,82 @@
+"""How people and other programs hear from the driver: lines, and the state of `state.json`."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sweeper.records import TrialRecord, TrialState
+from sweeper.running.open_trial import OpenTrial
+from sweeper.running.recorder import Recorder
+from sweeper.running.verdict import Verdict
+from sweeper.store.snapshot import snapshot
+from sweeper.store.study_folder import StudyFolder
+from sweeper.store.study_store import StudyStore
+from sweeper.study.config import StudyConfig
+from sweeper.words import params_text, score_text
+
+
+class Progress(Protocol):
+    """Where the driver tells what happens."""
+
+    def say(self, line: str) -> None:
+        """Something happened."""
+
+    def show(self, state: Mapping[str, Any]) -> None:
+        """The state as `state.json` has it has changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcer:
+    """Tells of one study what its store holds and what runs."""
+
+    config: StudyConfig
+    folder: StudyFolder
+    store: StudyStore
+    recorder: Recorder
+    experiment: str  # MLflow's id
+    slots: int
+    progress: Progress
+
+    def say(self, line: str) -> None:
+        """Say that something happened."""
+        self.progress.say(line)
+
+    def say_done(self, number: int, verdict: Verdict, *, seconds: float) -> None:
+        """Say what became of a trial."""
+        ended = sum(r.state is not TrialState.RUNNING for r in self.store.proposals())
+        outcome = (
+            verdict.state.value
+            if verdict.score is None
+            else score_text(verdict.score, self.config.goal)
+        )
+        if verdict.failure is not None:
+            outcome = f"failed ({verdict.failure}): {verdict.reason};"
+        values = self.store.record(number).notes["values"]
+        self.say(
+            f"[{ended}/{self.config.trials}] trial {number} {outcome} {params_text(values)} "
+            f"({seconds:.1f} s)"
+        )
+
+    def write_state(
+        self,
+        state: str,
+        open_trials: Collection[OpenTrial],
+        *,
+        best: TrialRecord | None = None,
+        **more: Any,
+    ) -> None:
+        """Write `state.json` and show it."""
+        running = [
+            trial.state(self.store.record(trial.number).notes["values"]) for trial in open_trials
+        ]
+        content = {
+            **snapshot(self.config, self.store.records(), running, state=state, best=best),
+            "experiment": self.experiment,
+            "slots": self.slots,
+            "reader_calls": self.recorder.calls(),
+            "updated": time.time(),
+            **more,
+        }
+        self.folder.write_state(content)
+        self.progress.show(content)

@@ -1,0 +1,165 @@
+"""`sweeper confirm`: the best of a study on questions that selected nothing, each asked once.
+
+Results stay in the study's folder and are never looked at by whoever chooses. What an interrupt
+leaves undone, the next call does; what is done is not asked again.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweeper.errors import UsageError
+from sweeper.ranking import baseline_of, ranking
+from sweeper.records import TrialRecord
+from sweeper.results.best import Best, best_trial
+from sweeper.results.evidence import Evidence, Scored, gather
+from sweeper.running.holdout import confirm
+from sweeper.running.instrument import holds_out
+from sweeper.running.interrupts import Interrupts
+from sweeper.running.recorder import log_held_out
+from sweeper.running.session import STOPPING, OpenLauncher
+from sweeper.running.works import OneOffJobs
+from sweeper.search.of_study import first_spec
+from sweeper.statistics.sign_flip import sign_flip_p, told_p
+from sweeper.store.reading import read_study
+from sweeper.store.study_folder import StudyFolder
+from sweeper.store.tracking import open_mlflow
+from sweeper.store.trial_folder import read_result
+from sweeper.store.workspace import Workspace
+from sweeper.study.config import StudyConfig, spec_for
+from sweeper.words import params_text, score_number
+from trainer.contract import TrainSpec, start_of_last_phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What a `sweeper confirm` ends with."""
+
+    lines: Sequence[str]  # for people
+    exit_code: int  # 0 all scored, 1 some could not be, 130 interrupted
+
+
+def confirm_study(
+    folder: StudyFolder,
+    *,
+    workspace: Workspace,
+    top: int,
+    open_launcher: OpenLauncher,
+    say: Callable[[str], None],
+) -> Confirmation:
+    """Score the ``top`` best settings, the baseline and the start on the held-out questions.
+
+    Args:
+        folder: Of the study, finished or not.
+        workspace: Where it lies.
+        top: How many settings; the study's own choice is the first of them.
+        open_launcher: Opens slots for the study's resources.
+        say: Is told of what failed and of what had to be trained again.
+
+    Raises:
+        UsageError: where nothing is held out, or nothing is complete.
+        StudyLockedError: where a driver works on the study.
+        InstrumentError: where something was scored with other means than the study.
+    """
+    with folder.locked():
+        config, records = read_study(folder)
+        chosen = _chosen(folder, config, records, top)
+        specs = {str(record.name): _spec(config, record) for record in chosen}
+        first = next(iter(specs.values()))
+        specs = {"start": start_of_last_phase(first), **specs}
+        launcher = open_launcher(config, folder)
+        with (
+            contextlib.closing(launcher),
+            Interrupts(lambda: say(STOPPING)) as interrupts,
+        ):
+            results = confirm(
+                OneOffJobs(launcher, lambda: interrupts.requested),
+                folder,
+                specs,
+                device=launcher.device,
+                first=first_spec(config),
+                environment=_environment(folder),
+                say=say,
+            )
+        tracking = open_mlflow(config, workspace.root)
+        for record in chosen:
+            if (result := results.get(str(record.name))) is not None:
+                log_held_out(tracking, folder, record, result)
+    evidence = gather(folder)
+    lines = list(_table(evidence, [f"trial {record.name}" for record in chosen]))
+    if interrupts.requested:
+        lines.append("interrupted; the same command goes on from here")
+        return Confirmation(lines=lines, exit_code=130)
+    return Confirmation(lines=lines, exit_code=int(len(results) < len(specs)))
+
+
+def _chosen(
+    folder: StudyFolder, config: StudyConfig, records: Sequence[TrialRecord], top: int
+) -> list[TrialRecord]:
+    """What the study takes, then its best settings in order, and the baseline; each once."""
+    if not holds_out(first_spec(config).evaluate):
+        raise UsageError(
+            f"study {config.name!r} holds nothing out: whoever scores it has no questions beside "
+            "those that selected the best; there is nothing to confirm it on"
+        )
+    best: Best | None = best_trial(folder, config, records)
+    if best is None:
+        raise UsageError(f"study {config.name!r} has no complete trial to confirm; run it first")
+    listed: dict[frozenset[tuple[str, Any]], TrialRecord] = {}
+    for record in (best.record, *ranking(records, goal=config.goal)):
+        listed.setdefault(frozenset(record.params.items()), record)
+    found = list(listed.values())[:top]
+    baseline = baseline_of(records)
+    return found if baseline is None or baseline in found else [*found, baseline]
+
+
+def _spec(config: StudyConfig, record: TrialRecord) -> TrainSpec:
+    """What a trial trained; of several seeds the first."""
+    return spec_for(config, record.notes["values"], repeat=record.notes.get("repeat", 0))
+
+
+def _environment(folder: StudyFolder) -> dict[str, str]:
+    check = read_result(folder.controls)
+    if check is None:
+        raise UsageError(
+            f"study {folder.name!r} has lost its controls ({folder.controls}), with which all else "
+            "is compared; `sweeper run` scores them again"
+        )
+    environment: dict[str, str] = check["environment"]
+    return environment
+
+
+def _table(evidence: Evidence, labels: Sequence[str]) -> Iterator[str]:
+    """The held-out scores beside those of the search, and the test of the best."""
+    rows = {row.label: row for row in evidence.confirmed.values()}
+    shown = [rows[label] for label in ("control start", *labels) if label in rows]
+    if not shown:
+        return
+    goal = evidence.config.goal
+    baseline = evidence.confirmed.get("baseline")
+    searched = {row.label: row.score for row in evidence.rows}
+    yield f"on {shown[0].questions} held-out questions, which selected nothing:"
+    yield f"  {'':<16}{'search':>8}{'held out':>10}{'vs baseline':>13}"
+    for row in shown:
+        yield (
+            f"  {row.label:<16}{score_number(searched[row.label], goal):>8}"
+            f"{score_number(row.score, goal):>10}{_lead(row, baseline):>13}"
+            f"  {params_text(row.params)}".rstrip()
+        )
+    yield from _tested(rows.get(labels[0]), baseline)
+
+
+def _lead(row: Scored, baseline: Scored | None) -> str:
+    return "" if baseline is None else f"{100 * (row.score - baseline.score):+.1f}"
+
+
+def _tested(best: Scored | None, baseline: Scored | None) -> Iterator[str]:
+    """One test, named before the questions were asked: no correction."""
+    if best is None or baseline is None or best.label == baseline.label:
+        return
+    if best.scores is None or baseline.scores is None:
+        yield "scores by question could not be read: nothing is tested"
+        return
+    p = sign_flip_p((best.scores - baseline.scores).mean(axis=1))
+    yield f"{best.label} against the baseline: {told_p(p)} (paired sign-flip test)"

@@ -1,0 +1,91 @@
+"""What a trial need not train: the shorter trainings on its way, and settings that are known."""
+
+from collections.abc import Iterable
+
+from sweeper.records import TrialRecord, TrialState
+from sweeper.search.search import Search, setting_key
+
+
+def prefixes_of(search: Search, record: TrialRecord) -> list[TrialRecord]:
+    """The shorter trainings that a trial has scored on its way, as complete trials.
+
+    A trial that was stopped early has scored some, too; that of one which failed is not trusted.
+    """
+    name = search.fidelity
+    if (
+        name is None
+        or name not in record.params
+        or record.state not in (TrialState.COMPLETE, TrialState.PRUNED)
+    ):
+        return []
+    [parameter] = [p for p in search.space.searched if p.name == name]
+    shortest, step = int(parameter.bounds[0]), int(parameter.step or 1)
+    scores = sorted(record.intermediate.items())
+    return [
+        TrialRecord(
+            number=record.number,
+            prefix=epoch,
+            params={**record.params, name: epoch},
+            state=TrialState.COMPLETE,
+            score=score,
+            intermediate={e: s for e, s in scores if e <= epoch},
+        )
+        for epoch, score in scores
+        if shortest <= epoch < int(record.params[name]) and (epoch - shortest) % step == 0
+    ]
+
+
+def shared_prefixes(
+    search: Search, proposals: Iterable[TrialRecord], known: set[str] | None = None
+) -> list[TrialRecord]:
+    """What ``proposals`` have scored on their way, each setting once: as the first trial had it.
+
+    A setting that a trial before had of its own is not among them.
+
+    Args:
+        search: What is searched, and how.
+        proposals: In order of their numbers.
+        known: Settings of the proposals before these; takes in those of these.
+    """
+    known = set() if known is None else known
+    found = []
+    for record in proposals:
+        for prefix in prefixes_of(search, record):
+            if setting_key(prefix.params) not in known:
+                known.add(setting_key(prefix.params))
+                found.append(prefix)
+        if record.state is TrialState.COMPLETE:
+            known.add(setting_key(record.params))
+    return found
+
+
+def best_before(search: Search, number: int, records: Iterable[TrialRecord]) -> TrialRecord | None:
+    """The best complete trial among those that trial ``number`` may know, for its race."""
+    sign = 1.0 if search.goal == "maximize" else -1.0
+    last = number - max(search.lag, 1)
+    known = [r for r in records if r.number <= last and r.state is TrialState.COMPLETE]
+    return max(known, key=lambda r: (sign * (r.score or 0.0), -r.number), default=None)
+
+
+def answered_before(
+    search: Search, record: TrialRecord, records: Iterable[TrialRecord]
+) -> TrialRecord | None:
+    """The complete trial whose setting and seed ``record`` has again, among those it may know.
+
+    Later ones are not looked at, whether they have ended or not: what becomes of a trial must not
+    depend on time.
+    """
+    if record.notes.get("repeat"):
+        return None
+    last = record.number - max(search.lag, 1)
+    return next(
+        (
+            known
+            for known in records
+            if known.number <= last
+            and known.state is TrialState.COMPLETE
+            and known.params == record.params
+            and not known.notes.get("repeat")
+        ),
+        None,
+    )

@@ -1,0 +1,98 @@
+"""How studies stand, from `state.json` alone: quick, and no burden to a driver at work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sweeper.errors import SweeperError
+from sweeper.store.study_folder import STATE, StudyFolder
+from sweeper.store.tracking import experiment_link
+from sweeper.store.workspace import Workspace
+from sweeper.words import calls_text, counts_line, params_text, score_text
+
+PROMISED = ("study", "state", "counts", "best", "running")  # what other programs may rely on
+COUNTS = ("complete", "failed", "pruned", "running", "waiting")
+
+
+def study_state(folder: StudyFolder) -> dict[str, Any]:
+    """`state.json`, with the state "interrupted" where a driver died without a word.
+
+    A driver at work that has not come to its first trial is "starting", without a total.
+
+    Raises:
+        SweeperError: where `state.json` lacks what it must hold.
+    """
+    at_work = folder.is_locked()  # before reading: what is read then is as new, or newer
+    state = folder.read_state()
+    if not state:
+        return {
+            "study": folder.name,
+            "state": "starting" if at_work else "interrupted",
+            "counts": dict.fromkeys(COUNTS, 0),
+            "best": None,
+            "running": [],
+        }
+    missing = [key for key in (*PROMISED, "trials") if key not in state]
+    if missing:
+        raise SweeperError(
+            f"{folder.root / STATE} lacks {', '.join(missing)}; `sweeper run` writes it anew"
+        )
+    if state["state"] in ("running", "finishing") and not at_work:
+        counts = state["counts"]
+        waiting = counts["waiting"] + counts["running"]
+        state |= {"state": "interrupted", "running": []}
+        state["counts"] = {**counts, "running": 0, "waiting": waiting}
+    return state
+
+
+def status_json(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the state that other programs may rely on."""
+    return {key: state[key] for key in PROMISED}
+
+
+def status_text(state: Mapping[str, Any]) -> str:
+    """The state for people."""
+    lines = [_summary(state)]
+    for trial in state["running"]:
+        score = (
+            ""
+            if trial["score"] is None
+            else f"  {score_text(trial['score'], state.get('goal', 'maximize'))}"
+        )
+        lines.append(
+            f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
+            f"{params_text(trial['params'])}"
+        )
+    calls = state.get("reader_calls", {})
+    if calls.get("needed"):
+        lines.append(f"  reader calls: {calls_text(calls)}")
+    if state["state"] == "starting":
+        lines.append("  the instrument is checked before the first trial")
+    if state["state"] == "interrupted":
+        lines.append("  `sweeper run` with the study file goes on")
+    return "\n".join(lines)
+
+
+def _summary(state: Mapping[str, Any]) -> str:
+    counts = counts_line(state) if "trials" in state else f"{state['study']}: no trial yet"
+    return f"{counts} ({state['state']})"
+
+
+def study_links(workspace: Workspace, base_url: str) -> str:
+    """Addresses of the studies' pages under the MLflow that listens at ``base_url``."""
+    lines = [f"MLflow listens at {base_url}; Ctrl-C ends it"]
+    for name in workspace.names():
+        experiment = workspace.study(name).read_state().get("experiment")
+        if experiment is not None:
+            lines.append(f"{name}: {experiment_link(base_url, experiment, study=name)}")
+    return "\n".join(lines)
+
+
+def list_studies(workspace: Workspace) -> str:
+    """One line a study; a damaged one does not hide the others."""
+    lines = []
+    for name in workspace.names():
+        try:
+            lines.append(_summary(study_state(workspace.study(name))))
+        except SweeperError as error:
+            lines.append(f"{name}: {error}")
+    return "\n".join(lines) or f"no studies in {workspace.sweeps}"

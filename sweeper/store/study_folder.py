@@ -1,0 +1,145 @@
+"""One study's files: where they are, its lock, its state."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from sweeper.errors import StudyLockedError
+from sweeper.store.file_systems import is_on_network
+from sweeper.store.trial_folder import (
+    read_json,
+)
+from trainer.contract import (
+    AnswersPlace,
+    Control,
+    Job,
+    TrainSpec,
+    write_json_atomic,
+)
+
+LOCK_SECONDS = 1.0  # `status` takes the lock for a moment to see whether a driver holds it
+
+
+STATE, LOCK, STUDY_FILE, ANSWERS = "state.json", "study.lock", "study.yaml", "answers.db"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """One study's files."""
+
+    root: Path
+    stages: Path
+    answer_server: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.root.name
+
+    @property
+    def database(self) -> Path:
+        """Optuna's storage."""
+        return self.root / "study.db"
+
+    @property
+    def study_file(self) -> Path:
+        """The study file as it was last run."""
+        return self.root / STUDY_FILE
+
+    @property
+    def controls(self) -> Path:
+        """Trial folder of the instrument check."""
+        return self.root / "controls"
+
+    def trial(self, number: int, *, seed: int | None = None) -> Path:
+        """Trial folder of a trial; of one of its further seeds, where ``seed`` is given."""
+        folder = self.root / "trials" / f"{number:04d}"
+        return folder if seed is None else folder / f"seed-{seed}"
+
+    def job(
+        self,
+        folder: Path,
+        spec: TrainSpec,
+        *,
+        device: str,
+        controls: tuple[Control, ...] | None = None,
+        best: str | None = None,
+    ) -> Job:
+        """The job for a trial folder. Its paths are relative: a workspace can be moved."""
+        stages = Path(os.path.relpath(self.stages, folder.absolute()))
+        answers = answers_place(
+            stages.parent / ANSWERS,
+            server=self.answer_server,
+            on_network=is_on_network(self.stages),
+        )
+        return Job(
+            spec=spec, stages=stages, answers=answers, device=device, controls=controls, best=best
+        )
+
+    def final(self, name: int | str, *, seed: int) -> Path:
+        """Where a finalist is trained with one seed and scored on all its questions."""
+        return self.root / "finals" / str(name) / f"seed-{seed}"
+
+    def finals(self) -> list[Path]:
+        """All folders of finalists."""
+        return sorted((self.root / "finals").glob("*/seed-*"))
+
+    def confirmation(self, name: str) -> Path:
+        """Where a trial, by its name, or the "start" is scored on the held-out questions."""
+        return self.root / "confirm" / name
+
+    def confirmations(self) -> list[Path]:
+        """All that have been made."""
+        return sorted((self.root / "confirm").glob("*"))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the study's lock; it vanishes with the process that holds it.
+
+        Raises:
+            StudyLockedError: where another driver holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            with filelock.FileLock(self.root / LOCK, timeout=LOCK_SECONDS):
+                yield
+        except filelock.Timeout as error:
+            raise StudyLockedError(
+                f"another `sweeper run` works on {self.name!r} (it holds {self.root / LOCK}); "
+                f"watch it with `sweeper status {self.name}`"
+            ) from error
+
+    def is_locked(self) -> bool:
+        """Whether a driver is at work."""
+        if not (self.root / LOCK).exists():
+            return False
+        try:
+            with filelock.FileLock(self.root / LOCK, timeout=0):
+                return False
+        except filelock.Timeout:
+            return True
+        except OSError:  # a read-only copy of a study has no driver
+            return False
+
+    def write_state(self, state: Mapping[str, Any]) -> None:
+        """Replace what `status` shows."""
+        write_json_atomic(self.root / STATE, state)
+
+    def read_state(self) -> dict[str, Any]:
+        """What the driver last wrote; empty where it has not got that far."""
+        return read_json(self.root / STATE) or {}
+
+
+def answers_place(path: Path, *, server: str | None, on_network: bool) -> AnswersPlace:
+    """Where a workspace keeps answers: on its server, or in ``path`` and, if need be, beside it.
+
+    Many machines write to a network file system, and SQLite's file takes one writer there.
+    """
+    if server is not None:
+        return AnswersPlace("server", server)
+    return AnswersPlace("appended" if on_network else "file", str(path))

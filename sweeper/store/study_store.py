@@ -1,0 +1,383 @@
+"""The study's rows in an Optuna storage: written at once, told by number, read back as records.
+
+The only file that knows Optuna's storages. There is one writer, the driver that holds the study's
+lock; it keeps all records in memory and writes every change through. What a method has returned
+from survives the death of the process. Rejected: Optuna's `ask` (writes a row parameter by
+parameter) and `study.tell` (wants a sampler).
+"""
+
+import contextlib
+import json
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeper.errors import StudyChangedError, SweeperError, UsageError
+from sweeper.records import TrialRecord, TrialState
+from sweeper.search import Goal, distribution, frozen_trial, optuna_value
+from sweeper.space import Space
+from sweeper.store.file_systems import is_on_network
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
+
+_NO_SPACE = Space(())
+_NUMBER, _PREFIX = "trial", "prefix"  # notes of a row: our number, epochs of a shorter training
+_IMPORTED = "imported"  # note of a row that is none of ours: the number of a result from elsewhere
+_BEGUN, _ENDED = "begun", "ended"
+"""All notes that a row was added with, and that it was told with: Optuna takes 1-4 ms for each."""
+_FINAL, _FINALS = "final", "finals"  # note of a finalist; the study's attribute with all of them
+
+_ADVICE = {  # what SQLite says -> what to do
+    "locked": "another program is writing to it; close that program and run again",
+    "readonly": "it cannot be written; check the permissions of the file and its folder",
+    "unable to open": "it cannot be opened; check that its folder exists and can be written",
+    "not a database": "it is damaged; restore a copy, or move it away to start the study afresh",
+    "malformed": "it is damaged; restore a copy, or move it away to start the study afresh",
+    "full": "the disk is full; free some space and run again",
+    "disk I/O": "the disk failed or is full; check it and run again",
+}
+
+
+class StudyStore:
+    """One study in a storage. Use as a context manager, or call `close`."""
+
+    def __init__(
+        self, storage: "RDBStorage", study_id: int, *, label: str, space: Space = _NO_SPACE
+    ) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._label = label  # where the study is, for messages; without password
+        self._distributions = {p.name: distribution(p) for p in space.searched}
+        everything = storage.get_all_trials(study_id, deepcopy=False)
+        self._imported = {r.user_attrs[_IMPORTED] for r in everything if _IMPORTED in r.user_attrs}
+        rows = [row for row in everything if _IMPORTED not in row.user_attrs]
+        read = [_record(row) for row in rows]
+        self._records = {record.number: record for record in read if record.prefix is None}
+        self._prefixes = [record for record in read if record.prefix is not None]
+        self._rows = len(everything)
+        self._finals: dict[str, Any] = self.attributes().get(_FINALS, {})
+        self._trial_ids = {
+            record.number: row._trial_id
+            for record, row in zip(read, rows, strict=True)
+            if record.prefix is None
+        }
+
+    @classmethod
+    def open(
+        cls,
+        location: str | Path,
+        *,
+        name: str,
+        goal: Goal | None = None,
+        space: Space = _NO_SPACE,
+    ) -> "StudyStore":
+        """Open the study ``name``, and create it if ``goal`` is given and it does not exist.
+
+        Args:
+            location: Path of an SQLite file, or any database URL that Optuna takes.
+            name: The study's name in the storage.
+            goal: None to read what is there, without creating anything.
+            space: Of the trials to add; whoever only reads and tells needs none.
+
+        Raises:
+            UsageError: if ``goal`` is None and there is no such study.
+            StudyChangedError: if the stored study has the other goal.
+            SweeperError: if the storage is damaged, locked or cannot be reached.
+        """
+        path, label = _located(location)
+        if path is not None and goal is None and not path.exists():
+            raise UsageError(f"{label}: there is no such file; `sweeper ls` shows the studies")
+        with _as_sweeper_error(label), contextlib.ExitStack() as undo:
+            storage = _connect_url(str(location)) if path is None else _connect_file(path, goal)
+            undo.callback(_disconnect, storage)
+            study_id = _find_or_create(storage, name, goal, label)
+            store = cls(storage, study_id, label=label, space=space)
+            undo.pop_all()
+        return store
+
+    def __enter__(self) -> "StudyStore":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back. Closing twice does nothing."""
+        _disconnect(self._storage)
+
+    def records(self) -> list[TrialRecord]:
+        """Return all trials by number, each after its own shorter trainings, from memory.
+
+        A finalist has its final among its notes.
+        """
+        rows = [*self._records.values(), *self._prefixes]
+        finals = self._finals
+        rows = [
+            replace(r, notes={**r.notes, _FINAL: finals[str(r.name)]})
+            if str(r.name) in finals
+            else r
+            for r in rows
+        ]
+        return sorted(rows, key=lambda record: record.order)
+
+    def proposals(self) -> list[TrialRecord]:
+        """Return the proposals by number, without the shorter trainings, from memory."""
+        return list(self._records.values())
+
+    def record(self, number: int) -> TrialRecord:
+        """Return one proposal, from memory."""
+        return self._records[number]
+
+    def finals(self) -> dict[str, Any]:
+        """Return what further seeds and questions gave, by the trial's name, from memory."""
+        return dict(self._finals)
+
+    def set_final(self, name: int | str, final: Mapping[str, Any]) -> None:
+        """Store a final beside its trial, whose own row has ended and never changes."""
+        self._finals |= _json_copy({str(name): final})
+        self.set_attribute(_FINALS, self._finals)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what is stored of the study as a whole."""
+        with _as_sweeper_error(self._label):
+            return dict(self._storage.get_study_user_attrs(self._study_id))
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Store a JSON value of the study as a whole."""
+        with _as_sweeper_error(self._label):
+            self._storage.set_study_user_attr(self._study_id, key, value)
+
+    def add(self, record: TrialRecord) -> None:
+        """Write a whole row, in whatever state: the next proposal, or a shorter training of one.
+
+        Optuna numbers its rows as they come; ours are kept beside them.
+
+        Raises:
+            ValueError: if the number is not the next, or a parameter lies outside the space.
+            SweeperError: if another program has added rows, or the storage cannot be written.
+        """
+        if record.prefix is None and record.number != len(self._records):
+            raise ValueError(f"the next trial is {len(self._records)}, but got {record.number}")
+        unknown = sorted(set(record.params) - set(self._distributions))
+        if unknown:
+            raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
+        record = replace(record, notes=_json_copy(record.notes))
+        place = {_NUMBER: record.number, _PREFIX: record.prefix}
+        trial_id = self._create(replace(record, notes={_BEGUN: {**record.notes, **place}}))
+        if record.prefix is not None:
+            self._prefixes.append(record)
+            return
+        self._trial_ids[record.number] = trial_id
+        self._records[record.number] = record
+
+    def has_imported(self, number: int) -> bool:
+        """Whether a result from elsewhere has a row, from memory."""
+        return number in self._imported
+
+    def add_imported(self, record: TrialRecord) -> None:
+        """Write a result from elsewhere as a row, for Optuna's own programs; it is no record."""
+        self._create(replace(record, notes={_BEGUN: record.notes, _IMPORTED: record.number}))
+        self._imported.add(record.number)
+
+    def _create(self, row: TrialRecord) -> int:
+        """Write a row; return Optuna's id of it."""
+        trial = frozen_trial(row, self._distributions)
+        with _as_sweeper_error(self._label):
+            trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
+            stored = self._storage.get_trial_id_from_study_id_trial_number(
+                self._study_id, self._rows
+            )
+        if stored != trial_id:
+            raise SweeperError(
+                f"{self._label}: another program adds trials to this study; stop it and run again"
+            )
+        self._rows += 1
+        return trial_id
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """Write the score after one epoch; reporting an epoch again replaces its score."""
+        record = self._running(number)
+        with _as_sweeper_error(self._label):
+            self._storage.set_trial_intermediate_value(self._trial_ids[number], epoch, value)
+        self._records[number] = replace(
+            record, intermediate={**record.intermediate, epoch: float(value)}
+        )
+
+    def note(self, number: int, **notes: Any) -> None:
+        """Write JSON values beside a trial that has not ended; a note again replaces the former."""
+        for key, value in _json_copy(notes).items():
+            self._set(number, key, value, {key: value})
+
+    def tell(
+        self, number: int, state: TrialState, score: float | None = None, **notes: Any
+    ) -> None:
+        """End a trial. The notes are written first, for a trial that has ended never changes.
+
+        Args:
+            number: A running trial, also one that another process has added.
+            state: COMPLETE, PRUNED or FAILED.
+            score: Of a COMPLETE trial: finite.
+            notes: As for `note`.
+
+        Raises:
+            ValueError: if the trial has ended, or state and score contradict each other.
+        """
+        from optuna.trial import TrialState as OptunaState
+
+        if state is TrialState.RUNNING:
+            raise ValueError(f"trial {number} cannot be told that it is running")
+        if (state is TrialState.COMPLETE) != (score is not None):
+            raise ValueError(f"trial {number}: {state.value} with score {score}")
+        if score is not None and not math.isfinite(score):
+            raise ValueError(f"trial {number}: the score must be finite, but got {score}")
+        notes = _json_copy(notes)
+        if notes:
+            self._set(number, _ENDED, notes, notes)
+        ended = replace(self._running(number), state=state, score=score)
+        states = {
+            TrialState.COMPLETE: OptunaState.COMPLETE,
+            TrialState.PRUNED: OptunaState.PRUNED,
+            TrialState.FAILED: OptunaState.FAIL,
+        }
+        value = optuna_value(ended)
+        with _as_sweeper_error(self._label):
+            self._storage.set_trial_state_values(
+                self._trial_ids[number], states[state], None if value is None else [value]
+            )
+        self._records[number] = ended
+
+    def _set(self, number: int, key: str, value: Any, notes: Mapping[str, Any]) -> None:
+        """Write an attribute of a row, and remember the notes that it holds."""
+        record = self._running(number)
+        with _as_sweeper_error(self._label):
+            self._storage.set_trial_user_attr(self._trial_ids[number], key, value)
+        self._records[number] = replace(record, notes={**record.notes, **notes})
+
+    def _running(self, number: int) -> TrialRecord:
+        record = self._records[number]
+        if record.state is not TrialState.RUNNING:
+            raise ValueError(f"trial {number} has ended as {record.state.value}")
+        return record
+
+
+def _record(trial: "FrozenTrial") -> TrialRecord:
+    """Read a row. The value that Optuna keeps of a pruned trial is not a score."""
+    state = TrialState.FAILED if trial.state.name == "FAIL" else TrialState[trial.state.name]
+    single = dict(trial.user_attrs)
+    begun, ended = single.pop(_BEGUN, {}), single.pop(_ENDED, {})
+    if state is TrialState.RUNNING:  # a driver died before it was told
+        ended = {}
+    notes = {**begun, **single, **ended}
+    return TrialRecord(
+        number=notes.pop(_NUMBER, trial.number),
+        prefix=notes.pop(_PREFIX, None),
+        params=trial.params,
+        state=state,
+        score=trial.value if state is TrialState.COMPLETE else None,
+        intermediate=trial.intermediate_values,
+        sampler_state=trial.system_attrs,
+        notes=notes,
+    )
+
+
+def _json_copy(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return notes as they will be read back: tuples as lists, keys as strings."""
+    copy: dict[str, Any] = json.loads(json.dumps(dict(notes)))
+    return copy
+
+
+def _located(location: str | Path) -> tuple[Path | None, str]:
+    """Return the SQLite file, if it is one, and a name for messages without password."""
+    if isinstance(location, Path) or "://" not in location:
+        return Path(location), str(location)
+    from sqlalchemy import make_url
+
+    with _as_sweeper_error(location.partition("://")[0] + "://..."):
+        url = make_url(location)
+    label = url.render_as_string(hide_password=True)
+    if url.get_backend_name() != "sqlite" or not url.database or url.query:
+        return None, label
+    return Path(url.database), label
+
+
+def _connect_url(url: str) -> "RDBStorage":
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.storages.RDBStorage(url)
+
+
+def _disconnect(storage: "RDBStorage") -> None:
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def _connect_file(path: Path, goal: Goal | None) -> "RDBStorage":
+    """Open an SQLite file through our own connections: any path works, and WAL is chosen once.
+
+    In WAL a commit costs 1 ms, for it waits for no disk; a killed process loses nothing, a power
+    cut perhaps the last commits.
+    """
+    import optuna
+    from sqlalchemy.pool import QueuePool
+
+    if goal is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    journal = "DELETE" if is_on_network(path) else "WAL"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, check_same_thread=False)
+        if journal == "WAL":
+            connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    with contextlib.closing(connect()) as first:
+        if goal is not None:
+            first.execute(f"PRAGMA journal_mode={journal}")
+        damage = first.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {damage}")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.storages.RDBStorage(
+        "sqlite://", engine_kwargs={"creator": connect, "poolclass": QueuePool}
+    )
+
+
+def _find_or_create(storage: "RDBStorage", name: str, goal: Goal | None, label: str) -> int:
+    from optuna.study import StudyDirection
+
+    known = {study.study_name: study for study in storage.get_all_studies()}
+    if name not in known:
+        if goal is None:
+            raise UsageError(f"{label} has no study `{name}`; it has {sorted(known)}")
+        return storage.create_new_study([StudyDirection[goal.upper()]], study_name=name)
+    direction = known[name].direction.name.lower()
+    if goal is not None and direction != goal:
+        raise StudyChangedError(
+            f"{label}: study `{name}` was started with goal {direction}, not {goal}; give the new "
+            "study another name"
+        )
+    return storage.get_study_id_from_name(name)
+
+
+@contextlib.contextmanager
+def _as_sweeper_error(label: str) -> Iterator[None]:
+    """Say what to do when the database fails; the message of its library stays in the chain."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        said = f"{error} {error.__cause__ or ''}".strip()
+        for words, advice in _ADVICE.items():
+            if words in said:
+                raise SweeperError(f"{label}: {advice}") from error
+        raise SweeperError(f"{label}: {said.splitlines()[0]}; check the storage") from error
+    except (ImportError, RuntimeError) as error:  # no driver for the URL; tables of another Optuna
+        raise SweeperError(f"{label}: {error}") from error

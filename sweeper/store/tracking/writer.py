@@ -1,0 +1,177 @@
+"""How runs are written to MLflow: found or made, in as few transactions as it takes."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+
+from sweeper.errors import TrackingError
+from sweeper.space import Value
+from sweeper.store.tracking import view
+from sweeper.store.tracking.keys import MAX_PARAM, MAX_TAG, Point, metric_key, text
+
+STUDY, RUN, PARENT = "sweeper.study", "sweeper.run", "mlflow.parentRunId"  # tags
+_GONE = "RESOURCE_DOES_NOT_EXIST"
+_MAX_METRICS, _MAX_PARAMS = 1000, 100  # a batch; a batch of tags is as long as one of parameters
+_PAGE = 1000
+
+
+class RunWriter:
+    """The runs of one study, by the name that each has below its parent."""
+
+    def __init__(
+        self, client: MlflowClient, experiment_id: str, *, now: Callable[[], float]
+    ) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+        self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
+        self._now = now
+        self._study = self._study_id = ""
+
+    def turn_to(self, study: str, study_id: str) -> None:
+        """Write for this study from now on."""
+        self._study, self._study_id = study, study_id
+
+    def find_known(self) -> None:
+        """Look up the runs that an earlier driver has made."""
+        self._known = {
+            (run.data.tags.get(PARENT, ""), run.data.tags[RUN]): run.info.run_id
+            for run in self.search()
+            if RUN in run.data.tags
+        }
+
+    def open(
+        self,
+        parent: str,
+        name: str,
+        *,
+        params: Mapping[str, Value | None],
+        tags: Mapping[str, str],
+        points: Sequence[Point] = (),
+        run_id: str | None = None,
+    ) -> str:
+        """Set the run RUNNING that ``name`` has below ``parent``; make one where there is none.
+
+        A driver that died while it made the run left it without params and points: a known run
+        gets those that it lacks. Those that it has stay, for MLflow refuses to change a param.
+        ``run_id`` is the run that the caller knows of.
+        """
+        if run_id is not None:
+            self._known[parent, name] = run_id
+        known = self.find(parent, name)
+        if known is not None:
+            known_id: str = known.info.run_id
+            has_params, has_metrics = known.data.params, known.data.metrics
+            self._client.update_run(known_id, status="RUNNING")
+            self.log(
+                known_id,
+                [point for point in points if point.key not in has_metrics],
+                params={k: v for k, v in params.items() if metric_key(k) not in has_params},
+                tags=self._run_tags(name, tags),
+            )
+            return known_id
+        return self.create(parent, name, params=params, tags=tags, points=points)
+
+    def create(
+        self,
+        parent: str,
+        name: str,
+        *,
+        params: Mapping[str, Value | None],
+        tags: Mapping[str, str],
+        points: Sequence[Point],
+    ) -> str:
+        """Make the run ``name`` below ``parent`` and return its id; it is RUNNING."""
+        run = self._client.create_run(
+            self._experiment_id,
+            start_time=self.milliseconds(),
+            run_name=name,
+            tags=dict(_tag_texts(self._run_tags(name, tags))),
+        )
+        created: str = run.info.run_id
+        self._known[parent, name] = created
+        self.log(created, points, params=params)
+        return created
+
+    def find(self, parent: str, name: str) -> Run | None:
+        """The run that ``name`` has below ``parent``, if it still exists."""
+        return self.active(self._known.get((parent, name)))
+
+    def active(self, run_id: str | None) -> Run | None:
+        """The run if it still exists: users delete runs on MLflow's page."""
+        if run_id is None:
+            return None
+        try:
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != _GONE:  # a server that does not answer has not lost the run
+                raise
+            return None
+        return run if run.info.lifecycle_stage == "active" else None
+
+    def log(
+        self,
+        run_id: str,
+        points: Sequence[Point] = (),
+        *,
+        params: Mapping[str, Value | None] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write everything in as few transactions as MLflow allows; each costs milliseconds."""
+        metrics = [Metric(key, value, time, step) for key, value, time, step in points]
+        settings = [
+            Param(metric_key(name), text(value, MAX_PARAM))
+            for name, value in (params or {}).items()
+            if value is not None
+        ]
+        labels = [RunTag(key, value) for key, value in _tag_texts(tags or {})]
+        while metrics or settings or labels:
+            room = _MAX_METRICS - len(settings[:_MAX_PARAMS]) - len(labels[:_MAX_PARAMS])
+            self._client.log_batch(
+                run_id, metrics[:room], settings[:_MAX_PARAMS], labels[:_MAX_PARAMS]
+            )
+            metrics, settings, labels = (
+                metrics[room:],
+                settings[_MAX_PARAMS:],
+                labels[_MAX_PARAMS:],
+            )
+
+    def search(self, *conditions: str) -> Iterator[Run]:
+        """All runs of the study that are not deleted and for which the conditions hold."""
+        condition = " AND ".join((view.study_filter(self._study_id), *conditions))
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment_id],
+                condition,
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=_PAGE,
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def milliseconds(self, seconds: float | None = None) -> int:
+        """MLflow's form of a time, by default of now. Milliseconds since 1970."""
+        return round((self._now() if seconds is None else seconds) * 1000)
+
+    def _run_tags(self, name: str, tags: Mapping[str, str]) -> dict[str, str]:
+        """Tags by which a run is found again, beside its own."""
+        return {**tags, STUDY: self._study, view.STUDY_ID: self._study_id, RUN: name}
+
+
+def _tag_texts(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    return ((metric_key(key), text(value, MAX_TAG)) for key, value in tags.items())
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn MLflow's refusals into one message for the user."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise TrackingError(f"MLflow: {what}: {error}") from error

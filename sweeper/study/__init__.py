@@ -1,0 +1,12 @@
+"""The study file: YAML to a checked, frozen `StudyConfig`, every problem at its line."""
+
+__all__ = [
+    "changes",
+    "config",
+    "file",
+    "references",
+    "schema",
+    "sections",
+    "template",
+    "wandb",
+]  # what other wings may import

@@ -1,0 +1,323 @@
+"""Finds every problem of a study file at once, each at its line and column.
+
+Goes from section to section to what sections say of each other; a section that is wrong is left out
+of what follows, so that one mistake is told once.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweeper.space import Parameter, Space, Value, is_finite
+from sweeper.study.file import Document
+from sweeper.study.parameters import Complaint, build_parameter, log_uniform_hint
+from sweeper.study.problems import Problem, Where, listed
+from sweeper.study.references import references
+from sweeper.study.refusals import Refusal, refusals
+from sweeper.study.sections import (
+    METRIC_GOALS,
+    PRUNER_OPTIONS,
+    SAMPLER_OPTIONS,
+    MetricName,
+    Pruner,
+    Sampler,
+    SamplerName,
+    StudyFile,
+)
+from sweeper.study.space_checks import build_space, setting_complaints
+from sweeper.study.trainer_section import trainer_complaints
+
+MAX_NAME = 100  # characters of a study's name
+MAX_NAME_BYTES = 200  # the name is a folder, whose name has at most 255 bytes on common systems
+RESERVED = ("stages", "answers.db")  # what stands beside the studies' folders
+SAMPLER_OF_METHOD: dict[str, SamplerName] = {
+    "bayes": "tpe",
+    "random": "random",
+    "grid": "grid",
+}  # W&B's methods
+
+# Keys of other tools, and what says the same here.
+FOREIGN = {
+    "command": "only the built-in trainer is run; describe it under `trainer`",
+    "program": "only the built-in trainer is run; describe it under `trainer`",
+    "direction": "write `metric: {goal: maximize}`",
+    "directions": "one metric is searched; write `metric: {goal: maximize}`",
+    "early_terminate": "write `pruner: {name: hyperband}`",
+    "n_trials": "write `trials`",
+    "project": "write `mlflow: {experiment: NAME}`",
+    "seed": "write `sampler: {seed: N}`, or `seed` under `trainer`",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedStudy:
+    """What could be read of a file; it is whole if there are no problems."""
+
+    file: StudyFile
+    space: Space
+    sampler: Sampler
+    trials: int
+    problems: tuple[Problem, ...]
+
+
+def check_study(document: Document) -> CheckedStudy:
+    """Read all sections and list all problems, those of the YAML text included."""
+    file, complaints = _sections(document.values)
+    sampler, trials, found = _aliases(file)
+    complaints += found
+    complaints += _missing(document.values) + _name_complaints(file) + _own_complaints(file)
+
+    space, broken, found = _space(document.values, file)
+    complaints += found
+    valid: dict[Where, Mapping[str, Value]] = {}
+    for where, setting in _settings(file).items():
+        found = setting_complaints(space, setting, broken=broken)
+        complaints += _below(where, found)
+        if not found and not broken:
+            valid[where] = setting
+    gates = {parent for entry in file.parameters.values() for parent in entry.when}
+    if "trainer" in file.model_fields_set:
+        complaints += trainer_complaints(
+            file.trainer, space, broken=broken, gates=gates, settings=valid
+        )
+    if not broken:
+        complaints += _sampler_complaints(sampler, space, by_method=file.method is not None)
+    problems = _problems(document, complaints)
+    return CheckedStudy(file=file, space=space, sampler=sampler, trials=trials, problems=problems)
+
+
+def _sections(values: Mapping[str, Any]) -> tuple[StudyFile, list[Complaint]]:
+    """Validate section by section; what is wrong is left out of the file that is returned."""
+    complaints = [Complaint(where, _empty_text(where), at_key=True) for where in _empty(values)]
+    values = _without(values, complaints)
+    try:
+        return StudyFile.model_validate(values), complaints
+    except ValidationError as error:
+        found = [_section_complaint(values, item) for item in refusals(StudyFile, error)]
+        return StudyFile.model_validate(_without(values, found)), complaints + found
+
+
+def _section_complaint(values: Mapping[str, Any], refusal: Refusal) -> Complaint:
+    where = refusal.where
+    if refusal.structural and len(where) == 1 and where[0] in FOREIGN:
+        return Complaint(where, f"not a key of this file; {FOREIGN[str(where[0])]}", at_key=True)
+    if where[0] == "parameters" and where[2:] == ("distribution",):
+        hint = log_uniform_hint(values["parameters"][where[1]])
+        return Complaint(where, hint or refusal.text)
+    return Complaint(where, refusal.text, at_key=refusal.structural)
+
+
+def _empty(values: Any, where: Where = ()) -> Iterator[Where]:
+    """Yield every key without a value; below `trainer`, null is a value like any other."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if value is None:
+                yield (*where, key)
+            elif (*where, key) != ("trainer",):
+                yield from _empty(value, (*where, key))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from _empty(value, (*where, index))
+
+
+def _empty_text(where: Where) -> str:
+    if ":" in str(where[-1]):  # `{min:1}` is the key "min:1"
+        return "has no value; a space is missing after the colon"
+    return "has no value; give it one or remove the key"
+
+
+def _without(values: Mapping[str, Any], complaints: Iterable[Complaint]) -> dict[str, Any]:
+    """Leave out the parameters and the other sections that are complained of."""
+    places = {complaint.where for complaint in complaints}
+    wrong = {where[0] for where in places if where[0] != "parameters" or len(where) == 1}
+    kept = {key: value for key, value in values.items() if key not in wrong}
+    names = {where[1] for where in places if where[0] == "parameters" and len(where) > 1}
+    if names:
+        entries = kept["parameters"].items()
+        kept["parameters"] = {name: entry for name, entry in entries if name not in names}
+    return kept
+
+
+def _aliases(file: StudyFile) -> tuple[Sampler, int, list[Complaint]]:
+    """Read W&B's `method` and `run_cap` as sampler and trials."""
+    complaints = [
+        Complaint((alias,), f"says the same as `{ours}`; leave one out", at_key=True)
+        for alias, ours in (("method", "sampler"), ("run_cap", "trials"))
+        if {alias, ours} <= file.model_fields_set
+    ]
+    sampler = file.sampler
+    if file.method is not None:
+        sampler = Sampler(name=SAMPLER_OF_METHOD[file.method])
+    return sampler, file.run_cap or file.trials, complaints
+
+
+def _missing(values: Mapping[str, Any]) -> list[Complaint]:
+    needed = {
+        "name": "it names the folder and the experiment",
+        "trainer": "it says what a trial trains",
+        "parameters": "it says what is searched",
+    }
+    return [
+        Complaint((key,), f"is missing; {reason}")
+        for key, reason in needed.items()
+        if key not in values
+    ]
+
+
+def _name_complaints(file: StudyFile) -> list[Complaint]:
+    """Refuse what cannot be a folder's name beside the other studies."""
+    name = file.name
+    if "name" not in file.model_fields_set:
+        return []
+    if not re.fullmatch(r"\w[\w .-]*", name) or name[-1] in " .":
+        text = "must be letters, digits, spaces and `_ - .`, begin with a letter, digit or `_`"
+        return [Complaint(("name",), f"{text} and not end with a space or dot, but got {name!r}")]
+    if len(name) > MAX_NAME or len(name.encode()) > MAX_NAME_BYTES:
+        text = f"must have at most {MAX_NAME} characters and {MAX_NAME_BYTES} bytes"
+        return [Complaint(("name",), f"{text}, but has {len(name)} and {len(name.encode())}")]
+    if name.casefold() in RESERVED:
+        return [Complaint(("name",), f"must not be {listed(RESERVED)}: these stand beside studies")]
+    return []
+
+
+def study_name(text: str) -> str:
+    """Make a valid study name of any text: other characters become `_`."""
+    name = re.sub(r"[^\w .-]", "_", text)[: MAX_NAME // 2].strip(" .-") or "study"
+    return f"{name}_" if name.casefold() in RESERVED else name
+
+
+def scored_by(file: StudyFile) -> MetricName:
+    """The metric that the trainer section scores by."""
+    score = _evaluate(file).get("score")
+    return "validation_loss" if score == "validation_loss" else "mean_shot_accuracy"
+
+
+def _evaluate(file: StudyFile) -> Mapping[str, Any]:
+    section = file.trainer.get("evaluate")
+    return section if isinstance(section, dict) else {}
+
+
+def _own_complaints(file: StudyFile) -> list[Complaint]:
+    """Check what the types of a section cannot say."""
+    complaints = []
+    goal = METRIC_GOALS[file.metric.name]
+    if file.metric.goal != goal:
+        better = "more" if goal == "maximize" else "less"
+        text = f"must be {goal}: {better} {file.metric.name} is better"
+        complaints.append(Complaint(("metric", "goal"), text))
+    complaints += [
+        Complaint(
+            ("trainer", "evaluate", key),
+            "must be written out, without `${...}`: all trials are scored alike",
+        )
+        for key in ("score", "reward")
+        if any(references(_evaluate(file).get(key)))
+    ]
+    if file.pruner.name != "none" and _evaluate(file).get("every") == "last":
+        text = "`last` leaves the pruner nothing to decide by; write a number, or `pruner: none`"
+        complaints.append(Complaint(("trainer", "evaluate", "every"), text))
+    complaints += _seed_complaints(file)
+    scored = scored_by(file)
+    if "metric" in file.model_fields_set and file.metric.name != scored:
+        text = f"must be {scored}: `trainer.evaluate.score` decides what a trial is scored by"
+        complaints.append(Complaint(("metric", "name"), text))
+    if file.best.rule != "highest" and scored == "validation_loss":
+        text = f"{file.best.rule} needs scores by question, a loss has none; leave `highest`"
+        complaints.append(Complaint(("best", "rule"), text))
+    complaints += [
+        Complaint(("controls", index), f"{control} stands here twice")
+        for index, control in enumerate(file.controls)
+        if control in file.controls[:index]
+    ]
+    complaints += _option_complaints("sampler", file.sampler, ("name", "seed"), SAMPLER_OPTIONS)
+    complaints += _option_complaints("pruner", file.pruner, ("name",), PRUNER_OPTIONS)
+    return complaints
+
+
+def _seed_complaints(file: StudyFile) -> Iterator[Complaint]:
+    if file.seeds is None:
+        return
+    if file.duplicates == "reseed":
+        text = "`seeds` and `duplicates: reseed` exclude each other; leave one"
+        yield Complaint(("seeds",), text)
+    if _evaluate(file).get("race") and len(file.seeds.values) > 1 and file.seeds.strategy == "all":
+        text = "a race compares single seeds; write `strategy: finalists`, or leave `race` out"
+        yield Complaint(("seeds",), text)
+    first = file.seeds.values[0]
+    if file.trainer.get("seed", first) != first:
+        text = f"begins with {first}, but trainer.seed is {file.trainer['seed']}; remove that key"
+        yield Complaint(("seeds",), text)
+
+
+def _option_complaints(
+    key: str,
+    section: Sampler | Pruner,
+    general: Collection[str],
+    options: Mapping[Any, Collection[str]],
+) -> Iterator[Complaint]:
+    for option in section.model_fields_set:
+        if option not in general and option not in options[section.name]:
+            owners = [name for name, known in options.items() if option in known]
+            text = f"is no option of {section.name}; it is one of {', '.join(owners)}"
+            yield Complaint((key, option), text, at_key=True)
+
+
+def _space(values: Mapping[str, Any], file: StudyFile) -> tuple[Space, list[str], list[Complaint]]:
+    """Return the space, the names of parameters that are not in it, and why they are not."""
+    complaints: list[Complaint] = []
+    good: dict[str, Parameter] = {}
+    for name, entry in file.parameters.items():
+        parameter, found = build_parameter(name, entry)
+        complaints += _below(("parameters", name), found)
+        if not found:
+            good[name] = parameter
+    section = values.get("parameters")
+    written = list(section) if isinstance(section, dict) else []
+    space, found = build_space(good, broken=[name for name in written if name not in good])
+    complaints += _below(("parameters",), found)
+    if section == {} or (written and len(written) == len(space.names) and not space.searched):
+        text = "leaves nothing to search; give at least one parameter a range or values"
+        complaints.append(Complaint(("parameters",), text))
+    return space, [name for name in written if name not in space.names], complaints
+
+
+def _settings(file: StudyFile) -> dict[Where, Mapping[str, Value]]:
+    """Return the settings that the file names, by place."""
+    settings: dict[Where, Mapping[str, Value]] = {}
+    if file.baseline is not None:
+        settings["baseline",] = file.baseline
+    for index, setting in enumerate(file.enqueue):
+        settings["enqueue", index] = setting
+    return settings
+
+
+def _sampler_complaints(sampler: Sampler, space: Space, *, by_method: bool) -> Iterator[Complaint]:
+    """Refuse samplers that cannot search this space."""
+    where: Where = ("method",) if by_method else ("sampler", "name")
+    if sampler.name == "grid" and not is_finite(space):
+        endless = [item.name for item in space.searched if not is_finite(Space((item,)))]
+        text = f"grid needs finitely many settings; give {', '.join(endless)} `step` or `values`"
+        yield Complaint(where, text)
+    conditional = [item.name for item in space.searched if item.when]
+    if sampler.name in ("cmaes", "gp") and conditional:
+        text = f"{sampler.name} cannot model conditions ({', '.join(conditional)} has `when`)"
+        yield Complaint(where, f"{text}; use tpe, random or qmc")
+    if sampler.name == "cmaes" and sum(not item.choices for item in space.searched) < 2:
+        yield Complaint(where, "cmaes needs two parameters with a range; use tpe")
+
+
+def _below(where: Where, complaints: Iterable[Complaint]) -> list[Complaint]:
+    return [item._replace(where=(*where, *item.where)) for item in complaints]
+
+
+def _problems(document: Document, complaints: Iterable[Complaint]) -> tuple[Problem, ...]:
+    """Find each complaint's line and column; where the YAML itself is wrong, that is enough."""
+    told = {problem.where for problem in document.problems}
+    problems = list(document.problems)
+    for where, text, at_key in complaints:
+        position = document.key_position(where) if at_key else document.position(where)
+        problems += [] if where in told else [Problem(position, where, text)]
+    return tuple(problems)

@@ -1,0 +1,61 @@
+"""Numbers, settings and costs as people read them: fractions inside, per cent here. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sweeper.space import Value
+
+SAVED_BY = (  # cause of a call that was not made, in a result -> its name for people
+    ("stage", "stages"),
+    ("store", "the store"),
+    ("equal", "equal shots"),
+)
+
+
+def shown(value: Value) -> str:
+    """A parameter's value for people: four digits of a float, everything else whole."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def per_cent(fraction: float) -> str:
+    """A fraction as per cent with one decimal."""
+    return f"{100 * fraction:.1f}"
+
+
+def score_number(score: float, goal: str) -> str:
+    """A score without its unit: accuracies in per cent, losses, which are minimized, in nats."""
+    return per_cent(score) if goal == "maximize" else f"{score:.4f}"
+
+
+def score_text(score: float, goal: str) -> str:
+    """A score with its unit."""
+    return f"{score_number(score, goal)} {'%' if goal == 'maximize' else 'nats'}"
+
+
+def counts_line(state: Mapping[str, Any]) -> str:
+    """The state of a study in one line."""
+    counts = state["counts"]
+    words = [f"{counts[name]} {name}" for name in ("complete", "failed", "pruned") if counts[name]]
+    best = state["best"]
+    tail = ""
+    if best is not None:
+        score = score_text(best["score"], state.get("goal", "maximize"))
+        tail = f"; best: trial {best['trial']}, {score}"
+    shorter = state.get("shared_prefix", 0)
+    also = f" and {shorter} shorter trainings on their way" if shorter else ""
+    return (
+        f"{state['study']}: {', '.join(words) or '0 complete'} of {state['trials']} trials{also}, "
+        f"{counts['running']} running{tail}"
+    )
+
+
+def calls_text(calls: Mapping[str, int]) -> str:
+    """Reader calls of a trial or a study: what was asked, and what was saved by which means."""
+    causes = ", ".join(f"{calls[cause]:,} by {name}" for cause, name in SAVED_BY if calls[cause])
+    asked = f"{calls['asked']:,} of {calls['needed']:,} asked"
+    return f"{asked}, saved {causes}" if causes else asked
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """Parameters in one line."""
+    return " ".join(f"{name}={shown(value)}" for name, value in params.items())

@@ -1,0 +1,357 @@
+"""What the local launcher promises beyond the contract of all launchers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from fakes.fake_nvml import Card, Cards
+
+from sweeper.errors import LauncherError, LauncherUnavailable
+from sweeper.launchers.devices import GpuShare, Slot
+from sweeper.launchers.jobs import JobId, JobRequest, JobStatus
+from sweeper.launchers.leases import GpuLeases, Lease, lock_name
+from sweeper.launchers.local import LocalLauncher, find_slots, open_local
+
+FAKE_WORKER = Path(__file__).parents[2] / "fakes" / "worker.py"
+COMMAND = (sys.executable, "-I", "-S", str(FAKE_WORKER))
+DEADLINE = 20.0  # seconds; reached only when a promise is broken
+Step = Sequence[str | int]
+EPOCH: Step = ["epoch", 1]
+FOR_EVER: Step = ["await", "never"]
+DRIVER = """
+import signal, sys
+from pathlib import Path
+from sweeper.launchers.jobs import JobRequest
+from sweeper.launchers.local import open_local
+
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+logs, folder, *command = sys.argv[1:]
+launcher = open_local(devices="cpu", log_folder=Path(logs), worker_command=command)
+job = launcher.submit(JobRequest(folder=Path(folder)))
+launcher.poll([job], timeout=20.0)
+print("running", flush=True)
+while not (status := launcher.poll([job], timeout=0.05)[job]).is_terminal:
+    pass
+print(status.value, flush=True)
+launcher.close()
+"""
+
+Open = Callable[..., LocalLauncher]
+
+
+def cpu_slots(count: int) -> list[Slot]:
+    return [
+        Slot(name=f"cpu-{n}", device="cpu", environment={"HIDDEN": "yes"}) for n in range(count)
+    ]
+
+
+@pytest.fixture
+def open_launcher(tmp_path: Path) -> Iterator[Open]:
+    opened: list[LocalLauncher] = []
+
+    def open_one(slots: Sequence[Slot] | int = 1, **settings: Any) -> LocalLauncher:
+        settings = {"worker_command": COMMAND, "log_folder": tmp_path / "logs", **settings}
+        opened.append(
+            LocalLauncher(cpu_slots(slots) if isinstance(slots, int) else slots, **settings)
+        )
+        return opened[-1]
+
+    yield open_one
+    for launcher in opened:
+        launcher.close()
+
+
+def job(folder: Path, *steps: Step, threads: int = 1) -> JobRequest:
+    folder.mkdir(parents=True)
+    (folder / "trial.json").write_text(json.dumps({"do": steps}))
+    return JobRequest(folder=folder, threads=threads)
+
+
+def ending(launcher: LocalLauncher, job_id: JobId) -> JobStatus:
+    deadline = time.monotonic() + DEADLINE
+    while not (status := launcher.poll([job_id], timeout=DEADLINE)[job_id]).is_terminal:
+        assert time.monotonic() < deadline, status
+    return status
+
+
+def run(launcher: LocalLauncher, folder: Path, **settings: int) -> dict[str, str]:
+    """Run a job and return the environment that it found."""
+    job_id = launcher.submit(job(folder, ["environment", "here"], **settings))
+    assert ending(launcher, job_id) is JobStatus.COMPLETED
+    found: dict[str, str] = json.loads((folder / "here").read_text())
+    return found
+
+
+def test_no_process_starts_before_the_first_job(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher(2)
+    launcher.poll([])
+    assert launcher.guard_pids == {}
+    run(launcher, tmp_path / "a")
+    assert list(launcher.guard_pids) == ["cpu-0"]
+
+
+def test_a_worker_that_was_started_early_takes_the_first_job(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    launcher.warm_up(threads=1)
+    launcher.warm_up(threads=1)
+    assert list(launcher.guard_pids) == ["cpu-0"]
+    guard = launcher.guard_pids["cpu-0"]
+    run(launcher, tmp_path / "a")
+    assert launcher.guard_pids == {"cpu-0": guard}
+
+
+def test_warm_worker_takes_the_next_job(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher()
+    assert run(launcher, tmp_path / "a")["pid"] == run(launcher, tmp_path / "b")["pid"]
+
+
+def test_job_finds_its_slots_environment_and_threads(open_launcher: Open, tmp_path: Path) -> None:
+    environment = run(open_launcher(), tmp_path / "a", threads=3)
+    names = ("HIDDEN", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PATH")
+    assert [environment[name] for name in names] == ["yes", "3", "3", "3", os.environ["PATH"]]
+
+
+def test_job_with_other_threads_gets_another_worker(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher()
+    first = run(launcher, tmp_path / "a", threads=1)
+    second = run(launcher, tmp_path / "b", threads=2)
+    assert first["pid"] != second["pid"]
+    assert second["OMP_NUM_THREADS"] == "2"
+    assert not psutil.pid_exists(int(first["pid"]))
+
+
+def test_killed_worker_is_replaced_and_the_log_says_what_happened(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher()
+    lost = launcher.submit(job(tmp_path / "a", EPOCH, FOR_EVER))
+    launcher.poll([lost], timeout=DEADLINE)
+    (worker,) = psutil.Process(launcher.guard_pids["cpu-0"]).children()
+    worker.kill()
+    assert ending(launcher, lost) is JobStatus.LOST
+    log = (tmp_path / "logs" / "worker-cpu-0.log").read_text()
+    assert log == (
+        f"sweeper: the worker was killed (SIGKILL: out of memory, or by hand) during {tmp_path}/a\n"
+    )
+    run(launcher, tmp_path / "b")
+
+
+def kill_idle_worker(launcher: LocalLauncher) -> None:
+    guard = launcher.guard_pids["cpu-0"]
+    (worker,) = psutil.Process(guard).children()
+    worker.kill()
+    os.waitid(os.P_PID, guard, os.WEXITED | os.WNOWAIT)
+
+
+def test_worker_that_dies_idle_takes_no_job_with_it(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher()
+    first = run(launcher, tmp_path / "a")
+    kill_idle_worker(launcher)
+    assert run(launcher, tmp_path / "b")["pid"] != first["pid"]
+
+
+def test_garbage_on_stdout_is_ignored(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher()
+    steps = [
+        ["print", text]
+        for text in (
+            "Epoch 1: 100%",
+            '{"event": "epoch"}',
+            '{"event": "ended", "folder": "/another", "status": "failed"}',
+            '{"event": 5}',
+            "{",
+        )
+    ]
+    job_id = launcher.submit(job(tmp_path / "a", *steps))
+    assert ending(launcher, job_id) is JobStatus.COMPLETED
+
+
+def test_end_that_was_said_before_the_cancel_counts(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher()
+    run(launcher, tmp_path / "a")  # a warm worker takes the next job without a poll
+    end = json.dumps({"event": "ended", "folder": f"{tmp_path}/b", "status": "completed"})
+    job_id = launcher.submit(job(tmp_path / "b", ["print", end], ["environment", "here"]))
+    deadline = time.monotonic() + DEADLINE
+    while not (tmp_path / "b" / "here").exists():
+        assert time.monotonic() < deadline
+    launcher.cancel(job_id)
+    assert launcher.poll([job_id])[job_id] is JobStatus.COMPLETED
+
+
+def test_end_with_a_status_that_nobody_knows_is_a_failure(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher()
+    job_id = launcher.submit(job(tmp_path / "a", ["end", "exhausted"]))
+    assert ending(launcher, job_id) is JobStatus.FAILED
+
+
+def test_worker_that_never_gets_ready_is_an_error_with_its_last_words(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    program = "import sys; sys.exit('No module named torch')"
+    launcher = open_launcher(worker_command=(sys.executable, "-I", "-S", "-c", program))
+    job_id = launcher.submit(job(tmp_path / "a"))
+    with pytest.raises(
+        LauncherError,
+        match=r"(?s)cpu-0 ended with exit code 1 before it was ready"
+        r", 3 times.*Command: .*End of its log:\nNo module named torch$",
+    ):
+        launcher.poll([job_id], timeout=DEADLINE)
+    log = (tmp_path / "logs" / "worker-cpu-0.log").read_text()
+    assert log.count("No module named torch") == 3
+
+
+def test_worker_that_fails_to_start_twice_gets_a_third_chance_every_time(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    program = f"""
+import os, runpy, sys
+with open({str(tmp_path / "starts")!r}, "a") as file:
+    file.write("x")
+    if file.tell() % 3:
+        sys.exit(1)
+runpy.run_path({str(FAKE_WORKER)!r}, run_name="__main__")
+"""
+    launcher = open_launcher(worker_command=(sys.executable, "-I", "-S", "-c", program))
+    run(launcher, tmp_path / "a")
+    kill_idle_worker(launcher)
+    run(launcher, tmp_path / "b")
+    assert (tmp_path / "starts").read_text() == 6 * "x"
+
+
+def test_worker_command_that_does_not_exist_is_named(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher(worker_command=("no-such-trainer",))
+    job_id = launcher.submit(job(tmp_path / "a"))
+    with pytest.raises(LauncherError, match="cannot start 'no-such-trainer'"):
+        launcher.poll([job_id], timeout=DEADLINE)
+
+
+def test_log_folder_that_cannot_be_made_is_an_error_of_poll(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    launcher = open_launcher(log_folder=tmp_path / "file" / "logs")
+    job_id = launcher.submit(job(tmp_path / "a"))
+    with pytest.raises(LauncherError, match="Cannot start a worker"):
+        launcher.poll([job_id], timeout=DEADLINE)
+
+
+def test_launcher_needs_a_slot(open_launcher: Open) -> None:
+    with pytest.raises(LauncherUnavailable, match="no slot"):
+        open_launcher(0)
+
+
+def test_opening_on_the_cpu_gives_the_slots_asked_for(tmp_path: Path) -> None:
+    with open_local(devices="cpu", slots_per_device=3, log_folder=tmp_path) as launcher:
+        assert (launcher.slots, launcher.device) == (3, "cpu")
+
+
+def test_slots_are_found_without_starting_anything() -> None:
+    assert [slot.name for slot in find_slots(devices="cpu", slots_per_device=2)] == [
+        "cpu-0",
+        "cpu-1",
+    ]
+
+
+def gpu_slot() -> Slot:
+    share = GpuShare(uuid="GPU-a", index=0, share=0, shares=1)
+    return Slot(name="gpu-0", device="cuda", environment={}, share=share)
+
+
+def test_job_waits_while_a_foreign_process_is_on_the_card(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    card = Card(pids=[1])
+    leases = GpuLeases(Cards([card]), folder=tmp_path / "slots")
+    launcher = open_launcher([gpu_slot()], leases=leases, retry_interval=0.01)
+    job_id = launcher.submit(job(tmp_path / "a"))
+    assert launcher.poll([job_id], timeout=0.05)[job_id] is JobStatus.QUEUED
+    assert launcher.refusals == {"gpu-0": "GPU 0 is used by other programs (process 1)"}
+    card.pids = ()
+    assert ending(launcher, job_id) is JobStatus.COMPLETED
+    assert launcher.refusals == {}
+
+
+def test_nothing_is_refused_where_no_job_waits(open_launcher: Open, tmp_path: Path) -> None:
+    leases = GpuLeases(Cards([Card(pids=[1])]), folder=tmp_path / "slots")
+    launcher = open_launcher([gpu_slot()], leases=leases)
+    launcher.cancel(launcher.submit(job(tmp_path / "a")))
+    assert launcher.refusals == {}
+
+
+def test_card_is_leased_as_long_as_a_worker_lives_on_it(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    slot = gpu_slot()
+    assert slot.share is not None
+    leases = GpuLeases(Cards([Card()]), folder=tmp_path / "slots")
+    launcher = open_launcher([slot], leases=leases)
+    assert launcher.device == "cuda"
+    run(launcher, tmp_path / "a")
+    lock = tmp_path / "slots" / lock_name(slot.share)
+    assert lock.read_text() == str(launcher.guard_pids["gpu-0"])
+    assert leases.acquire(slot.share) == "GPU 0 is in use by another driver"
+    launcher.close()
+    assert isinstance(leases.acquire(slot.share), Lease)
+
+
+def test_lease_is_given_back_when_no_worker_can_be_started(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    slot = gpu_slot()
+    assert slot.share is not None
+    (tmp_path / "file").touch()
+    leases = GpuLeases(Cards([Card()]), folder=tmp_path / "slots")
+    launcher = open_launcher([slot], leases=leases, log_folder=tmp_path / "file")
+    launcher.submit(job(tmp_path / "a"))
+    assert isinstance(leases.acquire(slot.share), Lease)
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A driver in a process group of its own, whose one job runs until the file `go` appears."""
+    job(tmp_path / "a", ["daemon", "daemon"], ["environment", "here"], EPOCH, ["await", "go"])
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(tmp_path / "logs"), str(tmp_path / "a"), *COMMAND],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        yield process
+        process.kill()
+
+
+def test_interrupt_of_the_drivers_group_leaves_the_job_alone(
+    driver: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    os.killpg(driver.pid, signal.SIGINT)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "interrupted\n"
+    (tmp_path / "a" / "go").touch()
+    assert driver.stdout.readline() == "completed\n"
+
+
+def test_killed_driver_takes_worker_and_daemon_along(
+    driver: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    pids = [
+        json.loads((tmp_path / "a" / "here").read_text())["pid"],
+        int((tmp_path / "a" / "daemon").read_text()),
+    ]
+    processes = [psutil.Process(pid) for pid in pids]
+    driver.send_signal(signal.SIGKILL)
+    _, alive = psutil.wait_procs(processes, timeout=DEADLINE)
+    assert not alive

@@ -1,0 +1,107 @@
+import torch
+from fakes.toy_task import POOL, ToyTask
+
+from trainer.contract import EvaluateSpec, TrainSpec
+from trainer.jobs.controls import control_evaluation
+from trainer.policy.policy import PointerSelector
+from trainer.scoring.evaluate import answered, asked_questions, score_shots, select_shots
+from trainer.tasks import QuestionSet
+
+SPEC = TrainSpec.model_validate(
+    {"phases": [{"rce": {}}], "evaluate": {"questions": 32, "holdout": 32}}
+)
+
+
+def policy() -> PointerSelector:
+    selector = PointerSelector(width=12, hidden_dim=16)
+    selector.initialise(3)
+    return selector.eval()
+
+
+def test_shots_are_distinct_members_of_the_pool_in_the_order_chosen() -> None:
+    task = ToyTask()
+    questions = task.questions("select")
+    shots = select_shots(policy(), task.embeddings, questions, steps=4)
+    assert shots.shape == (32, 4)
+    for chosen, pool in zip(shots.tolist(), questions.pools.tolist(), strict=True):
+        assert set(chosen) <= set(pool)
+        assert len(set(chosen)) == 4
+
+
+def test_fewer_steps_choose_the_first_of_more_steps() -> None:
+    task = ToyTask()
+    four = select_shots(policy(), task.embeddings, task.questions("select"), steps=4)
+    two = select_shots(policy(), task.embeddings, task.questions("select"), steps=2)
+    assert torch.equal(two, four[:, :2])
+
+
+def test_the_order_of_the_questions_changes_no_choice() -> None:
+    task = ToyTask()
+    questions = task.questions("select")
+    order = torch.randperm(32, generator=torch.Generator().manual_seed(0))
+    shuffled = questions[order]
+    shots = select_shots(policy(), task.embeddings, questions, steps=4)
+    assert torch.equal(select_shots(policy(), task.embeddings, shuffled, steps=4), shots[order])
+
+
+def test_every_number_of_shots_is_scored_on_its_prefix() -> None:
+    task = ToyTask()
+    queries = torch.tensor([0, 3])  # kind 0
+    shots = torch.tensor([[1, 3, 6, 9], [3, 1, 1, 1]])  # kinds 1 0 0 0 and 0 1 1 1
+    scores = score_shots(task.reader, queries, shots, EvaluateSpec(questions=2))
+    # weights 1 .. s grow towards the query; right where kind 0 has more than half of them:
+    # first row 0/1, 2/3, 5/6, 9/10; second row 1/1, 1/3, 1/6, 1/10
+    assert scores.tolist() == [[0, 1, 1, 1], [1, 0, 0, 0]]
+    assert task.reader.calls.asked == 2 * 4
+
+
+def test_the_nearest_candidate_stands_next_to_the_query() -> None:
+    task = ToyTask()
+    evaluation = control_evaluation("nearest", SPEC, task)
+    assert evaluation is not None
+    questions = task.questions("select")
+    similarity = torch.einsum(
+        "qd,qkd->qk", task.embeddings[questions.queries], task.embeddings[questions.pools]
+    )
+    best = questions.pools.gather(1, similarity.argmax(dim=1, keepdim=True))
+    assert torch.equal(evaluation.shots[:, :1], best)
+    alone = task.reader.answer(questions.queries, best).score
+    assert torch.equal(evaluation.scores[:, 0], alone)
+    pair = evaluation.shots[:, :2].flip(1)  # the nearest last
+    assert torch.equal(evaluation.scores[:, 1], task.reader.answer(questions.queries, pair).score)
+
+
+def test_the_random_control_is_the_same_every_time_and_repeats_no_shot() -> None:
+    first, second = (control_evaluation("random", SPEC, ToyTask()) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert torch.equal(first.shots, second.shots)
+    assert all(len(set(row)) == 4 for row in first.shots.tolist())
+    assert POOL > 4
+
+
+def test_the_score_is_the_mean_over_questions_and_numbers_of_shots() -> None:
+    scores = torch.tensor([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
+    evaluation = answered(torch.zeros(2, 4, dtype=torch.int64), scores)
+    assert evaluation.score == 0.5  # (1 + 0 + 1 + 1 + 0 + 0 + 1 + 0) / 8
+    assert evaluation.accuracy(EvaluateSpec()) == {"1": 0.5, "2": 0.0, "3": 1.0, "4": 0.5}
+
+
+class Shuffled(ToyTask):
+    """Its questions come in a random order, as those of every real task do."""
+
+    def questions(self, split: str) -> QuestionSet:
+        order = torch.randperm(32, generator=torch.Generator().manual_seed(1))
+        return super().questions(split)[order]
+
+
+def test_the_first_of_the_file_come_by_their_ids_with_their_own_pools() -> None:
+    file, task = ToyTask().questions("select"), Shuffled()
+    history = asked_questions(task, EvaluateSpec(first=5))
+    assert torch.equal(history.queries, file.queries[:5])
+    assert torch.equal(history.pools, file.pools[:5])
+    sample = asked_questions(task, EvaluateSpec(questions=5))
+    assert torch.equal(sample.queries, task.questions("select").queries[:5])
+    assert not torch.equal(sample.queries.sort().values, file.queries[:5])
+    confirming = asked_questions(task, EvaluateSpec(first=5, holdout=6, split="holdout"))
+    assert torch.equal(confirming.queries, task.questions("holdout").queries[:6])

@@ -1,0 +1,1 @@
+"""A trial folder worked through, from `trial.json` to `result.json`."""

@@ -1,0 +1,1 @@
+"""The pointer selector: its mathematics, what of it is trained, its losses."""

@@ -1,0 +1,1 @@
+"""Who scores a stage: a reader, a command, a loss."""

@@ -1,0 +1,152 @@
+"""A command of the lab's own that scores a checkpoint: how it is called, and what it may answer.
+
+Its arguments may hold `{checkpoint} {output} {split} {questions} {device}`. It prints JSON, or
+writes it to `{output}`:
+
+    {"accuracy": {"1": 0.588, ...}, "questions": 200, "scores": {"1": [0.6, 1.0, ...], ...}}
+
+`questions` and `scores` (of each question) are optional; accuracies alone, `"shot_num=1"` for
+`"1"`, and one key around all of it are understood, as the lab's inference writes them. A command
+that fails, says nothing, or says no fractions is an error: an old score is never read again.
+"""
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainer.contract import EvaluateSpec, TrainSpec
+from trainer.errors import JudgeError
+from trainer.lab.export import write_lab_checkpoints
+from trainer.stage_store import POLICY, read_stage
+
+SAID = 2000  # characters of a command's last words that an error repeats
+SUFFIXES = {"pt": ".pt", "v2format": ".ckpt"}
+
+
+def ask_command(folder: Path, spec: TrainSpec, *, device: str) -> tuple[Tensor, int]:
+    """Let the spec's command score the stage in ``folder``.
+
+    Returns:
+        Scores as fractions, Shape: ``(Q, C)``, or ``(1, C)`` where only means are told; and the
+        number of questions, 0 where it is not told.
+
+    Raises:
+        JudgeError: where the command fails or its answer cannot be used.
+        InputError: where the checkpoint's form cannot hold the policy.
+    """
+    evaluate = spec.evaluate
+    assert evaluate.command is not None, "the judge is a command"
+    with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "scores.json"
+        values = {
+            "checkpoint": str(_checkpoint(folder, spec, Path(scratch))),
+            "output": str(output),
+            "split": evaluate.split,
+            "questions": str(evaluate.asked),
+            "device": device,
+        }
+        command = [_filled(argument, values) for argument in evaluate.command]
+        said = _run(command)
+        text = output.read_text() if output.exists() else said
+    return read_scores(text, evaluate, command)
+
+
+def command_digest(command: Sequence[str]) -> str:
+    """Hash the arguments and the content of each that is a file: a script that was changed judges
+    otherwise. What the script imports is not seen. 32 hexadecimal digits.
+    """
+    hasher = hashlib.sha256()
+    for argument in command:
+        hasher.update(f"{argument}\n".encode())
+        with contextlib.suppress(OSError, ValueError):  # most are no files
+            hasher.update(Path(argument).read_bytes())
+    return hasher.hexdigest()[:32]
+
+
+def _checkpoint(folder: Path, spec: TrainSpec, scratch: Path) -> Path:
+    form = spec.evaluate.checkpoint_format
+    if form == "safetensors":
+        return folder.absolute() / POLICY
+    stage = read_stage(folder)
+    written = write_lab_checkpoints(
+        scratch,
+        stage.tensors[POLICY],
+        epoch=max(1, stage.info["epoch"]),  # the untrained start has no epoch of its own
+        phase=stage.info["phase"],
+        kl_beta=stage.info.get("kl_beta"),
+        metrics={},
+        num_heads=spec.policy.num_heads,
+    )
+    found: Path = next(path for path in written if path.suffix == SUFFIXES[form])
+    return found
+
+
+def _filled(argument: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        argument = argument.replace("{" + name + "}", value)
+    return argument
+
+
+def _run(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:
+        raise JudgeError(
+            f"evaluate.command: {command[0]!r} cannot be run: {error.strerror}; give a program that"
+            " is on the PATH, or its whole path"
+        ) from error
+    if done.returncode != 0:
+        raise JudgeError(
+            f"evaluate.command: {' '.join(command)} ended with exit code {done.returncode}:\n"
+            + (done.stderr.strip() or done.stdout.strip())[-SAID:]
+        )
+    return done.stdout
+
+
+def read_scores(text: str, spec: EvaluateSpec, command: Sequence[str]) -> tuple[Tensor, int]:
+    """Read what a command answered; see the module's form. Raises JudgeError."""
+
+    def refuse(reason: str) -> JudgeError:
+        return JudgeError(
+            f"evaluate.command: {' '.join(command)}: {reason}; its answer was {text[-SAID:]!r}"
+        )
+
+    try:
+        payload = json.loads(text)
+    except ValueError as error:
+        raise refuse(f"the answer is not JSON ({error})") from error
+    if isinstance(payload, dict) and len(payload) == 1:
+        [inner] = payload.values()
+        payload = inner if isinstance(inner, dict) and "accuracy" not in payload else payload
+    if not isinstance(payload, dict):
+        raise refuse("the answer is no JSON object")
+    told = payload.get("scores") or payload.get("accuracy") or payload
+    if not isinstance(told, dict):
+        raise refuse("`accuracy` and `scores` must be objects with a key for each number of shots")
+    columns = []
+    for count in spec.shots:
+        values = told.get(str(count), told.get(f"shot_num={count}"))
+        column = values if isinstance(values, list) else [values]
+        if not column or not all(_is_fraction(value) for value in column):
+            raise refuse(f"it has no fractions in [0, 1] for {count} shot(s)")
+        columns.append(column)
+    if len({len(column) for column in columns}) > 1:
+        raise refuse("`scores` differ in their number of questions")
+    questions = payload.get("questions", len(columns[0]) if len(columns[0]) > 1 else 0)
+    if type(questions) is not int or questions < 0:
+        raise refuse("`questions` must be a whole number")
+    return torch.tensor(columns, dtype=torch.float32).T.contiguous(), questions
+
+
+def _is_fraction(value: Any) -> bool:
+    return type(value) in (int, float) and 0.0 <= value <= 1.0  # NaN breaks it
