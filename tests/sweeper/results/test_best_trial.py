@@ -149,7 +149,8 @@ def test_the_highest_score_is_known_without_numpy_and_scipy(tmp_path: Path) -> N
     ended(tmp_path)
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from sweeper.results.best import best_trial\nfrom sweeper.store.reading import read_study\n"
+        "from sweeper.results.best import best_trial\n"
+        "from sweeper.store.reading import read_study\n"
         "from sweeper.store.workspace import Workspace\n"
         f"folder = Workspace(Path({str(tmp_path)!r})).find('kl_lr')\n"
         "before = set(sys.modules)\n"

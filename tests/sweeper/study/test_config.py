@@ -215,7 +215,9 @@ def test_the_search_part_holds_all_that_decides_proposals(old: str, new: str) ->
 
 
 def test_importing_the_config_loads_no_heavy_library() -> None:
-    code = "import sys, sweeper.study.config; print({'torch', 'mlflow', 'optuna'} & set(sys.modules))"
+    code = (
+        "import sys, sweeper.study.config; print({'torch', 'mlflow', 'optuna'} & set(sys.modules))"
+    )
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -1,0 +1,342 @@
+"""What a trial folder says of its job: epochs while it runs; in the end one of four things.
+
+    metrics.jsonl   Epoch     one a line
+    result.json     Result    the spec was trained and scored
+                    Check     the instrument was checked: controls and probe
+    failure.json    Failure   of a kind that both packages know
+    waiting.json    Waiting   another job is making a stage of this one; ask again after it
+
+All of them are values: a file that breaks their rules is a `Failure` of kind BAD_RESULT, never an
+exception somewhere else. Both packages import this module; it knows no policy, no reader, no torch.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trainer.contract.files import FAILURE, METRICS, RESULT, WAITING, read_json, write_json_atomic
+from trainer.contract.formats import FORMAT, checked_format
+
+EPOCH_FORMAT = RESULT_FORMAT = FAILURE_FORMAT = WAITING_FORMAT = 1
+
+SHOTS = "accuracy/shot_"  # how an epoch's metrics call the accuracy of a number of shots
+
+
+class FailureKind(StrEnum):
+    """Why a job has no result. The value is what stands in `failure.json` and in MLflow."""
+
+    INPUT = "input"  # data, checkpoint or reader cannot be used
+    NOT_FINITE = "not_finite"  # a loss or a gradient left the finite numbers
+    STAGE = "stage"  # a stage on disk is damaged
+    JUDGE = "judge"  # the command that scores failed, or its answer is unusable
+    FILES = "files"  # a disk is full, a folder is gone
+    OUT_OF_MEMORY = "out_of_memory"
+    ERROR = "error"  # what nobody foresaw
+    BAD_RESULT = "bad_result"  # the files it left cannot be used
+    LOST = "lost"  # it ended without a word
+
+    @property
+    def is_machines(self) -> bool:
+        """Whether the machine is at fault: it says nothing about the setting."""
+        return self is FailureKind.FILES
+
+
+class _Value(BaseModel):
+    """Unknown keys are passed over: a later version may say more; what is there must be right."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Number = int | Finite
+Count = Annotated[int, Field(ge=0)]
+
+
+class Calls(_Value):
+    """Answers of the reader that were needed, by what became of them."""
+
+    needed: Count = 0
+    asked: Count = 0  # of the reader itself
+    stage: Count = 0  # not even looked up: the stage had been scored before
+    store: Count = 0  # known from before
+    equal: Count = 0  # the same query with the same shots, further down in one batch
+
+    def __add__(self, other: "Calls") -> "Calls":
+        return Calls(**{name: getattr(self, name) + getattr(other, name) for name in CAUSES})
+
+
+CAUSES = tuple(Calls.model_fields)
+
+
+def total_calls(calls: Iterable[Calls]) -> Calls:
+    """The sum of them."""
+    return sum(calls, Calls())
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where in its training an epoch stands."""
+
+    phase_index: int
+    epoch: int  # one-based, within the phase
+
+
+class Timing(_Value):
+    """What of an epoch is not the same whenever the spec is run again."""
+
+    ended: Finite  # seconds since 1970
+    trained: bool = True  # whether a job of this folder trained it
+    training_seconds: Finite | None = None
+    evaluation_seconds: Finite | None = None
+    reader_calls: Calls = Calls()
+
+
+class Epoch(_Value):
+    """One epoch of a training, scored or not."""
+
+    phase: str
+    phase_index: int
+    epoch: Annotated[int, Field(ge=0)]
+    stage: str  # key of the stage that it led to
+    evaluation: str | None = None  # key of its scores; None: it was not scored
+    metrics: dict[str, Number | None] = {}  # None stands for a number that is not finite
+    timing: Timing
+
+    @property
+    def place(self) -> Place:
+        """Where in its training it stands."""
+        return Place(self.phase_index, self.epoch)
+
+    @property
+    def score(self) -> float | None:
+        """Its score; None where it was not scored, or not finite."""
+        return self.metrics.get("score")
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """By number of shots, as fractions."""
+        found = {n.removeprefix(SHOTS): v for n, v in self.metrics.items() if n.startswith(SHOTS)}
+        return {shots: value for shots, value in found.items() if value is not None}
+
+    @property
+    def calls(self) -> int:
+        """Answers of the reader that it needed."""
+        return int(self.metrics.get("reader_calls") or 0)
+
+    @property
+    def ended(self) -> float:
+        """When; seconds since 1970."""
+        return self.timing.ended
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of `metrics.jsonl`."""
+        return {FORMAT: EPOCH_FORMAT, **self.model_dump(mode="json")}
+
+
+class RacedOut(_Value):
+    """Why a trial was asked no further questions."""
+
+    asked: Count
+    questions: Count  # there were
+    upper: Finite  # bound of its mean difference from the best before it, a negative fraction
+
+
+class Scores(_Value):
+    """What a judge said of one policy."""
+
+    score: Finite  # mean over questions and numbers of shots, in [0, 1]; or a loss in nats
+    accuracy: dict[str, Finite]  # by number of shots, fractions; none where a loss is the score
+    questions: Count | None = None
+    known: Finite | None = None  # share of the answers that are known, in [0, 1]
+
+    @model_validator(mode="after")
+    def _in_range(self) -> "Scores":
+        shares = {"score": self.score, **{f"accuracy.{k}": v for k, v in self.accuracy.items()}}
+        for name, share in shares.items() if self.accuracy else ():
+            if not 0.0 <= share <= 1.0:
+                raise ValueError(f"no {name} in [0, 1], but {share!r}")
+        if not self.accuracy and not 0.0 <= self.score < math.inf:
+            raise ValueError(f"no finite loss, but {self.score!r}")
+        return self
+
+
+class Result(Scores):
+    """A spec that was trained and scored to its end, or raced out before."""
+
+    stage: str
+    evaluation: str | None = None
+    phase: str | None = None
+    epoch: int | None = None
+    split: str | None = None
+    raced_out: RacedOut | None = None
+    reader_calls: Calls
+    epochs_trained: Count
+    environment: dict[str, str]
+    reader: dict[str, bool] = {}
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `result.json`."""
+        return {FORMAT: RESULT_FORMAT, **self.model_dump(mode="json", exclude_none=True)}
+
+
+class Reaction(_Value):
+    """How an evaluation reacts to one group of tensors being perturbed: shares in [0, 1]."""
+
+    group: str
+    selections_changed: Finite
+    answers_changed: Finite  # of the questions whose shots changed
+
+
+class Liveness(_Value):
+    """Whether what is trained reaches the scores."""
+
+    alive: bool
+    questions: Count
+    groups: tuple[Reaction, ...] = Field(strict=False)
+
+
+class Check(_Value):
+    """The check of the instrument: policies that nobody searched for, and the probe."""
+
+    controls: dict[str, Scores]
+    liveness: Liveness
+    stage: str  # of the start
+    ended: Finite  # seconds since 1970
+    reader_calls: Calls
+    epochs_trained: Count
+    environment: dict[str, str]
+    reader: dict[str, bool] = {}
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `result.json`."""
+        return {FORMAT: RESULT_FORMAT, **self.model_dump(mode="json", exclude_none=True)}
+
+
+class Failure(_Value):
+    """Why there is no result."""
+
+    kind: FailureKind
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `failure.json`."""
+        return {FORMAT: FAILURE_FORMAT, "class": self.kind.value, "message": self.message}
+
+
+class Waiting(_Value):
+    """A stage that another job is making."""
+
+    stage: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `waiting.json`."""
+        return {FORMAT: WAITING_FORMAT, "stage": self.stage}
+
+
+Left = Result | Check | Failure | Waiting | None
+Outcome = Result | Check | Failure | Waiting
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write what a job came to; whoever reads sees all of it or nothing."""
+    names = {Failure: FAILURE, Waiting: WAITING}
+    write_json_atomic(folder / names.get(type(outcome), RESULT), outcome.to_json())
+
+
+def read_left(folder: Path) -> Left:
+    """What a job left in its folder; None where it has left nothing yet.
+
+    A result outweighs all else: it is written last. A file that is no JSON object is none.
+
+    Raises:
+        FormatError: where a file was written by a later version.
+    """
+    for read in (read_result, read_failure, read_waiting):
+        if (found := read(folder)) is not None:
+            return found
+    return None
+
+
+def read_result(folder: Path) -> Result | Check | Failure | None:
+    """The result of a folder; a Failure of kind BAD_RESULT where its rules are broken."""
+    path = folder / RESULT
+    payload = read_json(path)
+    if payload is None:
+        return None
+    checked_format(payload, newest=RESULT_FORMAT, where=path)
+    model: type[Result] | type[Check] = Check if "controls" in payload else Result
+    try:
+        return model.model_validate(payload)
+    except ValidationError as error:
+        return Failure(kind=FailureKind.BAD_RESULT, message=f"{RESULT} holds {_broken(error)}")
+
+
+def read_failure(folder: Path) -> Failure | None:
+    """Why a folder has no result, if the trainer said so."""
+    path = folder / FAILURE
+    payload = read_json(path)
+    if payload is None:
+        return None
+    checked_format(payload, newest=FAILURE_FORMAT, where=path)
+    kinds = {kind.value: kind for kind in FailureKind}
+    kind = kinds.get(str(payload.get("class")), FailureKind.ERROR)
+    return Failure(kind=kind, message=str(payload.get("message", "")))
+
+
+def read_waiting(folder: Path) -> Waiting | None:
+    """The stage that a job left waiting for, if it did."""
+    path = folder / WAITING
+    payload = read_json(path)
+    if payload is None or not isinstance(payload.get("stage"), str):
+        return None
+    checked_format(payload, newest=WAITING_FORMAT, where=path)
+    return Waiting(stage=payload["stage"])
+
+
+def read_epochs(folder: Path, *, offset: int = 0) -> tuple[list[Epoch], int]:
+    """Read the whole lines of `metrics.jsonl` from byte ``offset``; a torn last line waits.
+
+    Returns:
+        The epochs, and the offset after the last whole line.
+
+    Raises:
+        ValueError: where a line is damaged; pydantic's is one.
+        FormatError: where a line was written by a later version.
+    """
+    path = folder / METRICS
+    if not path.exists():
+        return [], offset
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    return [_epoch(line, path) for line in whole.splitlines()], offset + len(whole)
+
+
+def read_metrics(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The epochs as they stand in the file."""
+    epochs, end = read_epochs(folder, offset=offset)
+    return [epoch.model_dump(mode="json") for epoch in epochs], end
+
+
+def _epoch(line: bytes, path: Path) -> Epoch:
+    payload = json.loads(line)
+    if not isinstance(payload, Mapping):
+        raise ValueError(f"{path}: a line must be an object, but is {line[:80]!r}")
+    checked_format(payload, newest=EPOCH_FORMAT, where=path)
+    return Epoch.model_validate(payload)
+
+
+def _broken(error: ValidationError) -> str:
+    """Every rule that a result breaks, in a line."""
+    return "; ".join(
+        f"{'.'.join(map(str, found['loc'])) or 'it'}: "
+        f"{found['msg'].removeprefix('Value error, ')}, got {found['input']!r}"[:200]
+        for found in error.errors(include_url=False)
+    )
