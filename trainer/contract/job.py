@@ -61,6 +61,8 @@ def read_job(folder: Path) -> Job:
         FormatError: where a later version wrote it.
     """
     payload = json.loads((folder / TRIAL).read_text())
+    if not isinstance(payload, dict):
+        raise ValueError(f"must be an object, but is a {type(payload).__name__}")
     checked_format(payload, newest=JOB_FORMAT, where=folder / TRIAL)
     return Job(
         spec=TrainSpec.model_validate(payload["spec"]),

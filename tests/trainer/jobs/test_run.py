@@ -148,7 +148,7 @@ def test_a_loss_that_is_not_finite_fails_as_itself(tmp_path: Path) -> None:
         (None, "trial.json does not exist; `sweeper export STUDY --trial-dir "),
         ("", "trial.json is not a job: Expecting value: line 1 column 1 (char 0)"),
         ("{", "trial.json is not a job: Expecting property name"),
-        ("[]", "trial.json is not a job: list indices"),
+        ("[]", "trial.json is not a job: must be an object"),
         ("{}", "trial.json is not a job: it has no 'spec'"),
         ('{"spec": {"phases": []}, "stages": "s"}', "spec.phases: needs at least one phase"),
         (b"\xff", "trial.json is not a job: 'utf-8' codec can't decode byte 0xff"),
