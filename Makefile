@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test tables clean
+.PHONY: install run test postgres docs tables clean
 install: .venv/installed
 
 .venv/installed: pyproject.toml requirements.lock
@@ -14,12 +14,22 @@ install: .venv/installed
 run: install
 	$(BIN)/sweeper run studies/kl_lr.yaml
 
-test: install
+test: install postgres
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -n 2
+
+# The server whose tests are skipped where there is none; installed where that takes no question.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get -qq update >/dev/null 2>&1 \
+	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends postgresql \
+	  >/dev/null 2>&1; } || echo "PostgreSQL cannot be installed here; its tests are skipped"
+
+docs: install
+	$(BIN)/python docs/study_file.py
 
 tables: install
 	$(BIN)/python studies/tables.py

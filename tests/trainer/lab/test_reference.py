@@ -9,9 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from fakes.float32 import rounding
 
 from trainer.errors import InputError
-from trainer.lab.reference import Deviation, check_reference, deviation_table, within_tolerance
+from trainer.lab.reference import (
+    TOLERANCE,
+    Deviation,
+    check_reference,
+    deviation_table,
+    within_tolerance,
+)
 from trainer.policy.losses import group_relative_advantages, rank_advantages, rce_loss
 from trainer.policy.policy import PointerSelector, rollout_log_probs
 
@@ -56,8 +63,8 @@ def written(tmp_path: Path, content: object) -> Path:
 def test_the_mathematics_agrees_with_the_labs_code(variant: str) -> None:
     deviations = check_reference(FILES / f"{variant}.json")
     assert tuple(deviation.quantity for deviation in deviations) == QUANTITIES
-    # float32 alone leaves less than a hundredth of the tolerance
-    assert max(deviation.largest for deviation in deviations) < 2e-6  # float32 on both sides
+    assert max(deviation.largest for deviation in deviations) < rounding(64, steps=8)
+    assert rounding(64, steps=8) < TOLERANCE / 10  # rounding is far from what is promised
     assert within_tolerance(deviations)
 
 
