@@ -25,7 +25,7 @@ RUN useradd --create-home --uid 10001 sweeper \
     && chown sweeper /studies /results
 COPY --from=libraries /opt/sweeper /opt/sweeper
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY sweeper sweeper
 COPY trainer trainer
 # The build backend is in the lock, so a change of code needs neither the network nor the layers above.
