@@ -21,10 +21,10 @@ from sweeper.statistics.best import may_be_best
 from sweeper.statistics.corrections import holm, max_t, max_t_level
 from sweeper.statistics.curse import pessimism, score_of_the_best
 from sweeper.statistics.intervals import bca_intervals, difference_intervals
+from sweeper.statistics.parts import by_part
 from sweeper.statistics.power import detectable_difference, power_to_find
 from sweeper.statistics.resampling import Floats
 from sweeper.statistics.seeds import seeds_difference_interval, seeds_interval
-from sweeper.statistics.shots import by_shots
 from sweeper.statistics.sign_flip import sign_flip_p_values
 from sweeper.store.workspace import Workspace
 
@@ -122,7 +122,7 @@ def claims(answers: Floats, divisor: int) -> None:
         ]
         best_left_out += not stays[1]
         if index < few:
-            shots = by_shots(scores, 0)
+            shots = by_part(scores, 0)
             ahead = shots.difference > 0.0
             any_shots += [(ahead & (p < LEVEL)).any() for p in (shots.p, shots.p_max_t)]
     head("no true difference, 20 settings, 200 questions", "claimed", "bound", "studies")
@@ -371,7 +371,7 @@ def speed(answers: Floats, divisor: int) -> None:
         stats.bootstrap((scores,), np.mean, n_resamples=10_000, method="BCa", batch=500)
     theirs = (time.perf_counter() - start) * len(rows) / few
     start = time.perf_counter()
-    by_shots(np.resize(answers, (200, *answers.shape[1:])), 0)
+    by_part(np.resize(answers, (200, *answers.shape[1:])), 0)
     shots = time.perf_counter() - start
     head("200 settings x 800 questions", "sweeper", "SciPy, a setting at a time", "ratio", "bound")
     name = "BCa intervals, 10,000 resamples"

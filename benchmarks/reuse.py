@@ -25,17 +25,19 @@ import numpy as np
 
 from sweeper.launchers.jobs import JobRequest
 from sweeper.launchers.local import open_local
+from sweeper.outcomes import Calls, Check, Result, read_result, total_calls
 from sweeper.records import TrialRecord
 from sweeper.space import settings
 from sweeper.store.reading import read_study
-from sweeper.store.trial_folder import prepare_job, read_result
+from sweeper.store.trial_folder import prepare_job
 from sweeper.store.workspace import Workspace
-from sweeper.study.config import StudyConfig, spec_for
+from sweeper.study.config import StudyConfig, training_of
+from sweeper.trainers import Surroundings
+from sweeper.trainers.builtin.training import RUN, SERVE
 from sweeper.words import calls_text
 from trainer.answers import Answer
 from trainer.answers.file import AnswerFile
 from trainer.answers.rows import row_keys
-from trainer.contract import Job
 
 STUDIES = Path(__file__).parents[1] / "studies"
 GRID = """\
@@ -84,9 +86,9 @@ def proposals(workspace: Path, study: str) -> tuple[StudyConfig, list[TrialRecor
 def epochs_trained(workspace: Path, study: str) -> int:
     """Epochs that were trained for controls and trials."""
     controls = read_result(Workspace(workspace).study(study).controls)
-    assert controls is not None, "the study has run"
+    assert isinstance(controls, Check), "the study has run"
     trials = proposals(workspace, study)[1]
-    return int(controls["epochs_trained"]) + sum(r.notes["epochs_trained"] for r in trials)
+    return controls.epochs_trained + sum(r.notes.epochs_trained or 0 for r in trials)
 
 
 def grid(workspace: Path) -> None:
@@ -100,21 +102,21 @@ def grid(workspace: Path) -> None:
     chosen = every[:: len(every) // ALONE]
     folders = [workspace / "alone" / str(index) for index in range(len(chosen))]
     for folder, setting in zip(folders, chosen, strict=True):
-        prepare_job(folder, Job(spec=spec_for(config, setting), stages=Path("stages")))
+        where = Surroundings(stages=Path("stages"))
+        prepare_job(folder, training_of(config, setting).job(where))
     alone = on_slots(folders, workspace) * len(every) / len(chosen)
     stages = Workspace(workspace).stages
     equal = 0
     for folder, setting in zip(folders, chosen, strict=True):
         record = next(r for r in records if r.params == setting)
         result = read_result(folder)
-        assert result is not None, f"{folder} was trained"
-        key = result["stage"]
-        own, common = folder / "stages" / key, stages / record.notes["stage"]
+        assert isinstance(result, Result), f"{folder} was trained"
+        own, common = folder / "stages" / result.stage, stages / (record.notes.stage or "")
         same = all(
             filecmp.cmp(own / name, common / name, shallow=False)
             for name in ("policy.safetensors", "optimizer.safetensors", "stage.json")
         )
-        equal += same and result["score"] == record.score
+        equal += same and result.score == record.score
     total = sum(5 + int(setting["epochs"]) for setting in every)
     bound = 27 * 8 + 5
     print("| what | shared | each on its own | ratio | bound |")
@@ -131,10 +133,11 @@ def on_slots(folders: Sequence[Path], workspace: Path) -> float:
     """Work through trial folders on all slots of this machine, by warm workers; seconds."""
     with contextlib.closing(open_local(devices="cpu", log_folder=workspace / "logs")) as launcher:
         start = time.perf_counter()
-        open_jobs = {launcher.submit(JobRequest(folder=folder)) for folder in folders}
+        requests = [JobRequest(folder=folder, argv=RUN, worker=SERVE) for folder in folders]
+        open_jobs = {launcher.submit(request) for request in requests}
         while open_jobs:
-            statuses = launcher.poll(open_jobs, timeout=1.0)
-            open_jobs -= {job for job, status in statuses.items() if status.is_terminal}
+            reports = launcher.poll(open_jobs, timeout=1.0)
+            open_jobs -= {job for job, report in reports.items() if report.status.is_terminal}
         return time.perf_counter() - start
 
 
@@ -169,14 +172,12 @@ def answers(workspace: Path) -> None:
         study = root / f"{name}.yaml"
         study.write_text(charged((STUDIES / f"{name}.yaml").read_text()))
         run(study, root)
-        calls: dict[str, int] = dict.fromkeys(("needed", "asked", "stage", "store", "equal"), 0)
-        for record in proposals(root, name)[1]:
-            for cause, count in record.notes["reader_calls"].items():
-                calls[cause] += count
-        share = calls["asked"] / calls["needed"]
-        hours = [calls[cause] * CHARGE / 3600 for cause in ("asked", "needed")]
+        trials = proposals(root, name)[1]
+        calls = total_calls(record.notes.calls or Calls() for record in trials)
+        share = calls.asked / calls.needed
+        hours = [count * CHARGE / 3600 for count in (calls.asked, calls.needed)]
         print(
-            f"| `{name}` | {calls['asked']:,} ({hours[0]:.1f} h) | {calls['needed']:,} "
+            f"| `{name}` | {calls.asked:,} ({hours[0]:.1f} h) | {calls.needed:,} "
             f"({hours[1]:.1f} h) | {share:.1%} | {bound:.0%} | {calls_text(calls)} |"
         )
     print()

@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from sweeper.outcomes import read_epochs
 from sweeper.store.workspace import Workspace
-from trainer.contract import read_metrics
 
 STUDY = Path(__file__).parents[1] / "studies" / "kl_lr.yaml"
 
@@ -29,12 +29,12 @@ def main() -> None:
         folder = Workspace(Path(name)).study("kl_lr")
         state = folder.read_state()
         timings = [
-            line["timing"]
+            epoch.timing
             for number in range(state["trials"])
-            for line in read_metrics(folder.trial(number))[0]
+            for epoch in read_epochs(folder.trial(number))[0]
         ]
-    work = sum(t["training_seconds"] + t["evaluation_seconds"] for t in timings)
-    trained = sum(t["trained"] for t in timings)
+    work = sum((t.training_seconds or 0.0) + (t.evaluation_seconds or 0.0) for t in timings)
+    trained = sum(t.trained for t in timings)
     bare = work / state["slots"]
     print(f"\n{trained} epochs trained on {state['slots']} slots")
     print("| what | sweeper | epochs alone, shared among the slots | ratio | bound |")

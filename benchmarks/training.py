@@ -31,7 +31,7 @@ from trainer.contract import GrpoSpec, TrainSpec  # noqa: E402
 from trainer.phases.grpo import GrpoPhase, grpo_epochs  # noqa: E402
 from trainer.policy.policy import PointerSelector  # noqa: E402
 from trainer.rollouts.recorded import reward_of  # noqa: E402
-from trainer.tasks import Task, build_task  # noqa: E402
+from trainer.tasks import Inputs, open_inputs  # noqa: E402
 
 HIDDEN = 256
 LR, KL_BETA = 5e-6, 0.15  # the lab's
@@ -65,7 +65,7 @@ def grpo_spec(freeze: str, batch_size: int, epochs: int) -> GrpoSpec:
 
 
 def our_epoch(
-    task: Task,
+    inputs: Inputs,
     weights: Mapping[str, Tensor],
     freeze: str,
     batch_size: int,
@@ -73,14 +73,16 @@ def our_epoch(
     epochs: int = EPOCHS,
 ) -> float:
     """CPU seconds of one of our epochs."""
+    task, reader = inputs
     policy = PointerSelector.from_state_dict(weights)
     settings = grpo_spec(freeze, batch_size, epochs)
     optimizer = torch.optim.AdamW(policy.parameters(), lr=LR, weight_decay=0.01, fused=True)
     phase = GrpoPhase(
         settings=settings,
         task=task,
+        reader=reader,
         embeddings=task.embeddings,
-        recorded=task.record_rollouts("train"),
+        recorded=task.record_rollouts("train", reader),
         reference=PointerSelector.from_state_dict(weights).requires_grad_(False).eval(),
         shots=(1, 2, 3, 4),
         seed=0,
@@ -92,9 +94,10 @@ def our_epoch(
     return (time.process_time() - begin) / epochs
 
 
-def plain_epoch(task: Task, weights: Mapping[str, Tensor], freeze: str, queries: int) -> float:
+def plain_epoch(inputs: Inputs, weights: Mapping[str, Tensor], freeze: str, queries: int) -> float:
     """CPU seconds of a plain epoch, from its first ``queries`` steps."""
-    rollouts = task.record_rollouts("train")
+    task, reader = inputs
+    rollouts = task.record_rollouts("train", reader)
     begin = time.process_time()
     plain_grpo_epoch(
         weights,
@@ -111,16 +114,17 @@ def plain_epoch(task: Task, weights: Mapping[str, Tensor], freeze: str, queries:
 
 def epoch_rows(folder: Path, *, repeat: int, steps: int) -> list[tuple[str, ...]]:
     """Ours against plain, and batches of 32 against single queries."""
-    task = build_task(files_spec(*write_lab_data(folder)))
+    inputs = open_inputs(files_spec(*write_lab_data(folder)), "cpu")
+    task, reader = inputs
     weights = PointerSelector(width=task.embeddings.shape[1], hidden_dim=HIDDEN).state_dict()
-    queries = len(task.record_rollouts("train").queries)
+    queries = len(task.record_rollouts("train", reader).queries)
     sides: dict[str, Callable[[], float]] = {
-        "plain, all": lambda: plain_epoch(task, weights, "none", steps),
-        "ours, all": lambda: our_epoch(task, weights, "none", 1),
-        "ours, all, 32": lambda: our_epoch(task, weights, "none", 32),
-        "plain, frozen": lambda: plain_epoch(task, weights, "backbone", steps),
-        "ours, frozen": lambda: our_epoch(task, weights, "backbone", 1),
-        "ours, frozen, 32": lambda: our_epoch(task, weights, "backbone", 32),
+        "plain, all": lambda: plain_epoch(inputs, weights, "none", steps),
+        "ours, all": lambda: our_epoch(inputs, weights, "none", 1),
+        "ours, all, 32": lambda: our_epoch(inputs, weights, "none", 32),
+        "plain, frozen": lambda: plain_epoch(inputs, weights, "backbone", steps),
+        "ours, frozen": lambda: our_epoch(inputs, weights, "backbone", 1),
+        "ours, frozen, 32": lambda: our_epoch(inputs, weights, "backbone", 32),
     }
     turns = [{name: side() for name, side in sides.items()} for _ in range(repeat)]
     ms = {name: statistics.median(turn[name] for turn in turns) / queries * 1e3 for name in sides}
@@ -152,10 +156,11 @@ def measured(command: str, *arguments: str) -> dict[str, Any]:
 
 def large_epoch(data: str, embeddings: str) -> dict[str, float]:
     """Resident memory of GRPO steps on a large data set, loading included."""
-    task = build_task(files_spec(Path(data), Path(embeddings)))
+    inputs = open_inputs(files_spec(Path(data), Path(embeddings)), "cpu")
+    task, reader = inputs
     weights = PointerSelector(width=task.embeddings.shape[1], hidden_dim=HIDDEN).state_dict()
-    our_epoch(task, weights, "none", 1024, epochs=1)
-    return {"gib": resident(), "queries": len(task.record_rollouts("train").queries)}
+    our_epoch(inputs, weights, "none", 1024, epochs=1)
+    return {"gib": resident(), "queries": len(task.record_rollouts("train", reader).queries)}
 
 
 def load(data: str, embeddings: str) -> dict[str, float]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
+from sweeper.outcomes import Calls, Check, read_result
 from sweeper.ranking import ranking
 from sweeper.records import TrialRecord
 from sweeper.results.table import markdown, rows
@@ -22,7 +23,9 @@ def table_of(study_path: Path, workspace: Workspace) -> str:
     state = folder.read_state()
     best = ranking(records, goal=config.goal)[0]
     listed = [record for record in records if record.prefix is None or record is best]
-    table = rows(listed, state["controls"], goal=config.goal)
+    check = read_result(folder.controls)
+    controls = check.controls if isinstance(check, Check) else {}
+    table = rows(listed, controls, goal=config.goal)
     shorter = sum(record.prefix is not None for record in records)
     on_the_way = (
         f"On the way {shorter} shorter trainings were scored, too; 7@2 is trial 7 after 2 epochs. "
@@ -34,11 +37,11 @@ def table_of(study_path: Path, workspace: Workspace) -> str:
     questions = next(iter(confirmed.values()))["questions"]
     return (
         f"# {config.name}\n\nQuestion: {config.question}\n\n"
-        f"Accuracy in per cent on {config.trainer['evaluate']['questions']} questions, mean over "
+        f"Accuracy in per cent on {config.can.questions} questions, mean over "
         f"1-4 shots. Standard error of the best score: "
         f"{100 * standard_error(folder, best):.1f}, over questions, for one seed.\n\n"
         f"{markdown(table)}\n"
-        f"{on_the_way}Reader calls: {calls_text(state['reader_calls'])}.\n\n"
+        f"{on_the_way}Reader calls: {calls_text(Calls.model_validate(state['reader_calls']))}.\n\n"
         f"On {questions} held-out questions: {held_out}.\n"
     )
 
@@ -48,7 +51,7 @@ def standard_error(folder: StudyFolder, trial: TrialRecord) -> float:
 
     The numbers of shots of one question are kept together: they are not independent.
     """
-    evaluation = folder.stages / "evaluations" / f"{trial.notes['evaluation']}.safetensors"
+    evaluation = folder.stages / "evaluations" / f"{trial.notes.evaluation}.safetensors"
     by_question = load_file(evaluation)["scores"].mean(axis=1)
     return float(by_question.std(ddof=1) / len(by_question) ** 0.5)
 

@@ -1,43 +1,58 @@
 """Who is ahead: the order of the trials. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value
 
-_FINAL = "final"  # note of a finalist
+Row = TypeVar("Row")
 
 
 def ranking(records: Sequence[TrialRecord], *, goal: str) -> list[TrialRecord]:
     """Complete trials, the best first; equal scores in order of their numbers.
 
     A shorter training that was scored on the way of a trial stands for itself, unless its setting
-    has a trial of its own. Finalists come first, by their final scores: of more seeds or questions,
-    they are not to be compared with the scores of the search.
+    has a trial of its own. The scores of the search make the order; of the places that finalists
+    have in it, the best final takes the first, and so on. A final is of more seeds or questions: it
+    is compared with finals alone, and a trial that lacks one keeps the place of its own score.
     """
     complete = [record for record in records if record.state is TrialState.COMPLETE]
     own = {frozenset(record.params.items()) for record in complete if record.prefix is None}
     listed = [r for r in complete if r.prefix is None or frozenset(r.params.items()) not in own]
     sign = -1.0 if goal == "maximize" else 1.0
-    return sorted(
-        listed,
-        key=lambda r: (_FINAL not in r.notes, sign * told_score(r), r.order),
+    return in_order(
+        sorted(listed, key=lambda record: record.order),
+        own=lambda record: sign * (record.score or 0.0),
+        final=lambda record: None if record.final is None else sign * record.final.score,
     )
+
+
+def in_order(
+    rows: Iterable[Row], *, own: Callable[[Row], float], final: Callable[[Row], float | None]
+) -> list[Row]:
+    """Rows by their own scores, the lowest first; those with finals exchange places by these.
+
+    Args:
+        rows: Equal ones stay as they stand.
+        own: Of the search.
+        final: None of a row without.
+    """
+    ordered = sorted(rows, key=own)
+    finals = [(score, row) for row in ordered if (score := final(row)) is not None]
+    exchanged = iter([row for _, row in sorted(finals, key=lambda entry: entry[0])])
+    return [row if final(row) is None else next(exchanged) for row in ordered]
 
 
 def told_score(record: TrialRecord) -> float:
     """The score of a complete trial: that of its final, where it has one."""
-    score: float = record.notes[_FINAL]["score"] if _FINAL in record.notes else record.score or 0.0
-    return score
+    return record.score or 0.0 if record.final is None else record.final.score
 
 
 def finalists(records: Sequence[TrialRecord], *, goal: str, count: int) -> list[TrialRecord]:
     """The ``count`` best settings by the scores of the search, and the baseline."""
-    plain = [
-        replace(r, notes={key: note for key, note in r.notes.items() if key != _FINAL})
-        for r in records
-    ]
+    plain = [replace(record, final=None) for record in records]
     chosen: dict[frozenset[tuple[str, Value]], TrialRecord] = {}
     for record in ranking(plain, goal=goal):
         chosen.setdefault(frozenset(record.params.items()), record)
@@ -52,7 +67,7 @@ def baseline_of(records: Sequence[TrialRecord]) -> TrialRecord | None:
         (
             record
             for record in records
-            if record.notes.get("proposed") == "baseline" and record.state is TrialState.COMPLETE
+            if record.notes.proposed == "baseline" and record.state is TrialState.COMPLETE
         ),
         None,
     )

@@ -4,9 +4,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Literal, TypedDict
 
+from pydantic import AliasChoices, Field
+
+from sweeper.outcomes import Calls, Failure, RacedOut, Stored
 from sweeper.space import Value
+
+Origin = Literal["trained", "extended", "cached", "shared prefix", "imported"]
+Proposed = Literal["baseline", "enqueued", "sampled", "shared prefix"]
+
+
+_CALLS = AliasChoices("calls", "reader_calls")  # rows call them by the second name
 
 
 class TrialState(Enum):
@@ -16,6 +25,64 @@ class TrialState(Enum):
     COMPLETE = "complete"
     PRUNED = "pruned"
     FAILED = "failed"
+
+
+class SeedScore(Stored):
+    """What one training seed gave."""
+
+    seed: int
+    score: float | None = None  # fraction, or nats where the goal is to minimize
+    accuracy: dict[str, float] = Field(default_factory=dict)  # by number of shots, fractions
+    stage: str | None = None
+    evaluation: str | None = None  # key of its scores by question
+
+
+class Final(Stored):
+    """What further seeds and questions gave a finalist; a score of its own, beside the search's."""
+
+    score: float
+    accuracy: dict[str, float]
+    questions: int
+    spread: float | None = None  # standard deviation over the seeds; None of one seed
+    seeds: tuple[SeedScore, ...] = ()
+    calls: Calls = Field(
+        default=Calls(), validation_alias=_CALLS, serialization_alias="reader_calls"
+    )
+    epochs_trained: int = 0
+
+    def to_json(self) -> dict[str, object]:
+        """It all, as the study's attribute holds it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Notes(Stored):
+    """What is written beside a trial's parameters and score, as far as it is known."""
+
+    values: dict[str, Value] = Field(default_factory=dict)
+    """Of all parameters; inactive ones have their `otherwise`."""
+    proposed: str = ""  # see `Proposed`
+    origin: str = ""  # see `Origin`
+    source: int | str | None = None  # the trial that answered it, or where it was measured
+    repeat: int = 0  # how often the same setting was spent before
+    run_id: str | None = None  # in MLflow
+    accuracy: dict[str, float] = Field(default_factory=dict)  # by number of shots, fractions
+    stage: str | None = None  # key of its last stage
+    evaluation: str | None = None  # key of its scores by question
+    device: str = ""  # kind of device that trained it
+    epochs_trained: int | None = None
+    calls: Calls | None = Field(
+        default=None, validation_alias=_CALLS, serialization_alias="reader_calls"
+    )
+    seconds: float | None = None
+    failure: str | None = None  # see `FailureKind`; of a trial that failed
+    reason: str = ""
+    seeds: tuple[SeedScore, ...] = ()  # where each setting is trained with several
+    spread: float | None = None  # standard deviation of their scores
+    raced_out: RacedOut | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """What of it is known, as a row holds it."""
+        return self.model_dump(mode="json", exclude_defaults=True, by_alias=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +95,10 @@ class TrialRecord:
     prefix: int | None = None  # epochs of the shorter training; None: the proposal itself
     score: float | None = None  # fraction in [0, 1]; of COMPLETE trials
     intermediate: Mapping[int, float] = field(default_factory=dict)  # epoch -> score
-    sampler_state: Mapping[str, Any] = field(default_factory=dict)  # Optuna's own notes (CMA-ES)
-    notes: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # JSON: origin, run_id, failure, accuracy
+    sampler_state: Mapping[str, object] = field(default_factory=dict)  # Optuna's own notes (CMA-ES)
+    notes: Notes = field(default_factory=Notes)
+    final: Final | None = None
+    final_failure: Failure | None = None  # why there is none, though one was tried
 
     @property
     def name(self) -> int | str:
@@ -42,3 +109,34 @@ class TrialRecord:
     def order(self) -> tuple[int, float]:
         """Where it stands among all rows: after its own shorter trainings."""
         return self.number, math.inf if self.prefix is None else self.prefix
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """What was used: the setting, completed by fixed and inactive parameters."""
+        return self.notes.values or self.params
+
+    @property
+    def source(self) -> int:
+        """The trial whose folder holds its epochs: its own, or that which answered it."""
+        source = self.number if self.notes.source is None else self.notes.source
+        return int(str(source).partition("@")[0])
+
+
+class State(TypedDict, total=False):
+    """What `state.json` holds."""
+
+    format: int
+    study: str
+    state: str  # "running", "finishing", "finished", "interrupted", "failed"; "starting" as well
+    goal: str
+    trials: int
+    counts: dict[str, int]  # proposals by where they stand, and `waiting`
+    shared_prefix: int  # shorter trainings that were scored on the way
+    best: dict[str, Any] | None  # trial, score, params
+    running: list[dict[str, Any]]  # trial, epoch, epochs, score, seconds, params
+    experiment: str  # MLflow's id
+    slots: int
+    reader_calls: dict[str, int]
+    updated: float  # seconds since 1970
+    controls: dict[str, object]
+    confirmed: dict[str, object]

@@ -1,15 +1,31 @@
 """Numbers, settings and costs as people read them: fractions inside, per cent here. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweeper.space import Value
 
+if TYPE_CHECKING:  # importing it imports pydantic
+    from sweeper.outcomes import Calls
+    from sweeper.records import State
+
+PARTS = "shots"  # what people call the parts that a score is the mean of
+CALLS = "reader calls"  # and what answers cost
 SAVED_BY = (  # cause of a call that was not made, in a result -> its name for people
     ("stage", "stages"),
     ("store", "the store"),
-    ("equal", "equal shots"),
+    ("equal", f"equal {PARTS}"),
 )
+
+
+def part_key(part: str) -> str:
+    """What columns and metrics call one of the scores that a score is the mean of: `shot_2`."""
+    return f"shot_{part}"
+
+
+def part_label(part: str) -> str:
+    """The same for people."""
+    return f"{part} shot{'s' if part != '1' else ''}"
 
 
 def shown(value: Value) -> str:
@@ -32,7 +48,7 @@ def score_text(score: float, goal: str) -> str:
     return f"{score_number(score, goal)} {'%' if goal == 'maximize' else 'nats'}"
 
 
-def counts_line(state: Mapping[str, Any]) -> str:
+def counts_line(state: "State") -> str:
     """The state of a study in one line."""
     counts = state["counts"]
     words = [f"{counts[name]} {name}" for name in ("complete", "failed", "pruned") if counts[name]]
@@ -49,10 +65,11 @@ def counts_line(state: Mapping[str, Any]) -> str:
     )
 
 
-def calls_text(calls: Mapping[str, int]) -> str:
+def calls_text(calls: "Calls") -> str:
     """Reader calls of a trial or a study: what was asked, and what was saved by which means."""
-    causes = ", ".join(f"{calls[cause]:,} by {name}" for cause, name in SAVED_BY if calls[cause])
-    asked = f"{calls['asked']:,} of {calls['needed']:,} asked"
+    saved = [(getattr(calls, cause), name) for cause, name in SAVED_BY]
+    causes = ", ".join(f"{count:,} by {name}" for count, name in saved if count)
+    asked = f"{calls.asked:,} of {calls.needed:,} asked"
     return f"{asked}, saved {causes}" if causes else asked
 
 

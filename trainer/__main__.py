@@ -42,9 +42,9 @@ def main() -> None:
 def run(folder: Path) -> None:
     """Work through the trial folder FOLDER; its trial.json holds the job."""
     from trainer.contract import RESULT, STOP, WAITING
-    from trainer.jobs.run import TaskCache, run_folder
+    from trainer.jobs.run import InputCache, run_folder
 
-    status = run_folder(folder.resolve(), TaskCache())
+    status = run_folder(folder.resolve(), InputCache())
     if status == "failed":  # and has said why
         raise SystemExit(1)
     if status == "stopped":

@@ -1,6 +1,6 @@
-"""Every error that the trainer raises on purpose; `failure.json` carries class and message.
+"""Every error that the trainer raises on purpose; `failure.json` carries kind and message.
 
-TrainerError               failure class "error"
+TrainerError               kind "error"
   InputError               "input": data, checkpoint or reader cannot be used
   NotFiniteError           "not_finite": the loss left the finite numbers
   StageError               "stage": a stage on disk is damaged
@@ -8,38 +8,40 @@ TrainerError               failure class "error"
   AnswersError             "files": the store of answers cannot be read or written; no trial's fault
 """
 
+from trainer.contract import FailureKind
+
 
 class TrainerError(Exception):
     """Anything that stops a job for a known reason."""
 
-    failure_class = "error"
+    kind = FailureKind.ERROR
 
 
 class InputError(TrainerError):
     """Data, checkpoint or reader are missing or cannot be used."""
 
-    failure_class = "input"
+    kind = FailureKind.INPUT
 
 
 class NotFiniteError(TrainerError):
     """The loss or a gradient is NaN or infinite."""
 
-    failure_class = "not_finite"
+    kind = FailureKind.NOT_FINITE
 
 
 class StageError(TrainerError):
     """A stage on disk is damaged or incomplete."""
 
-    failure_class = "stage"
+    kind = FailureKind.STAGE
 
 
 class JudgeError(TrainerError):
     """The command that scores failed, or what it answered cannot be used."""
 
-    failure_class = "judge"
+    kind = FailureKind.JUDGE
 
 
 class AnswersError(TrainerError):
     """The store of answers cannot be read or written."""
 
-    failure_class = "files"
+    kind = FailureKind.FILES

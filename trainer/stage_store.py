@@ -27,6 +27,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as bytes_of_tensors
 from torch import Tensor
 
+from trainer.contract import FORMAT, checked_format
 from trainer.errors import StageError
 from trainer.policy.policy import PointerSelector
 
@@ -37,6 +38,8 @@ INFO, POLICY, OPTIMIZER, EVALUATIONS, CHECKSUM = (
     "evaluations",
     "sha256",  # a tensor of 32 bytes beside the others of an evaluation
 )
+
+STAGE_FORMAT = EVALUATION_FORMAT = 1
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,8 @@ class StageStore:
             content = _bytes_of(group)
             checksums[name] = hashlib.sha256(content).hexdigest()
             _write_synced(part / name, content)
-        text = json.dumps({**info, "files": checksums}, indent=1, sort_keys=True, allow_nan=False)
+        content_of_info = {**info, FORMAT: STAGE_FORMAT, "files": checksums}
+        text = json.dumps(content_of_info, indent=1, sort_keys=True, allow_nan=False)
         _write_synced(part / INFO, text.encode())
         try:
             part.rename(self.folder(key))  # atomic; fails where a whole stage stands already
@@ -99,7 +103,7 @@ class StageStore:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{key}.{secrets.token_hex(4)}.part"
         checksum = torch.frombuffer(bytearray(_checksum(tensors)), dtype=torch.uint8)
-        _write_synced(part, _bytes_of({**tensors, CHECKSUM: checksum}))
+        _write_synced(part, _bytes_of({**tensors, CHECKSUM: checksum}, number=EVALUATION_FORMAT))
         part.replace(folder / f"{key}.safetensors")
 
     def read_evaluation(self, key: str) -> Mapping[str, Tensor] | None:
@@ -108,13 +112,15 @@ class StageStore:
         """
         path = self.root / EVALUATIONS / f"{key}.safetensors"
         try:
-            tensors = tensors_from_bytes(path.read_bytes())
+            content = path.read_bytes()
+            checked_format(_metadata(content), newest=EVALUATION_FORMAT, where=path)
+            tensors = tensors_from_bytes(content)
             if bytes(tensors.pop(CHECKSUM).tolist()) == _checksum(tensors):
                 return tensors
             damage = "it does not match its checksum"
         except FileNotFoundError:
             return None
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, KeyError, ValueError, AttributeError) as error:
             damage = repr(error)
         aside = _free_name(path.with_suffix(".damaged"))
         with contextlib.suppress(FileNotFoundError):  # another process was quicker
@@ -159,14 +165,23 @@ def restore_optimizer(
         optimizer.state[target][field] = value.to(target.device).clone()  # fused: steps too
 
 
-def _bytes_of(tensors: Mapping[str, Tensor]) -> bytes:
+def _bytes_of(tensors: Mapping[str, Tensor], *, number: int | None = None) -> bytes:
+    """The tensors as a safetensors file, with the number of its format where one is given."""
     # clones, because safetensors refuses tensors that share memory
     return bytes_of_tensors(
         {
             n: t.detach().cpu().clone(memory_format=torch.contiguous_format)
             for n, t in tensors.items()
-        }
+        },
+        metadata=None if number is None else {FORMAT: str(number)},
     )
+
+
+def _metadata(content: bytes) -> dict[str, Any]:
+    """The metadata of a safetensors file: its header is JSON, after eight bytes with its length."""
+    length = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    return {FORMAT: int(metadata[FORMAT])} if FORMAT in metadata else {}
 
 
 def _free_name(wanted: Path) -> Path:
@@ -192,9 +207,11 @@ def read_stage(folder: Path) -> Stage:
 
     Raises:
         StageError: where a file is missing or damaged.
+        FormatError: where a later version wrote it.
     """
     try:
         info = json.loads((folder / INFO).read_text())
+        checked_format(info, newest=STAGE_FORMAT, where=folder / INFO)
         tensors = {}
         for name, checksum in info["files"].items():
             content = (folder / name).read_bytes()

@@ -5,9 +5,8 @@ A terminal gets the widest table that fits it; a log file gets all columns, howe
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,9 +14,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.results.table import Row, shots_of, table_cells
+from sweeper.records import State
+from sweeper.results.table import Row, parts_of, table_cells
 from sweeper.running.session import Summary
-from sweeper.words import counts_line, params_text, per_cent, score_number
+from sweeper.words import PARTS, counts_line, params_text, per_cent, score_number
 
 TOP = 10  # trials in the final table
 ANY_WIDTH = 10_000  # columns of a terminal that nobody has
@@ -32,7 +32,7 @@ class LiveDisplay:
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
-        self._shown: tuple[Mapping[str, Any] | None, float] = (None, 0.0)  # the state, and since
+        self._shown: tuple[State | None, float] = (None, 0.0)  # the state, and since
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=4, transient=True
         )
@@ -53,7 +53,7 @@ class LiveDisplay:
         """Print a line above the live table."""
         self._console.print(Text(line))
 
-    def show(self, state: Mapping[str, Any]) -> None:
+    def show(self, state: State) -> None:
         """Replace the live table."""
         self._shown = (state, self._clock())
 
@@ -86,7 +86,7 @@ class PlainDisplay:
         """Print a line."""
         self._console.print(Text(line), soft_wrap=True)
 
-    def show(self, state: Mapping[str, Any]) -> None:
+    def show(self, state: State) -> None:
         """States are for the eye; what happened has been said."""
 
 
@@ -95,7 +95,7 @@ def open_display(console: Console) -> LiveDisplay | PlainDisplay:
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
 
 
-def live_table(state: Mapping[str, Any], *, waited: float) -> RenderableType:
+def live_table(state: State, *, waited: float) -> RenderableType:
     """Counts, and a line for each running trial; nothing wraps, what is too long is cut.
 
     Args:
@@ -155,7 +155,7 @@ def _print_ranking(
     rows = [*controls, *trials]
     loss = rows[0].goal == "minimize"
     title = f"{study}: validation loss in nats" if loss else f"{study}: accuracy in per cent"
-    short = title if loss else f"{title}, 1-4 by shots"
+    short = title if loss else f"{title}, 1-4 by {PARTS}"
     forms = [
         _ranking_table(title, *table_cells(rows), controls=len(controls)),
         _ranking_table(short, *_short_cells(rows), controls=len(controls)),
@@ -193,8 +193,8 @@ def _ranking_table(
 def _short_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """The ranking with short names of rows and columns."""
     header, cells = table_cells(rows)
-    shots = shots_of(rows)
-    header = ["trial", *header[1 : -1 - len(shots)], *shots, "diff"]
+    parts = parts_of(rows)
+    header = ["trial", *header[1 : -1 - len(parts)], *parts, "diff"]
     for line in cells:
         line[0] = line[0].removeprefix("control ").removeprefix("trial ")
     return header, cells
@@ -214,9 +214,9 @@ def _folded_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
 def _print_confirmed(summary: Summary, console: Console) -> None:
     if not summary.confirmed:
         return
-    questions = next(iter(summary.confirmed.values()))["questions"]
+    questions = next(iter(summary.confirmed.values())).questions
     scores = ", ".join(
-        f"{label} {per_cent(result['score'])}" for label, result in summary.confirmed.items()
+        f"{label} {per_cent(result.score)}" for label, result in summary.confirmed.items()
     )
     console.print(Text(f"\non {questions} held-out questions: {scores} %"), soft_wrap=True)
 

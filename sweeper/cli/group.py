@@ -18,7 +18,7 @@ study_file = click.argument(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 study_name = click.argument("study")
-by_shots = click.option("--by", metavar="SHOTS", help="One number of shots alone, like shot_2.")
+by_part = click.option("--by", metavar="SHOTS", help="One number of shots alone, like shot_2.")
 
 
 class TrialName(click.ParamType[str]):
@@ -51,6 +51,12 @@ class Commands(click.Group):
             _fail(f"Error: {where}{error.strerror or error}", 1, error)
         except KeyboardInterrupt as error:
             _fail("interrupted", 130, error)
+        except Exception as error:
+            from sweeper.outcomes import FormatError  # pydantic; `--help` must not wait for it
+
+            if isinstance(error, FormatError):
+                _fail(f"Error: {error}", 1, error)
+            raise
 
 
 def _fail(message: str, exit_code: int, cause: BaseException) -> NoReturn:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeper.cli.group import TrialName, by_shots, cli, find_study, open_workspace, study_name
+from sweeper.cli.group import TrialName, by_part, cli, find_study, open_workspace, study_name
 from sweeper.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ FORMATS = ("yaml", "json", "env", "args")
 
 
 @cli.command()
-@by_shots
+@by_part
 @study_name
 def best(study: str, by: str | None) -> None:
     """Print the best trial of STUDY in a line."""
@@ -51,7 +51,7 @@ def best(study: str, by: str | None) -> None:
 )
 @click.option("--verify-with", help="A command that loads the lab's {checkpoint} in its own way.")
 @click.option("--trial-dir", type=click.Path(path_type=Path), help="Also write a folder to rerun.")
-@by_shots
+@by_part
 @click.option("--all", "everything", is_flag=True, help="A CSV of all trials instead.")
 def export(
     study: str,
@@ -129,7 +129,7 @@ def confirm(study: str, top: int) -> None:
 @click.option(
     "--format", "form", type=click.Choice(["html", "md"]), help="Only this; else both files."
 )
-@by_shots
+@by_part
 def report(study: str, lang: "Language", form: str | None, by: str | None) -> None:
     """Write what STUDY means: is the winner one, and why."""
     from sweeper.report.writing import write_report
@@ -148,7 +148,7 @@ def report(study: str, lang: "Language", form: str | None, by: str | None) -> No
     "--questions", type=click.IntRange(min=0), default=10, show_default=True, help="To list."
 )
 def compare(study: str, first: str, second: str, questions: int) -> None:
-    """Put two rows of STUDY side by side: 7, 7@2, best, baseline, start."""
+    """Put two rows of STUDY side by side: 7, 7@2, best, highest, baseline, start."""
     from sweeper.results.comparison import compare as compared
     from sweeper.results.comparison import comparison_text
     from sweeper.results.evidence import gather

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 Level = Literal["alarm", "warning", "note"]
 
@@ -13,5 +13,5 @@ class Finding:
 
     kind: str  # names its texts
     level: Level
-    facts: Mapping[str, Any]  # the numbers that triggered it, ready to be shown
-    change: Mapping[str, Any] = field(default_factory=dict)  # dotted keys of the next study file
+    facts: Mapping[str, object]  # the numbers that triggered it, ready to be shown
+    change: Mapping[str, object] = field(default_factory=dict)  # dotted keys of the next study file

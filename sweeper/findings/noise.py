@@ -9,13 +9,12 @@ from sweeper.results.assessment import LEVEL, Assessment
 from sweeper.results.evidence import Evidence
 
 MANY_LOST = 0.1  # of the trials
-HOPELESS = 0.05  # behind the best: five points
 UNSTABLE = 0.02  # standard deviation over seeds: two points
 
 
 def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
     """A difference that this many questions could not have shown."""
-    best = assessment.best
+    best = assessment.leader
     if assessment.needed_range is not None and assessment.outcome != "identical":
         fewest, most = assessment.needed_range
         yield Finding(
@@ -54,30 +53,30 @@ def _count(questions: float) -> str:
 
 def _more_questions(evidence: Evidence, needed: float | None) -> dict[str, int]:
     """As many questions as it takes; a task that has fewer refuses the change."""
-    asked = evidence.config.trainer["evaluate"]["questions"]
-    enough = needed is not None and math.isfinite(needed) and needed > asked
-    return {"trainer.evaluate.questions": math.ceil(needed)} if enough and needed else {}
+    can = evidence.config.can
+    enough = needed is not None and math.isfinite(needed) and needed > can.questions
+    return {can.questions_key: math.ceil(needed)} if enough and needed else {}
 
 
-def another_winner_by_shots(_: Evidence, assessment: Assessment) -> Iterator[Finding]:
+def another_winner_by_part(_: Evidence, assessment: Assessment) -> Iterator[Finding]:
     """For some number of shots another setting is really better than the best on average."""
-    if assessment.best is None:
+    if assessment.leader is None:
         return
-    own = assessment.best.row
+    own = assessment.leader.row
     others = {
-        shots: winner
-        for shots, winner in assessment.winners.items()
-        if winner.entry.row.accuracy[shots] > own.accuracy.get(shots, 0.0)
+        parts: winner
+        for parts, winner in assessment.winners.items()
+        if winner.entry.row.accuracy[parts] > own.accuracy.get(parts, 0.0)
     }
     untested = own.scores is None  # as imported means are: then all that can be said is that much
     told = {
-        shots: winner
-        for shots, winner in others.items()
+        parts: winner
+        for parts, winner in others.items()
         if untested or (winner.p_best is not None and winner.p_best < LEVEL)
     }
     if told:
         yield Finding(
-            kind="another_winner_untested" if untested else "another_winner_by_shots",
+            kind="another_winner_untested" if untested else "another_winner_by_part",
             level="note",
             facts={
                 "best": own.label,
@@ -90,7 +89,7 @@ def another_winner_by_shots(_: Evidence, assessment: Assessment) -> Iterator[Fin
 
 def lead_of_epochs(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
     """The best leads the baseline, but nothing of the baseline's own number of epochs does."""
-    best, anchor = assessment.best, evidence.baseline
+    best, anchor = assessment.leader, evidence.baseline
     if best is None or anchor is None or assessment.imported or evidence.config.goal != "maximize":
         return
     epochs, longer = trained_epochs(anchor), trained_epochs(best.row)
@@ -114,7 +113,7 @@ def lead_of_epochs(evidence: Evidence, assessment: Assessment) -> Iterator[Findi
 
 def unstable_seeds(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
     """Seeds of one setting that differ by more than the best differs from the baseline."""
-    best = assessment.best
+    best = assessment.leader
     spreads = [
         (float(row.seed_scores.mean(axis=(1, 2)).std(ddof=1)), row)
         for row in evidence.trials
@@ -149,21 +148,4 @@ def lost_trials(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
             kind="lost_trials",
             level="warning",
             facts={"failed": failed, "of": ended, "classes": classes},
-        )
-
-
-def calls_without_a_chance(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
-    """Reader calls that went to settings far behind the best."""
-    if assessment.best is None or evidence.config.goal != "maximize":
-        return
-    asked = [row for row in evidence.trials if row.calls]
-    behind = [row for row in asked if assessment.best.row.score - row.score > HOPELESS]
-    total = sum(row.calls or 0 for row in asked)
-    spent = sum(row.calls or 0 for row in behind)
-    if total and spent > total / 3 and not evidence.config.trainer["evaluate"].get("race"):
-        yield Finding(
-            kind="calls_without_a_chance",
-            level="note",
-            facts={"spent": f"{spent:,}", "total": f"{total:,}", "trials": len(behind)},
-            change={"trainer.evaluate.race": True, "trainer.evaluate.every": "last"},
         )

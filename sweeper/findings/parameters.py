@@ -36,7 +36,7 @@ def identical_settings(evidence: Evidence, assessment: Assessment) -> Iterator[F
 
 def dead_parameter(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """A parameter whose values never changed a selection, all others being equal."""
-    trials = [row for row in evidence.trials if row.shots is not None]
+    trials = [row for row in evidence.trials if row.choices is not None]
     for parameter in evidence.config.space.searched:
         pairs = list(pairs_in(parameter.name, trials))
         if _not_applied(pairs) or len(pairs) < MANY or not all(a.chooses_as(b) for a, b in pairs):
@@ -78,12 +78,12 @@ def _not_applied(pairs: Sequence[tuple[Scored, Scored]]) -> bool:
 
 def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
     """All settings that may be the best lie at one end of a range: a better one may lie beyond."""
-    if assessment.best is None or assessment.imported:
+    if assessment.leader is None or assessment.imported:
         return
     if all(entry.may_be_best for entry in assessment.rows if entry.row.kind != "control"):
         return  # nothing is told from anything: no value is better than another
     leading = [entry.row for entry in assessment.rows if entry.may_be_best]
-    leading = leading or [assessment.best.row]
+    leading = leading or [assessment.leader.row]
     for parameter in evidence.config.space.searched:
         values = [row.params.get(parameter.name) for row in leading]
         ends = {_end(parameter, value) for value in values}
@@ -98,7 +98,7 @@ def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Fin
                 level="note",
                 facts={
                     "parameter": parameter.name,
-                    "value": f"{assessment.best.row.params[parameter.name]:.4g}",
+                    "value": f"{assessment.leader.row.params[parameter.name]:.4g}",
                     "leading": len(leading),
                     "low": f"{low:g}",
                     "high": f"{high:g}",

@@ -4,45 +4,29 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sweeper.outcomes import Epoch
 from sweeper.results.evidence import Evidence, Scored
 from sweeper.space import Parameter, Value
-from sweeper.study.config import StudyConfig
-from sweeper.study.references import references
-from trainer.contract import GrpoSpec
 
 
 def last_metrics(row: Scored) -> Mapping[str, Any]:
     """The numbers of a row's last epoch; empty where they are not known."""
-    metrics: Mapping[str, Any] = row.lines[-1]["metrics"] if row.lines else {}
-    return metrics
+    return row.epochs[-1].metrics if row.epochs else {}
 
 
 def curve(row: Scored, name: str) -> list[float]:
     """A number by epoch of the last phase, as far as it was measured."""
-    last_phase = row.lines[-1]["phase_index"] if row.lines else 0
-    return [
-        line["metrics"][name]
-        for line in row.lines
-        if line["phase_index"] == last_phase and line["metrics"].get(name) is not None
-    ]
+    return [value for epoch in last_phase(row) if (value := epoch.metrics.get(name)) is not None]
 
 
-def grpo_of(row: Scored) -> GrpoSpec | None:
-    """The settings of the last phase, where that is GRPO."""
-    settings = None if row.spec is None else row.spec.phases[-1].settings
-    return settings if isinstance(settings, GrpoSpec) else None
+def last_phase(row: Scored) -> list[Epoch]:
+    """The epochs of the last phase."""
+    return [e for e in row.epochs if e.place.start == row.epochs[-1].place.start]
 
 
 def trained_epochs(row: Scored) -> int:
     """Epochs of the last phase."""
-    return 0 if row.spec is None else row.spec.phases[-1].settings.trained_epochs
-
-
-def parameter_of(config: StudyConfig, field: str) -> Parameter | None:
-    """The searched parameter that a field of the last phase takes its value from, if any does."""
-    [settings] = config.trainer["phases"][-1].values()
-    named = [name for where, name in references(settings) if where == (field,)]
-    return next((p for p in config.space.searched if p.name in named), None)
+    return 0 if row.training is None else row.training.epochs
 
 
 def pairs_in(name: str, rows: Iterable[Scored]) -> Iterator[tuple[Scored, Scored]]:
@@ -68,7 +52,7 @@ def narrowed(evidence: Evidence, parameter: Parameter) -> dict[str, Any]:
     return {f"parameters.{parameter.name}": {"value": value}}
 
 
-def moved_end(parameter: Parameter | None, end: str, factor: float) -> dict[str, Any]:
+def moved_end(parameter: Parameter | None, end: str, factor: float) -> dict[str, object]:
     """The change that multiplies one end of a range; none where there is no range."""
     if parameter is None or parameter.choices:
         return {}

@@ -11,19 +11,30 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TypedDict, cast
 
 from sweeper.importing.table import Row
 from sweeper.space import Parameter, Space, Value, canonical, check_setting
 from sweeper.study.config import StudyConfig
+from sweeper.words import PARTS, part_key, part_label
 
-Entry = dict[str, Any]
-"""JSON: `params, accuracy, questions`, where told `source, evaluation, scores`, then what the row
-brought along."""
 
-SHOT = re.compile(r"shot_([1-9]\d*)")
+class Entry(TypedDict, total=False):
+    """A result from elsewhere, as the study's database holds it."""
+
+    params: dict[str, Value]
+    accuracy: dict[str, float]  # by part, fractions
+    questions: int
+    source: str
+    evaluation: str  # what it was measured on; absent: the study's own questions and reader
+    scores: list[list[float]]  # by question and part
+    mismatch: dict[str, dict[str, object]]  # parameters whose label is not in the checkpoint
+    same_evaluation: bool  # whether the user says that it is the study's own evaluation
+
+
+PART = re.compile(part_key(r"([1-9]\d*)"))
 OWN = ("questions", "source", "evaluation", "scores")
-SAME = "same_evaluation"  # of an entry: whether it was measured as the study's trials are
+SAME: Final = "same_evaluation"  # of an entry: whether it was measured as the study's trials are
 ROUNDING = 5.1e-4  # tables have three decimals
 
 
@@ -41,20 +52,20 @@ def check_rows(rows: Sequence[Row], config: StudyConfig) -> Checked:
     checked = Checked()
     if config.metric.name == "validation_loss":
         checked.problems.append(
-            f"study {config.name!r} is scored by its validation loss; results by shots say nothing "
-            "about it"
+            f"study {config.name!r} is scored by its validation loss; results by {PARTS} say "
+            "nothing about it"
         )
-    names = [p.name for p in config.space.parameters if p.name in OWN or SHOT.fullmatch(p.name)]
+    names = [p.name for p in config.space.parameters if p.name in OWN or PART.fullmatch(p.name)]
     checked.problems += [
         f"the parameter {name!r} is called as a column of results" for name in names
     ]
     for row in rows:
         _Reading(row, config.space, checked).take_in()
-    checked.problems += other_shots([row.place for row in rows], checked.entries)
+    checked.problems += other_parts([row.place for row in rows], checked.entries)
     return checked
 
 
-def evaluation_of(entry: Mapping[str, Any]) -> str:
+def evaluation_of(entry: Entry) -> str:
     """The set of questions that an entry was measured on; rows of two sets are never compared.
 
     Empty for that of the study itself.
@@ -76,29 +87,32 @@ class _Reading:
     def take_in(self) -> None:
         """Add the entry, or its problems and an entry without meaning."""
         cells = self._row.cells
-        shots = {name: m[1] for name in cells if (m := SHOT.fullmatch(name)) is not None}
-        known = {*self._space.names, *OWN, *shots}
+        parts = {name: m[1] for name in cells if (m := PART.fullmatch(name)) is not None}
+        known = {*self._space.names, *OWN, *parts}
         for name in cells:
             if name not in known:
                 self._problem(f"unknown column {name!r}; {self._near(name)}")
         accuracy = {
             count: self._fraction(name, cells[name])
-            for name, count in sorted(shots.items(), key=lambda item: int(item[1]))
+            for name, count in sorted(parts.items(), key=lambda item: int(item[1]))
         }
         if not accuracy:
-            self._problem("no accuracy; give columns shot_1 ... as fractions")
+            self._problem(f"no accuracy; give columns {part_key('1')} ... as fractions")
         entry: Entry = {"params": self._params(), "accuracy": accuracy}
         entry["questions"] = self._questions(cells)
-        entry |= {name: self._label(name) for name in ("source", "evaluation") if name in cells}
+        if "source" in cells:
+            entry["source"] = self._label("source")
+        if "evaluation" in cells:
+            entry["evaluation"] = self._label("evaluation")
         if "scores" in cells:
             entry |= self._scores(cells["scores"], accuracy, entry["questions"])
-        self._checked.entries.append(entry | dict(self._row.extra))
+        self._checked.entries.append(entry | cast("Entry", self._row.extra))
 
     def _problem(self, text: str) -> None:
         self._checked.problems.append(f"{self._row.place}: {text}")
 
     def _near(self, name: str) -> str:
-        columns = [*self._space.names, *OWN, "shot_1"]
+        columns = [*self._space.names, *OWN, part_key("1")]
         near = difflib.get_close_matches(name, columns, n=1)
         return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(columns)} ..."
 
@@ -157,7 +171,7 @@ class _Reading:
             self._problem(f"{name}: must be a fraction in [0, 1], but got {cell!r}{_comma(cell)}")
         return math.nan if number is None else number
 
-    def _questions(self, cells: Mapping[str, Any]) -> int:
+    def _questions(self, cells: Mapping[str, object]) -> int:
         if "questions" not in cells:
             scores = cells.get("scores")
             if isinstance(scores, list):
@@ -189,23 +203,23 @@ class _Reading:
         if bad:
             self._problem(
                 f"scores: question {bad[0]} must have {len(accuracy)} fractions in [0, 1], one for "
-                f"each number of shots, but got {scores[bad[0] - 1]!r} ({len(bad)} such)"
+                f"each number of {PARTS}, but got {scores[bad[0] - 1]!r} ({len(bad)} such)"
             )
             return {}
         if len(scores) != questions:
             self._problem(f"scores: are of {len(scores)} questions, but questions is {questions}")
         columns = zip(*scores, strict=True)
         means = {s: math.fsum(c) / len(c) for s, c in zip(accuracy, columns, strict=True)}
-        for shots, mean in means.items():
-            if abs(mean - accuracy[shots]) > ROUNDING:
+        for parts, mean in means.items():
+            if abs(mean - accuracy[parts]) > ROUNDING:
                 self._problem(
-                    f"scores: their mean for {shots} shots is {mean:.4f}, but shot_{shots} is "
-                    f"{accuracy[shots]:g}"
+                    f"scores: their mean for {part_label(parts)} is {mean:.4f}, but "
+                    f"{part_key(parts)} is {accuracy[parts]:g}"
                 )
         return {"scores": scores, "accuracy": means}
 
 
-def other_shots(places: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def other_parts(places: Sequence[str], entries: Sequence[Entry]) -> list[str]:
     """Rows of one evaluation whose score is a mean over other shots than that of the first.
 
     Args:
@@ -215,11 +229,11 @@ def other_shots(places: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> 
     first: dict[str, tuple[str, list[str]]] = {}
     problems = []
     for place, entry in zip(places, entries, strict=True):
-        shots = list(entry["accuracy"])
-        where, wanted = first.setdefault(evaluation_of(entry), (place, shots))
-        if shots and wanted and shots != wanted:
+        parts = list(entry["accuracy"])
+        where, wanted = first.setdefault(evaluation_of(entry), (place, parts))
+        if parts and wanted and parts != wanted:
             problems.append(
-                f"{place}: has the shots {', '.join(shots)}, {where} has {', '.join(wanted)}: "
+                f"{place}: has the {PARTS} {', '.join(parts)}, {where} has {', '.join(wanted)}: "
                 "their means cannot be compared; fill them in, or name another `evaluation`"
             )
     return problems

@@ -4,13 +4,13 @@ Only those that the user says to be of the study's own evaluation: nobody else c
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from sweeper.importing.entries import SAME, Checked, evaluation_of
-from sweeper.records import TrialRecord, TrialState
+from sweeper.importing.entries import SAME, Checked, Entry, evaluation_of
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.search import setting_key
 from sweeper.study.config import StudyConfig
+from sweeper.words import PARTS
 
 ATTRIBUTE = "imported"  # of the study's database: the list of entries
 LEARNING = ("tpe", "gp")  # CMA-ES learns from its own generations only, the others from nothing
@@ -24,8 +24,8 @@ def teaching_problems(places: Sequence[str], checked: Checked, config: StudyConf
         checked: The entries.
         config: The study.
     """
-    evaluate = config.trainer["evaluate"]
-    shots = [str(count) for count in evaluate["shots"]]
+    can = config.can
+    parts = list(can.parts)
     problems = [
         f"{text}; the sampler knows nothing out there: widen the range, or leave the row out"
         for text in checked.outside
@@ -34,20 +34,20 @@ def teaching_problems(places: Sequence[str], checked: Checked, config: StudyConf
     if len(sets) > 1:
         problems.append(f"rows of several evaluations cannot all be of the study's: {sets}")
     for place, entry in zip(places, checked.entries, strict=True):
-        if entry["questions"] != evaluate["questions"]:
+        if entry["questions"] != can.questions:
             problems.append(
                 f"{place}: measured on {entry['questions']} questions, the study asks "
-                f"{evaluate['questions']}"
+                f"{can.questions}"
             )
-        if list(entry["accuracy"]) != shots:
+        if list(entry["accuracy"]) != parts:
             problems.append(
-                f"{place}: has the shots {', '.join(entry['accuracy'])}, the study "
-                f"{', '.join(shots)}"
+                f"{place}: has the {PARTS} {', '.join(entry['accuracy'])}, the study "
+                f"{', '.join(parts)}"
             )
     return problems
 
 
-def known_results(entries: Sequence[Mapping[str, Any]]) -> tuple[TrialRecord, ...]:
+def known_results(entries: Sequence[Entry]) -> tuple[TrialRecord, ...]:
     """The entries of the study's own evaluation as complete records.
 
     Their numbers are the places of the entries, from 1; their order depends on settings and scores
@@ -59,11 +59,9 @@ def known_results(entries: Sequence[Mapping[str, Any]]) -> tuple[TrialRecord, ..
             params=entry["params"],
             state=TrialState.COMPLETE,
             score=mean_accuracy(entry),
-            notes={
-                "origin": "imported",
-                "accuracy": entry["accuracy"],
-                "source": entry.get("source", ""),
-            },
+            notes=Notes(
+                origin="imported", accuracy=entry["accuracy"], source=entry.get("source", "")
+            ),
         )
         for number, entry in enumerate(entries, start=1)
         if entry.get(SAME)
@@ -71,7 +69,7 @@ def known_results(entries: Sequence[Mapping[str, Any]]) -> tuple[TrialRecord, ..
     return tuple(sorted(records, key=lambda r: (setting_key(r.params), r.score or 0.0, r.number)))
 
 
-def mean_accuracy(entry: Mapping[str, Any]) -> float:
+def mean_accuracy(entry: Entry) -> float:
     """The score of an entry: the mean over its numbers of shots, a fraction."""
     accuracy = entry["accuracy"].values()
     return math.fsum(accuracy) / len(accuracy)

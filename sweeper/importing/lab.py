@@ -32,7 +32,7 @@ LABELS = ("kl_beta", "epochs", "lr", "freeze")
 _TOLD = {"kl_beta": "kl_beta", "epochs": "epoch"}  # label -> field of a checkpoint
 
 
-Describe = Callable[[Sequence[Path]], Mapping[Path, Mapping[str, Any]]]
+Describe = Callable[[Sequence[Path]], Mapping[Path, Mapping[str, object]]]
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class LabFiles:
     problems: list[str] = field(default_factory=list)
 
 
-def describe_checkpoints(paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+def describe_checkpoints(paths: Sequence[Path]) -> dict[Path, dict[str, object]]:
     """Let the trainer, which knows tensors, say what checkpoints are: see its own command.
 
     Raises:

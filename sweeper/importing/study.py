@@ -8,10 +8,10 @@ come before its first trial or not at all, for proposals are a function of what 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sweeper.errors import UsageError
-from sweeper.importing.entries import SAME, check_rows, evaluation_of, other_shots
+from sweeper.importing.entries import SAME, Entry, check_rows, evaluation_of, other_parts
 from sweeper.importing.known import ATTRIBUTE, LEARNING, known_results, teaching_problems
 from sweeper.importing.lab import read_lab_files
 from sweeper.importing.table import Row, read_table
@@ -66,7 +66,10 @@ def import_results(
     _refuse(problems)
     if not rows:
         raise UsageError("there is nothing to import: no result of a policy was given")
-    entries = [{**entry, SAME: True} if same_evaluation else entry for entry in checked.entries]
+    if same_evaluation:
+        for entry in checked.entries:
+            entry[SAME] = True
+    entries = checked.entries
     folder = workspace.study(config.name)
     workspace.prepare()
     with (
@@ -88,9 +91,7 @@ def import_results(
     )
 
 
-def merge(
-    known: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
-) -> tuple[list[Mapping[str, Any]], int]:
+def merge(known: Sequence[Entry], new: Sequence[Entry]) -> tuple[list[Entry], int]:
     """What is known and what is new, each row once; and how many are new.
 
     A row that is said to be of the study's own evaluation, once or again, is so.
@@ -130,7 +131,7 @@ def imported_results(folder: StudyFolder, config: StudyConfig) -> tuple[TrialRec
     return () if any(not c.harmless for c in changes) else known_results(stored.get(ATTRIBUTE, []))
 
 
-def _plain(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(entry: Entry) -> dict[str, object]:
     return {name: value for name, value in entry.items() if name != SAME}
 
 
@@ -160,12 +161,12 @@ def _refuse(problems: Sequence[str]) -> None:
 
 def _conflicts(
     store: StudyStore,
-    before: Sequence[Mapping[str, Any]],
-    merged: Sequence[Mapping[str, Any]],
+    before: Sequence[Entry],
+    merged: Sequence[Entry],
     config: StudyConfig,
 ) -> list[str]:
     """What the study itself has against the rows."""
-    problems = other_shots([f"imported {n}" for n in range(1, len(merged) + 1)], merged)
+    problems = other_parts([f"imported {n}" for n in range(1, len(merged) + 1)], merged)
     teaching = [entry for entry in merged if entry.get(SAME)]
     names = list(dict.fromkeys(entry.get("evaluation", "not named") for entry in teaching))
     if len(names) > 1:
@@ -190,8 +191,8 @@ def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, pa
 
 def _told(
     config: StudyConfig,
-    merged: Sequence[Mapping[str, Any]],
-    entries: Sequence[Mapping[str, Any]],
+    merged: Sequence[Entry],
+    entries: Sequence[Entry],
     new: int,
 ) -> list[str]:
     known = f", {len(entries) - new} were known" if new < len(entries) else ""
@@ -204,9 +205,7 @@ def _told(
     return lines
 
 
-def _doubts(
-    config: StudyConfig, merged: Sequence[Mapping[str, Any]], *, same_evaluation: bool
-) -> list[str]:
+def _doubts(config: StudyConfig, merged: Sequence[Entry], *, same_evaluation: bool) -> list[str]:
     doubts = []
     if same_evaluation and config.sampler.name not in LEARNING:
         doubts.append(

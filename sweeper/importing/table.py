@@ -20,8 +20,8 @@ class Row:
     """What was told of one result."""
 
     place: str  # "results.csv:3", for messages
-    cells: Mapping[str, Any]  # by column; text where the file is CSV
-    extra: Mapping[str, Any] = field(default_factory=dict)  # JSON that goes with the entry as it is
+    cells: Mapping[str, object]  # by column; text where the file is CSV
+    extra: Mapping[str, object] = field(default_factory=dict)  # JSON that goes with the entry
 
 
 def read_table(path: Path) -> list[Row]:
@@ -45,7 +45,7 @@ def read_json_objects(path: Path, text: str) -> Any:
         raise UsageError(f"{path} is not JSON that can be used: {error}") from error
 
 
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, object]:
     twice = _twice([key for key, _ in pairs])
     if twice:
         raise ValueError(f"an object has {', '.join(map(repr, twice))} twice")
@@ -75,11 +75,11 @@ def _objects(path: Path, text: str) -> Iterator[Row]:
 
 
 def _lines(path: Path, text: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    lines_of = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        lines = [(lines_of.line_num, [cell.strip() for cell in cells]) for cells in lines_of]
     except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num}: is not CSV: {error}") from error
+        raise UsageError(f"{path}:{lines_of.line_num}: is not CSV: {error}") from error
     filled = [(number, cells) for number, cells in lines if any(cells)]
     if not filled:
         return

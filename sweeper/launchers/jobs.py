@@ -1,7 +1,7 @@
-"""What a launcher promises: jobs go in, statuses come out. Knows no trial, no study, no files."""
+"""What a launcher promises: requests go in, reports come out. Knows no trial and no trainer."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import NewType, Protocol
@@ -26,41 +26,80 @@ class JobStatus(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
-    """One trial folder to work through with `python -m trainer`."""
+class Needs:
+    """What a job takes of the slot that it runs on."""
 
-    folder: Path  # absolute; holds trial.json
-    threads: int = 1  # CPU threads that the job's spec asks for
+    threads: int = 1  # of the CPU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """A folder to work through, and how."""
+
+    folder: Path  # absolute; where the job finds what to do, and leaves what came of it
+    argv: tuple[str, ...]  # works through the folder, which it gets as its last argument, and exits
+    worker: tuple[str, ...] | None = None
+    """Takes folders on stdin, one a line, and stays: for a launcher that keeps processes warm."""
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside the driver's own
+    needs: Needs = field(default_factory=Needs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """How a job stands; once it has ended, how it did."""
+
+    status: JobStatus
+    exit_code: int | None = None  # of its process, where that ended with the job by itself
+    signal: int | None = None  # that killed its process
+    slot: str = ""  # that it ran on
+    cause: str = ""  # why it ended otherwise than well, in a sentence that names the log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotState:
+    """One place where a job can run."""
+
+    name: str
+    device: str  # kind: "cpu" or "cuda"
+    refusal: str = ""  # why no job can begin there now
 
 
 class Launcher(Protocol):
-    """Starts jobs elsewhere and says how they stand. Never reads a trial's results."""
+    """Starts jobs elsewhere and says how they stand. Never reads what is in their folders."""
 
-    @property
-    def slots(self) -> int:
-        """How many jobs can run at the same time."""
+    def slots(self) -> Sequence[SlotState]:
+        """Where jobs can run at this moment; may change while jobs run."""
 
-    @property
-    def device(self) -> str:
-        """Kind of device that a job gets: "cpu" or "cuda"."""
-
-    def warm_up(self, *, threads: int) -> None:
-        """Begin what the first job would wait for, as far as there is anything; returns at once."""
+    def warm_up(self, request: JobRequest) -> None:
+        """Begin what such a job would wait for, as far as there is anything; returns at once."""
 
     def submit(self, request: JobRequest) -> JobId:
         """Queue the job and return at once. Raises LauncherError if it was refused."""
 
+    def attach(self, job_id: JobId) -> bool:
+        """Take over a job that an earlier driver submitted; False where it cannot be watched."""
+
     def poll(
         self, job_ids: Collection[JobId], *, timeout: float = 0.0
-    ) -> Mapping[JobId, JobStatus]:
-        """Return the status of every id, with one call to the backend for all of them.
+    ) -> Mapping[JobId, JobReport]:
+        """Return a report of every id, with one call to the backend for all of them.
 
-        Waits up to ``timeout`` seconds for news (a job that ended, an epoch that was written) and
-        returns as soon as there is some.
+        The folders *here* are as new as the reports, wherever the jobs run. Waits up to
+        ``timeout`` seconds for news (a job that ended, an epoch that was written) and returns as
+        soon as there is some.
         """
 
     def cancel(self, job_id: JobId) -> None:
         """Stop the job. Cancelling a job that has ended does nothing."""
 
-    def close(self) -> None:
-        """Give back every slot; kills what still runs here."""
+    def close(self, *, leave: bool = False) -> None:
+        """Give back every slot.
+
+        Args:
+            leave: Jobs that can live on without this driver may; all others are killed.
+        """
+
+
+def device_of(launcher: Launcher) -> str:
+    """Kind of device that a job gets: the slots of one launcher have the same."""
+    return launcher.slots()[0].device

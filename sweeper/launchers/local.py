@@ -1,7 +1,8 @@
-"""The launcher of this machine: a queue of jobs, and slots with one warm worker each.
+"""The launcher of this machine: a queue of jobs, and slots with one process each.
 
-Decides which job goes to which slot: first come, first served, to a worker with the job's number of
-threads. A worker starts with the first job that needs it, one perhaps before; when it dies it takes
+Decides which job goes to which slot: first come, first served. Jobs that have a worker's command go
+to a warm one of that command, environment and number of threads; a worker starts with the first
+job that needs it, one perhaps before. Others get a process of their own. A process that dies takes
 its one job with it and is replaced. All of it ends with the driver. Must not know trials, studies,
 a folder's content.
 """
@@ -10,11 +11,10 @@ import os
 import secrets
 import selectors
 import signal
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -30,12 +30,12 @@ from sweeper.launchers.devices import (
     usable_cores,
     visible_gpus,
 )
-from sweeper.launchers.jobs import JobId, JobRequest, JobStatus
+from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, SlotState
 from sweeper.launchers.leases import GpuLeases
-from sweeper.launchers.seat import Seat
+from sweeper.launchers.seat import Program, Seat
 from sweeper.launchers.worker import Event, Worker
 
-WORKER_COMMAND = (sys.executable, "-m", "trainer", "serve")
+UNKNOWN = "this launcher never had it"
 FAILED_STARTS = 3  # in a row on one slot: more of the same will not help
 RETRY_INTERVAL = 1.0  # seconds between two looks at a card that others use
 
@@ -50,7 +50,11 @@ STATUS_OF = {
 @dataclass(slots=True, kw_only=True)
 class _Job:
     request: JobRequest
-    status: JobStatus = JobStatus.QUEUED
+    report: JobReport = field(default_factory=lambda: JobReport(status=JobStatus.QUEUED))
+
+    @property
+    def has_ended(self) -> bool:
+        return self.report.status.is_terminal
 
 
 class LocalLauncher:
@@ -61,7 +65,6 @@ class LocalLauncher:
         slots: Sequence[Slot],
         *,
         log_folder: Path,
-        worker_command: Sequence[str] = WORKER_COMMAND,
         leases: GpuLeases | None = None,
         retry_interval: float = RETRY_INTERVAL,
     ) -> None:
@@ -70,7 +73,6 @@ class LocalLauncher:
         Args:
             slots: Where jobs can run; all of one kind of device.
             log_folder: Gets a `worker-<slot>.log` for the stderr of each slot's workers.
-            worker_command: Starts a worker that reads trial folders from stdin.
             leases: Where slots on GPUs are leased.
             retry_interval: Seconds between two looks at a card that others use.
 
@@ -83,14 +85,12 @@ class LocalLauncher:
         self._seats = tuple(
             Seat(
                 slot,
-                command=worker_command,
                 log_folder=log_folder,
                 leases=leases,
                 retry_interval=retry_interval,
             )
             for slot in slots
         )
-        self._command = tuple(worker_command)
         self._retry_interval = retry_interval
         self._jobs: dict[JobId, _Job] = {}
         self._queue: deque[JobId] = deque()
@@ -101,15 +101,12 @@ class LocalLauncher:
         self._start_failure: str | None = None
         self._closed = False
 
-    @property
-    def slots(self) -> int:
-        """How many jobs can run at the same time."""
-        return len(self._seats)
-
-    @property
-    def device(self) -> str:
-        """Kind of device that a job gets: "cpu" or "cuda"."""
-        return self._seats[0].slot.device
+    def slots(self) -> Sequence[SlotState]:
+        """Every slot, those that another driver has leased too: they may come free."""
+        return [
+            SlotState(name=seat.slot.name, device=seat.slot.device, refusal=seat.refusal or "")
+            for seat in self._seats
+        ]
 
     @property
     def guard_pids(self) -> Mapping[str, int]:
@@ -123,13 +120,14 @@ class LocalLauncher:
             return {}
         return {s.slot.name: s.refusal for s in self._seats if s.refusal is not None}
 
-    def warm_up(self, *, threads: int) -> None:
+    def warm_up(self, request: JobRequest) -> None:
         """Start one worker before its first job, since torch takes seconds to import.
 
         Where it cannot start, `poll` says why.
         """
-        if not self._closed and all(seat.worker is None for seat in self._seats):
-            self._start_worker(threads)
+        cold = request.worker is None or any(seat.worker is not None for seat in self._seats)
+        if not self._closed and not cold:
+            self._start_process(Program.of(request))
 
     def submit(self, request: JobRequest) -> JobId:
         """Queue the job and return at once. Raises LauncherError after `close`."""
@@ -141,10 +139,14 @@ class LocalLauncher:
         self._work(0.0)
         return job_id
 
+    def attach(self, job_id: JobId) -> bool:
+        """False but for its own jobs: those of another driver have ended with it."""
+        return job_id in self._jobs
+
     def poll(
         self, job_ids: Collection[JobId], *, timeout: float = 0.0
-    ) -> Mapping[JobId, JobStatus]:
-        """Return the status of every id; one that this launcher never gave out is LOST.
+    ) -> Mapping[JobId, JobReport]:
+        """Return a report of every id; one that this launcher never gave out is LOST.
 
         Waits up to ``timeout`` seconds for a job to end or an epoch to be written. Does not wait if
         one of ``job_ids`` has ended already.
@@ -155,7 +157,7 @@ class LocalLauncher:
         """
         deadline = time.monotonic() + timeout
         self._work(0.0)
-        while not (self._news or any(self._status(job_id).is_terminal for job_id in job_ids)):
+        while not (self._news or self._any_ended(job_ids)):
             left = deadline - time.monotonic()
             if left <= 0.0 or self._closed or self._start_failure is not None:
                 break
@@ -164,7 +166,7 @@ class LocalLauncher:
         if self._start_failure is not None:
             message, self._start_failure = self._start_failure, None
             raise LauncherError(message)
-        return {job_id: self._status(job_id) for job_id in job_ids}
+        return {job_id: self._report(job_id) for job_id in job_ids}
 
     def cancel(self, job_id: JobId) -> None:
         """Kill the job's worker, or take the job from the queue. Nothing for a job that has ended.
@@ -173,16 +175,20 @@ class LocalLauncher:
             LauncherError: if a process of the worker cannot be killed.
         """
         self._work(0.0)  # it may have ended just now
-        if self._status(job_id).is_terminal:
+        if self._report(job_id).status.is_terminal:
             return
-        self._jobs[job_id].status = JobStatus.CANCELLED
+        job = self._jobs[job_id]
+        job.report = replace(job.report, status=JobStatus.CANCELLED)
         if job_id in self._queue:
             self._queue.remove(job_id)
         else:
             self._dismiss(next(seat for seat in self._seats if seat.job == job_id))
 
-    def close(self) -> None:
+    def close(self, *, leave: bool = False) -> None:
         """Kill what still runs, give back every slot. A second call does nothing.
+
+        Args:
+            leave: Without effect: no job of this machine outlives its driver.
 
         Raises:
             LauncherError: if a process of a worker cannot be killed.
@@ -190,8 +196,8 @@ class LocalLauncher:
         self._closed = True
         self._queue.clear()
         for job in self._jobs.values():
-            if not job.status.is_terminal:
-                job.status = JobStatus.CANCELLED
+            if not job.has_ended:
+                job.report = replace(job.report, status=JobStatus.CANCELLED)
         for seat in self._seats:
             if seat.worker is not None:
                 seat.worker.kill()  # all at once, then one wait for all
@@ -216,9 +222,12 @@ class LocalLauncher:
     ) -> None:
         self.close()
 
-    def _status(self, job_id: JobId) -> JobStatus:
+    def _report(self, job_id: JobId) -> JobReport:
         job = self._jobs.get(job_id)
-        return JobStatus.LOST if job is None else job.status
+        return JobReport(status=JobStatus.LOST, cause=UNKNOWN) if job is None else job.report
+
+    def _any_ended(self, job_ids: Collection[JobId]) -> bool:
+        return any(self._report(job_id).status.is_terminal for job_id in job_ids)
 
     def _work(self, timeout: float) -> None:
         """Take in what workers say within ``timeout`` seconds, then fill the slots."""
@@ -239,29 +248,36 @@ class LocalLauncher:
             self._bury(worker, seat)
 
     def _take_in(self, event: Event, seat: Seat) -> None:
+        program = seat.program
+        if program is not None and not program.is_warm and event.kind != "epoch":
+            return  # a job of its own ends with its process
         if event.kind == "ready":
             seat.failed_starts = 0
         elif seat.job is not None and event.folder == str(self._jobs[seat.job].request.folder):
             self._news = True
             if event.kind == "ended":
-                self._jobs[seat.job].status = STATUS_OF.get(event.status or "", JobStatus.FAILED)
+                status = STATUS_OF.get(event.status or "", JobStatus.FAILED)
+                self._jobs[seat.job].report = JobReport(status=status, slot=seat.slot.name)
                 seat.job = None
 
     def _bury(self, worker: Worker, seat: Seat) -> None:
-        """Settle what a worker leaves that ended by itself."""
+        """Settle what a process leaves that ended by itself."""
         job = None if seat.job is None else self._jobs[seat.job]
-        ending = _ending(self._dismiss(seat))
+        program = seat.program
+        assert program is not None, "a process has a program"
+        code = self._dismiss(seat)
         if job is not None:
-            job.status = JobStatus.LOST
+            job.report = _ended(code, seat, worker, is_warm=program.is_warm)
             self._news = True
-            worker.note(f"the worker {ending} during {job.request.folder}")
+            if program.is_warm:
+                worker.note(f"the worker {_ending(code)} during {job.request.folder}")
         elif not worker.ready:
             seat.failed_starts += 1
             if seat.failed_starts == FAILED_STARTS:
                 seat.failed_starts = 0
                 self._start_failure = (
-                    f"The worker of slot {seat.slot.name} {ending} before it was ready, "
-                    f"{FAILED_STARTS} times in a row.\nCommand: {' '.join(self._command)}\n"
+                    f"The worker of slot {seat.slot.name} {_ending(code)} before it was ready, "
+                    f"{FAILED_STARTS} times in a row.\nCommand: {' '.join(program.command)}\n"
                     f"End of its log:\n{worker.log_tail() or '(empty)'}"
                 )
 
@@ -272,48 +288,82 @@ class LocalLauncher:
         return seat.dismiss()
 
     def _fill_slots(self) -> None:
-        """Give every waiting job, in order, a worker or the start of one while there are slots."""
+        """Give every waiting job, in order, a process or the start of one while there are slots."""
         if self._start_failure is not None:
             return
-        on_their_way = Counter(seat.threads for seat in self._seats if seat.is_starting)
+        on_their_way = Counter(seat.program for seat in self._seats if seat.is_starting)
         for job_id in list(self._queue):
-            threads = self._jobs[job_id].request.threads
-            idle = [s for s in self._seats if s.is_idle and s.threads == threads]
+            program = Program.of(self._jobs[job_id].request)
+            idle = [s for s in self._seats if s.is_idle and s.program == program]
             if idle:
                 self._hand_over(job_id, idle[0])
-            elif on_their_way[threads]:
-                on_their_way[threads] -= 1
-            elif not self._start_worker(threads):
-                return  # no slot is left
+            elif on_their_way[program]:
+                on_their_way[program] -= 1
+            else:
+                seat = self._start_process(program)
+                if seat is None:
+                    return  # no slot is left
+                if not program.is_warm:
+                    self._take_up(job_id, seat)
 
     def _hand_over(self, job_id: JobId, seat: Seat) -> None:
         assert seat.worker is not None
-        self._queue.remove(job_id)
-        self._jobs[job_id].status = JobStatus.RUNNING
-        seat.job = job_id
+        self._take_up(job_id, seat)
         seat.worker.send(self._jobs[job_id].request.folder)
 
-    def _start_worker(self, threads: int) -> bool:
-        """Start a worker on an empty slot, else in the place of an idle one. False: no slot."""
+    def _take_up(self, job_id: JobId, seat: Seat) -> None:
+        self._queue.remove(job_id)
+        self._jobs[job_id].report = JobReport(status=JobStatus.RUNNING, slot=seat.slot.name)
+        seat.job = job_id
+
+    def _start_process(self, program: Program) -> Seat | None:
+        """Start a process on an empty slot, else in the place of an idle one. None: no slot."""
         empty = [seat for seat in self._seats if seat.worker is None]
         idle = [seat for seat in self._seats if seat.is_idle]
         try:
             for seat in [*empty, *idle[:1]]:
                 self._dismiss(seat)
-                worker = seat.start(threads)
+                worker = seat.start(program)
                 if worker is not None:
                     self._selector.register(worker, selectors.EVENT_READ, seat)
-                    return True
+                    return seat
         except LauncherError as error:
             self._start_failure = str(error)
-        return False
+        return None
+
+
+def _ended(code: int, seat: Seat, worker: Worker, *, is_warm: bool) -> JobReport:
+    """The report of a job whose process has ended: a worker should not, a job's own must."""
+    killed_by = _signal_of(code)
+    status = JobStatus.FAILED
+    if is_warm or killed_by is not None:
+        status = JobStatus.LOST
+    elif code == 0:
+        status = JobStatus.COMPLETED
+    who = "worker of slot" if is_warm else "job on slot"
+    cause = f"the {who} {seat.slot.name} {_ending(code)}; see {worker.log}"
+    return JobReport(
+        status=status,
+        exit_code=code if killed_by is None else None,
+        signal=killed_by,
+        slot=seat.slot.name,
+        cause="" if status is JobStatus.COMPLETED else cause,
+    )
+
+
+def _signal_of(code: int) -> signal.Signals | None:
+    """The signal that a guard's exit code stands for; programs exit with large codes, too."""
+    return signal.Signals(code - 128) if code - 128 in set(signal.Signals) else None
 
 
 def _ending(code: int) -> str:
     """Put an exit code into words."""
-    if code != 128 + signal.SIGKILL:
+    killed_by = _signal_of(code)
+    if killed_by is None:
         return f"ended with exit code {code}"
-    return "was killed (SIGKILL: out of memory, or by hand)"
+    if killed_by is signal.SIGKILL:
+        return "was killed (SIGKILL: out of memory, or by hand)"
+    return f"was ended by {killed_by.name}"
 
 
 def find_slots(
@@ -344,7 +394,6 @@ def open_local(
     threads: int = 1,
     min_free: float = 0.0,
     log_folder: Path,
-    worker_command: Sequence[str] = WORKER_COMMAND,
 ) -> LocalLauncher:
     """Open the launcher on the devices of this machine that the study's `resources` ask for.
 
@@ -355,7 +404,6 @@ def open_local(
         threads: CPU threads of a job.
         min_free: A GPU with less free memory, in GiB, is not used.
         log_folder: Gets the logs of the workers.
-        worker_command: Starts a worker.
 
     Raises:
         LauncherUnavailable: if a GPU is named that does not exist.
@@ -365,6 +413,5 @@ def open_local(
     return LocalLauncher(
         slots,
         log_folder=log_folder,
-        worker_command=worker_command,
         leases=GpuLeases(nvml, min_free=min_free),
     )

@@ -1,4 +1,4 @@
-"""One warm worker under its guard, and the lines that driver and worker exchange.
+"""One process under its guard, and the lines that the driver exchanges with a warm worker.
 
 The driver writes a line a job: the absolute trial folder as a JSON string. The worker prints a line
 an event, and whatever else it prints is passed over; its stderr goes to a log:
@@ -53,16 +53,29 @@ class Worker:
     """A worker process that takes one trial folder after another."""
 
     def __init__(
-        self, command: Sequence[str], *, environment: Mapping[str, str], log: Path
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        is_warm: bool = True,
     ) -> None:
         """Start ``command`` under a guard, its stderr appended to ``log``.
+
+        Args:
+            command: With its arguments.
+            environment: All of it.
+            log: Made, if need be.
+            is_warm: It takes folders on stdin. One that does not finds stdin empty, and what it
+                prints is appended to ``log``, too; events of epochs are heeded all the same.
 
         Raises:
             LauncherError: if no process can be started or the log cannot be written.
         """
         self.ready = False
         self.ended = False  # nothing of it is left but an exit code
-        self._log = log
+        self.log = log
+        self._is_warm = is_warm
         self._unread = b""
         try:
             self._start(command, environment)
@@ -70,15 +83,15 @@ class Worker:
             raise LauncherError(f"Cannot start a worker (its log is {log}): {error}") from error
 
     def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         guard_end, own_end = os.pipe()
         self._lifeline = os.fdopen(own_end, "wb", buffering=0)
         try:
-            with self._log.open("ab") as stderr:
+            with self.log.open("ab") as stderr:
                 self._log_start = stderr.tell()
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", guard.__file__, str(guard_end), "--", *command],
-                    stdin=subprocess.PIPE,
+                    stdin=subprocess.PIPE if self._is_warm else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     env=environment,
@@ -105,7 +118,7 @@ class Worker:
 
     def send(self, folder: Path) -> None:
         """Hand over a trial folder. If the worker has died, `receive` will tell."""
-        assert self._process.stdin is not None
+        assert self._process.stdin is not None, "a warm worker has one"
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
 
@@ -115,6 +128,9 @@ class Worker:
             chunk = os.read(self.fileno(), 2**16)
         except BlockingIOError:
             return []
+        if not self._is_warm and chunk:
+            with self.log.open("ab") as file:
+                file.write(chunk)
         self.ended = not chunk  # the guard holds this pipe too, and leaves last
         *lines, self._unread = (self._unread + chunk).split(b"\n")
         if len(self._unread) > MAX_LINE:
@@ -143,19 +159,19 @@ class Worker:
         finally:
             self._lifeline.close()
             for pipe in (self._process.stdin, self._process.stdout):
-                assert pipe is not None
-                pipe.close()
+                if pipe is not None:
+                    pipe.close()
         self.ended = True
         return code
 
     def note(self, text: str) -> None:
         """Append a line to the worker's log."""
-        with self._log.open("a") as file:
+        with self.log.open("a") as file:
             file.write(f"sweeper: {text}\n")
 
     def log_tail(self) -> str:
         """Return the end of what this worker has written to its log."""
-        with self._log.open("rb") as file:
+        with self.log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(self._log_start, size - LOG_TAIL))
             return file.read().decode(errors="replace").strip()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sweeper.findings.rows import last_phase
 from sweeper.results.assessment import Assessment
 from sweeper.results.evidence import Evidence, Scored
 from sweeper.results.importance import parameter_importance
 from sweeper.space import Parameter, Value
 from sweeper.statistics.best import differing_share
 from sweeper.statistics.intervals import bca_intervals
-from sweeper.words import SAVED_BY
+from sweeper.words import CALLS, SAVED_BY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,15 +83,15 @@ def _first(evidence: Evidence) -> list[Scored]:
     return [*controls, *trials]
 
 
-def _by_shots(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
+def _by_part(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
     rows = _first(evidence) if evidence.trials else list(evidence.imported)
     rows = [row for row in rows if row.accuracy]
     for index, row in enumerate(rows):
-        shots = [int(s) for s in row.accuracy]
+        parts = [int(s) for s in row.accuracy]
         means = [100 * a for a in row.accuracy.values()]
         style = "--" if row.kind == "control" else "-"
         colour = COLOURS[index % len(COLOURS)]
-        place = np.array(shots) + 0.03 * (index - len(rows) / 2)
+        place = np.array(parts) + 0.03 * (index - len(rows) / 2)
         axes.plot(place, means, style, color=colour, marker="o", ms=3, lw=1.2, label=row.label)
         if row.scores is not None and np.isfinite(row.scores).all() and len(row.scores) > 1:
             ends = 100 * bca_intervals(row.scores.T, resamples=2000)
@@ -120,19 +121,20 @@ def _by_epoch(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
 
 
 def _curve(row: Scored, name: str) -> Iterator[tuple[int, float]]:
-    last = row.lines[-1]["phase_index"] if row.lines else None
-    for line in row.lines:
-        if line["phase_index"] == last and line["metrics"].get(name) is not None:
-            yield line["epoch"], line["metrics"][name]
+    for epoch in last_phase(row):
+        if (value := epoch.metrics.get(name)) is not None:
+            yield epoch.epoch, value
 
 
 def _choices(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
-    rows = [row for row in _first(evidence) if row.shots is not None]
-    first = next((row.shots.shape for row in reversed(rows) if row.shots is not None), None)
-    rows = [row for row in rows if row.shots is not None and row.shots.shape == first]
+    rows = [row for row in _first(evidence) if row.choices is not None]
+    first = next((row.choices.shape for row in reversed(rows) if row.choices is not None), None)
+    rows = [row for row in rows if row.choices is not None and row.choices.shape == first]
     if len(rows) < 2:
         return False
-    share = 100 * differing_share(np.stack([row.shots for row in rows if row.shots is not None]))
+    share = 100 * differing_share(
+        np.stack([row.choices for row in rows if row.choices is not None])
+    )
     axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
     for i, line in enumerate(share):
         for j, value in enumerate(line):
@@ -145,8 +147,8 @@ def _choices(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
 
 
 def _drift(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
-    best = assessment.best
-    metrics: Mapping[str, Any] = best.row.lines[-1]["metrics"] if best and best.row.lines else {}
+    best = assessment.leader
+    metrics: Mapping[str, Any] = best.row.epochs[-1].metrics if best and best.row.epochs else {}
     drifts = {
         key.split("/")[1]: 100 * value
         for key, value in metrics.items()
@@ -177,12 +179,12 @@ def _kl(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
 
 
 def _calls(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
-    if not evidence.calls.get("needed"):
+    if not evidence.calls.needed:
         return False
     parts: Sequence[tuple[str, str]] = (("asked", "asked"), *SAVED_BY)
     begin = 0
     for index, (cause, name) in enumerate(parts):
-        count = evidence.calls.get(cause, 0)
+        count = getattr(evidence.calls, cause)
         axes.barh([""], [count], left=begin, color=COLOURS[index], label=f"{name}: {count:,}")
         begin += count
     axes.legend(fontsize=7, frameon=False, ncols=2, loc="upper center")
@@ -269,7 +271,7 @@ def _cost(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
     best = np.maximum.accumulate([row.score for row in rows])
     axes.scatter(calls, [row.score for row in rows], s=10, color=FADED)
     axes.step(calls, best, where="post", color=COLOURS[0], lw=1.4)
-    axes.set_xlabel("reader calls")
+    axes.set_xlabel(CALLS)
     axes.set_ylabel("score")
     return True
 
@@ -294,7 +296,7 @@ def _of_parameter(parameter: Parameter) -> Draw:
 
 
 _DRAWINGS: dict[str, Draw] = {
-    "shots": _by_shots,
+    "shots": _by_part,
     "epochs": _by_epoch,
     "parallel": _parallel,
     "importance": _importance,

@@ -65,7 +65,7 @@ def _written(content: dict[str, Any]) -> str:
     return text
 
 
-def _is_valid(content: dict[str, Any], path: Path) -> bool:
+def _is_valid(content: dict[str, object], path: Path) -> bool:
     try:
         parse_study(_written(content), path)
     except ConfigError:
@@ -73,7 +73,7 @@ def _is_valid(content: dict[str, Any], path: Path) -> bool:
     return True
 
 
-def _told(change: dict[str, Any]) -> Iterator[str]:
+def _told(change: dict[str, object]) -> Iterator[str]:
     for key, value in change.items():
         written = yaml.safe_dump(value, default_flow_style=True, width=1000).split("\n")[0]
         yield f"no {key}" if value is None else f"{key} {written}"

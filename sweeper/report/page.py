@@ -1,6 +1,6 @@
 """Evidence to a page. Pure but for the pictures, which are drawn from the same numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sweeper.findings import Finding
 from sweeper.findings.texts import Language
@@ -11,6 +11,7 @@ from sweeper.report.figures import figures
 from sweeper.report.numbers import difference, exact, interval, label, p_text
 from sweeper.report.texts import TEXTS
 from sweeper.results.assessment import ROUNDING, Assessment
+from sweeper.results.best import best_row
 from sweeper.results.evidence import Evidence
 from sweeper.words import score_text
 
@@ -51,22 +52,25 @@ def _sentence(text: str) -> str:
 def verdict(
     evidence: Evidence, assessment: Assessment, found: Sequence[Finding], language: Language
 ) -> list[str]:
-    """What the study says, in three sentences; where an alarm was found, that comes first."""
+    """What the study says: who leads, what that is worth, what the held-out questions say; where an
+    alarm was found, that comes first.
+    """
     words = TEXTS[language]
     alarms = [finding_texts(f, language)[0] for f in found if f.level == "alarm"]
     warned = [words["alarmed"].format(alarms="; ".join(alarms))] if alarms else []
-    if assessment.best is None:
+    if assessment.leader is None:
         return [*warned, words["nothing"]]
     return [
         *warned,
         _leader(evidence, assessment, language),
+        *_taken(evidence, assessment, words),
         _expected(evidence, assessment, language),
         _held_out(evidence, assessment, language),
     ]
 
 
 def _leader(evidence: Evidence, assessment: Assessment, language: Language) -> str:
-    best = assessment.best
+    best = assessment.leader
     assert best is not None, "there is a best as soon as a trial is complete"
     goal = evidence.config.goal
     kind: str = assessment.outcome
@@ -85,6 +89,14 @@ def _leader(evidence: Evidence, assessment: Assessment, language: Language) -> s
         interval=interval(best.difference_interval, goal),
         p="" if best.p_max_t is None else p_text(best.p_max_t),
     )
+
+
+def _taken(evidence: Evidence, assessment: Assessment, words: Mapping[str, str]) -> list[str]:
+    """What the study's rule takes, where that is not the leader."""
+    best, rule = best_row(evidence), evidence.config.best.rule
+    if best is None or assessment.leader is None or best.label == assessment.leader.row.label:
+        return []
+    return [words["taken"].format(rule=rule, chosen=best.label)]
 
 
 def _expected(evidence: Evidence, assessment: Assessment, language: Language) -> str:
@@ -138,7 +150,7 @@ def _blocks(
         text = f"{seen}{words['space']}{advice}"
         yield Paragraph(text, level=finding.level, title=f"{words[finding.level]}: {title}")
     yield from tables.rules(evidence, assessment, words)
-    yield from tables.by_shots(evidence, assessment, words)
+    yield from tables.by_part(evidence, assessment, words)
     yield from tables.by_epochs(evidence, assessment, words)
     yield from tables.drift(evidence, assessment, words)
     pictures = figures(evidence, assessment, words)

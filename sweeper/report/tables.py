@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from sweeper.findings.rows import last_metrics, trained_epochs
 from sweeper.report.blocks import Block, Heading, Paragraph, Table
@@ -19,12 +18,12 @@ Words = Mapping[str, str]
 def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
     """Controls, then the best settings and the baseline, each with what its scores prove."""
     goal = evidence.config.goal
-    shots = list(dict.fromkeys(s for entry in assessment.rows for s in entry.row.accuracy))
+    parts = list(dict.fromkeys(s for entry in assessment.rows for s in entry.row.accuracy))
     shown = _shown(assessment)
     yield Table(
         [
             words["setting"],
-            *(words["shot_1"] if s == "1" else words["shot"].format(s=s) for s in shots),
+            *(words["shot_1"] if s == "1" else words["shot"].format(s=s) for s in parts),
             words["mean"],
             words["against"],
             "p",
@@ -33,7 +32,7 @@ def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterato
         [
             [
                 label(entry, evidence.config, words),
-                *(_per_cent(entry.row.accuracy.get(s)) for s in shots),
+                *(_per_cent(entry.row.accuracy.get(s)) for s in parts),
                 _with_interval(exact(entry.row.score, goal, unit=False), entry.interval, goal),
                 _with_interval(difference(entry.difference, goal), entry.difference_interval, goal),
                 p_value(entry.p_max_t),
@@ -114,7 +113,7 @@ def rules(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[
     yield Paragraph(words["rules_legend"])
 
 
-def by_shots(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
+def by_part(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
     """The best for every number of shots, with the same corrections."""
     if len(assessment.winners) < 2:
         return
@@ -124,13 +123,13 @@ def by_shots(evidence: Evidence, assessment: Assessment, words: Words) -> Iterat
         [words["shots"], words["setting"], words["mean"], words["against"], "p"],
         [
             [
-                shots,
+                parts,
                 label(winner.entry, evidence.config, words),
-                digits(100 * winner.entry.row.accuracy[shots]),
+                digits(100 * winner.entry.row.accuracy[parts]),
                 difference(winner.difference, goal),
                 p_value(winner.p),
             ]
-            for shots, winner in assessment.winners.items()
+            for parts, winner in assessment.winners.items()
         ],
         labels=2,
     )
@@ -138,7 +137,7 @@ def by_shots(evidence: Evidence, assessment: Assessment, words: Words) -> Iterat
 
 def by_epochs(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
     """The best at every number of epochs: settings compared with their equals."""
-    trials = [entry for entry in assessment.rows if entry.row.spec is not None]
+    trials = [entry for entry in assessment.rows if entry.row.training is not None]
     numbers = sorted({trained_epochs(entry.row) for entry in trials})
     if len(numbers) < 2:
         return
@@ -165,7 +164,7 @@ def by_epochs(evidence: Evidence, assessment: Assessment, words: Words) -> Itera
 
 def drift(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
     """How far each tensor of the best has moved since the start of its phase."""
-    best = assessment.best
+    best = assessment.leader
     metrics = {} if best is None else last_metrics(best.row)
     tensors = dict.fromkeys(key.split("/")[1] for key in metrics if key.startswith("drift/"))
     if best is None or not tensors:
@@ -197,11 +196,11 @@ def measured(evidence: Evidence, assessment: Assessment, words: Words) -> Iterat
     yield [words["trials"], ", ".join(f"{n} {state}" for state, n in evidence.states.items() if n)]
     if assessment.questions:
         yield [words["questions"], str(assessment.questions)]
-    evaluate: Mapping[str, Any] = config.trainer["evaluate"]
+    evaluate: Mapping[str, object] = config.trainer["evaluate"]
     yield [words["evaluation"], params_text({k: v for k, v in evaluate.items() if v is not None})]
-    if evidence.calls:
-        told = {name: f"{evidence.calls[name]:,}" for name in ("asked", "needed")}
-        causes = ", ".join(f"{evidence.calls[cause]:,} {name}" for cause, name in SAVED_BY)
+    if evidence.calls.needed:
+        told = {name: f"{getattr(evidence.calls, name):,}" for name in ("asked", "needed")}
+        causes = ", ".join(f"{getattr(evidence.calls, cause):,} {name}" for cause, name in SAVED_BY)
         yield [words["calls"], words["calls_text"].format(**told, causes=causes)]
     seconds = sum(row.seconds or 0.0 for row in evidence.trials if "@" not in row.label)
     if seconds:

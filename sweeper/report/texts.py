@@ -9,12 +9,11 @@ TEXTS: dict[Language, dict[str, str]] = {
         "verdict": "Verdict",
         "alarmed": "Alarm: {alarms}. Nothing below can be trusted before this is settled.",
         "nothing": "No trial is complete yet: nothing can be said.",
-        "alone": "The best of {settings} settings is {best} with {score}: no setting beats the "
-        "baseline.",
-        "alone_untested": "The best of {settings} settings is {best} with {score}, {lead} points ahead "
+        "alone": "{best} leads {settings} settings with {score}: no setting beats the baseline.",
+        "alone_untested": "{best} leads {settings} settings with {score}, {lead} points ahead "
         "of the next; on {questions} questions without scores by question that cannot be told from "
         "nothing.",
-        "alone_without": "The best of {settings} settings is {best} with {score}; the study names no "
+        "alone_without": "{best} leads {settings} settings with {score}; the study names no "
         "baseline to compare it with.",
         "identical": "{best} scores {score}, exactly as the baseline does: there is no difference.",
         "untold": "{best} leads {settings} settings with {score}, {difference} points from the "
@@ -23,8 +22,9 @@ TEXTS: dict[Language, dict[str, str]] = {
         "p {p} after correction for {settings} settings).",
         "unknown": "{best} leads {settings} settings with {score}, {difference} points from the "
         "baseline; without scores by question no test can tell whether that is anything.",
-        "expected": "Chosen as the best of many it flatters itself: {expected} is what to expect of "
+        "expected": "As the highest of many it flatters itself: {expected} is what to expect of "
         "it on other questions (bootstrap bias correction; about {pessimism} points too low).",
+        "taken": "By its rule `{rule}` the study takes {chosen}.",
         "unchosen": "What it would score on questions that did not choose it cannot be known from "
         "these numbers.",
         "held_out": "On the held-out questions, which chose nothing: {scores}.",
@@ -107,10 +107,10 @@ TEXTS: dict[Language, dict[str, str]] = {
         "verdict": "结论",
         "alarmed": "警报：{alarms}。在解决此问题之前，以下内容均不可信。",
         "nothing": "还没有完成的试验：尚无结论。",
-        "alone": "{settings} 个设置中最好的是 {best}，得分 {score}：没有设置优于基准。",
-        "alone_untested": "{settings} 个设置中最好的是 {best}，得分 {score}，比次好者高 {lead} 个百分点；"
+        "alone": "{best} 在 {settings} 个设置中领先，得分 {score}：没有设置优于基准。",
+        "alone_untested": "{best} 在 {settings} 个设置中领先，得分 {score}，比次好者高 {lead} 个百分点；"
         "只有 {questions} 个问题且没有逐题分数，该差异无法与零区分。",
-        "alone_without": "{settings} 个设置中最好的是 {best}，得分 {score}；本研究没有指定基准。",
+        "alone_without": "{best} 在 {settings} 个设置中领先，得分 {score}；本研究没有指定基准。",
         "identical": "{best} 得分 {score}，与基准完全相同：没有差异。",
         "untold": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference} 个百分点，"
         "但无法与基准区分（对所有设置校正后 p {p}）。",
@@ -118,8 +118,9 @@ TEXTS: dict[Language, dict[str, str]] = {
         "个设置校正后 p {p}）。",
         "unknown": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference} 个百分点；"
         "没有逐题分数，无法检验该差异是否真实。",
-        "expected": "它是从众多设置中挑出的最好者，分数偏高：在其他问题上预期为 {expected}"
+        "expected": "它是众多设置中得分最高者，分数偏高：在其他问题上预期为 {expected}"
         "（bootstrap 偏差校正，约偏低 {pessimism} 个百分点）。",
+        "taken": "按规则 `{rule}`，本研究采用 {chosen}。",
         "unchosen": "仅凭这些数字，无法知道它在未参与选择的问题上会得多少分。",
         "held_out": "在未参与选择的保留问题上：{scores}。",
         "held_out_test": "在未参与选择的保留问题上：{scores}；{best} 与基准相差 {difference} 个百分点（{interval}，p {p}）。",

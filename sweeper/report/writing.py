@@ -9,7 +9,7 @@ from sweeper.report.next_study import next_study
 from sweeper.report.page import page, verdict
 from sweeper.report.rendering import figure_files, html, markdown
 from sweeper.results.assessment import Assessment, assess
-from sweeper.results.by_shots import by_shots
+from sweeper.results.by_part import by_part
 from sweeper.results.evidence import Evidence, gather
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
@@ -107,7 +107,7 @@ def suggested_study(folder: StudyFolder) -> str:
 def _suggested(
     folder: StudyFolder, evidence: Evidence, assessment: Assessment, found: list[Finding]
 ) -> str:
-    best = assessment.best
+    best = assessment.leader
     known = best is not None and not assessment.imported
     return next_study(
         evidence.config,
@@ -120,6 +120,6 @@ def _suggested(
 def _weighed(
     folder: StudyFolder, *, by: str | None = None
 ) -> tuple[Evidence, Assessment, list[Finding]]:
-    evidence = gather(folder) if by is None else by_shots(gather(folder), by)
+    evidence = gather(folder) if by is None else by_part(gather(folder), by)
     assessment = assess(evidence)
     return evidence, assessment, findings(evidence, assessment)

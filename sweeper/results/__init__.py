@@ -3,7 +3,7 @@
 __all__ = [
     "assessment",
     "best",
-    "by_shots",
+    "by_part",
     "choosing",
     "comparison",
     "evidence",

@@ -15,10 +15,10 @@ from sweeper.statistics.best import identical_groups, may_be_best
 from sweeper.statistics.corrections import holm, max_t, max_t_level
 from sweeper.statistics.curse import pessimism, score_of_the_best
 from sweeper.statistics.intervals import bca_intervals, difference_intervals
+from sweeper.statistics.parts import by_part
 from sweeper.statistics.power import detectable_difference, questions_needed, questions_range
 from sweeper.statistics.resampling import Floats
 from sweeper.statistics.seeds import seeds_interval
-from sweeper.statistics.shots import by_shots
 from sweeper.statistics.sign_flip import sign_flip_p
 
 LEVEL = 0.05
@@ -56,7 +56,7 @@ class Assessment:
 
     outcome: Outcome
     rows: Sequence[Weighed]  # controls, then settings from best to worst
-    best: Weighed | None
+    leader: Weighed | None  # the first of the ranking; which setting is best, the study's rule says
     baseline: Weighed | None
     settings: int  # different ones, without the controls
     questions: int | None
@@ -102,7 +102,7 @@ def assess(evidence: Evidence) -> Assessment:
         nothing,
         outcome=_outcome(best, baseline, sign=sign),
         rows=weighed,
-        best=best,
+        leader=best,
         baseline=baseline,
         settings=len({frozenset(row.params.items()) for row in chosen}),
         questions=first.questions,
@@ -129,7 +129,7 @@ def _nothing(rows: Sequence[Weighed], *, imported: bool, apart: Sequence[Scored]
     return Assessment(
         outcome="nothing",
         rows=rows,
-        best=None,
+        leader=None,
         baseline=None,
         settings=0,
         questions=None,
@@ -159,7 +159,7 @@ def _with_expected(
 
 def _with_power(assessment: Assessment, comparable: Sequence[Scored]) -> Assessment:
     """What this many questions could show, at the level that the correction amounts to."""
-    best, baseline, questions = assessment.best, assessment.baseline, assessment.questions
+    best, baseline, questions = assessment.leader, assessment.baseline, assessment.questions
     if best is None or baseline is None or not questions:
         return assessment
     deviation = _deviation(best.row, baseline.row)
@@ -315,7 +315,7 @@ def _needed_range(rows: Sequence[Scored], best: Weighed) -> tuple[float, float] 
     others = [row for row in rows if row.score != best.row.score]
     if not others or not best.row.accuracy:
         return None
-    return questions_range(best.row.score, others[0].score, shots=len(best.row.accuracy))
+    return questions_range(best.row.score, others[0].score, parts=len(best.row.accuracy))
 
 
 def _groups(rows: Sequence[Scored]) -> list[list[str]]:
@@ -335,12 +335,12 @@ def _groups(rows: Sequence[Scored]) -> list[list[str]]:
 
 
 def _choices(rows: Sequence[Scored]) -> list[list[str]]:
-    known = [row for row in rows if row.shots is not None]
-    shapes = {row.shots.shape for row in known if row.shots is not None}
+    known = [row for row in rows if row.choices is not None]
+    shapes = {row.choices.shape for row in known if row.choices is not None}
     found = []
     for shape in shapes:
-        alike = [row for row in known if row.shots is not None and row.shots.shape == shape]
-        stacked = np.stack([row.shots for row in alike if row.shots is not None])
+        alike = [row for row in known if row.choices is not None and row.choices.shape == shape]
+        stacked = np.stack([row.choices for row in alike if row.choices is not None])
         found += [[alike[i].label for i in group] for group in identical_groups(stacked)]
     return found
 
@@ -350,10 +350,10 @@ def _winners(
 ) -> dict[str, Winner]:
     """For each number of shots the first of the settings with the highest accuracy."""
     trials = [entry for entry in rows if entry.row.kind != "control" and entry.row.accuracy]
-    shots = list(trials[0].row.accuracy) if trials else []
-    chosen = {s: max(trials, key=lambda entry: entry.row.accuracy.get(s, 0.0)) for s in shots}
-    tests = _tests_by_shots(comparable, anchor)
-    against = _against_the_best([chosen[s].row for s in shots], best)
+    parts = list(trials[0].row.accuracy) if trials else []
+    chosen = {s: max(trials, key=lambda entry: entry.row.accuracy.get(s, 0.0)) for s in parts}
+    tests = _tests_by_part(comparable, anchor)
+    against = _against_the_best([chosen[s].row for s in parts], best)
     return {
         s: Winner(
             entry=chosen[s],
@@ -361,15 +361,15 @@ def _winners(
             p=tests.get((chosen[s].row.label, place)),
             p_best=against.get(place),
         )
-        for place, s in enumerate(shots)
+        for place, s in enumerate(parts)
     }
 
 
-def _at(row: Scored, shots: str) -> float:
-    return row.accuracy.get(shots, math.nan)
+def _at(row: Scored, parts: str) -> float:
+    return row.accuracy.get(parts, math.nan)
 
 
-def _tests_by_shots(
+def _tests_by_part(
     comparable: Sequence[Scored], anchor: Scored | None
 ) -> dict[tuple[str, int], float]:
     """Every setting against the baseline with every number of shots; max-T over all of them."""
@@ -377,7 +377,7 @@ def _tests_by_shots(
     if anchor is None or anchor not in trials:
         return {}
     stacked = np.stack([row.scores for row in trials if row.scores is not None])
-    found = by_shots(stacked, trials.index(anchor)).p_max_t
+    found = by_part(stacked, trials.index(anchor)).p_max_t
     return {
         (row.label, place): float(found[index, place])
         for index, row in enumerate(trials)

@@ -17,7 +17,7 @@ from sweeper.study.sections import BestRule
 if TYPE_CHECKING:  # importing them imports NumPy
     from sweeper.results.assessment import Assessment
     from sweeper.results.choosing import Choice, Tie
-    from sweeper.results.evidence import Evidence
+    from sweeper.results.evidence import Evidence, Scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +92,11 @@ def best_trial(
 
 
 def _evidence(folder: StudyFolder, by: str | None) -> "Evidence":
-    from sweeper.results.by_shots import by_shots
+    from sweeper.results.by_part import by_part
     from sweeper.results.evidence import gather
 
     evidence = gather(folder)
-    return evidence if by is None else by_shots(evidence, by)
+    return evidence if by is None else by_part(evidence, by)
 
 
 def _tie(evidence: "Evidence") -> "Tie | None":
@@ -109,3 +109,11 @@ def _assess(evidence: "Evidence") -> "Assessment":
     from sweeper.results.assessment import assess
 
     return assess(evidence)
+
+
+def best_row(evidence: "Evidence") -> "Scored | None":
+    """The row of the trial that the study takes by its rule; None where none is complete."""
+    from sweeper.results.choosing import choose
+
+    choice = choose(evidence.config.best.rule, evidence, _assess)
+    return None if choice is None else choice.row

@@ -1,38 +1,24 @@
 """Which setting a study takes: the highest score, or the mildest of those that are as good. Pure.
 
-Of settings that cannot be told apart the mildest is taken, the cheapest and most conservative:
-
-1. fewest epochs trained, of all phases, as the setting alone would train them;
-2. fewest tensors trained, added up over the epochs: of GRPO's freeze modes that is `projections`,
-   `backbone`, `head_then_all: N` (the later the milder), `none`; RCE trains all;
-3. the smaller lr, of the last phase first;
-4. the larger kl_beta, of the last phase first;
-5. the lower number of the trial.
-
-All of it is read off what is trained, once the parameters are filled in, whatever these are called.
-Rejected: what a trial has cost. It depends on what others had trained before it.
+Of settings that cannot be told apart the mildest is taken, the cheapest and most conservative: what
+that is, its trainer says (`Training.mildness`); then the lower number of the trial.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from sweeper.results.evidence import Evidence, Scored, asked_alike, settings_of
 from sweeper.statistics.best import may_be_best
 from sweeper.study.sections import BEST_RULES, BestRule
-from trainer.contract import GrpoSpec, PhaseEntry, PolicySpec, TrainSpec
 
 if TYPE_CHECKING:  # importing it imports SciPy
     from sweeper.results.assessment import Assessment
 
 Reason = Literal["highest", "mildest", "baseline", "unknown"]
-Order = tuple[int, int, tuple[float, ...], tuple[float, ...], tuple[float, float]]
 
-PROJECTIONS = 3  # tensors
-HEAD = 6  # tensors of a layer: four of the attention, two of its norm
-GATE = 2  # tensors of a gated policy
 _ROUNDING = 1e-12  # of a difference of means
 
 
@@ -141,38 +127,13 @@ def tie(evidence: Evidence) -> Tie | None:
     return Tie(count=int(stays.sum()), settings=len(rivals), questions=means.shape[1])
 
 
-def mildness(row: Scored) -> Order:
+def mildness(row: Scored) -> tuple[bool, tuple[Any, ...], tuple[float, float]]:
     """Where a setting stands in the order of the module's docstring; the least is the mildest.
 
     Of a row that was measured elsewhere nothing but the number is known.
     """
-    number = _number(row.label)
-    if row.spec is None:
-        return 0, 0, (), (), number
-    phases = row.spec.phases
-    last_first = [entry.settings for entry in reversed(phases)]
-    return (
-        sum(entry.settings.trained_epochs for entry in phases),
-        trained_tensors(row.spec),
-        tuple(settings.lr for settings in last_first),
-        tuple(-s.kl_beta if isinstance(s, GrpoSpec) else 0.0 for s in last_first),
-        number,
-    )
-
-
-def trained_tensors(spec: TrainSpec) -> int:
-    """Tensors that a spec trains, added up over its epochs."""
-    return sum(_tensors(entry, spec.policy) for entry in spec.phases)
-
-
-def _tensors(entry: PhaseEntry, policy: PolicySpec) -> int:
-    epochs = entry.settings.trained_epochs
-    head = HEAD * (policy.num_layers or 1) + (GATE if policy.variant == "gated" else 0)
-    mode, _, count = (entry.grpo.freeze if entry.grpo is not None else "none").partition(":")
-    if mode == "projections":
-        return epochs * PROJECTIONS
-    thawed = {"backbone": 0, "head_then_all": max(epochs - int(count or 0), 0)}.get(mode, epochs)
-    return epochs * head + thawed * PROJECTIONS
+    known = row.training is not None
+    return known, row.training.mildness if row.training is not None else (), _number(row.label)
 
 
 def _number(label: str) -> tuple[float, float]:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from sweeper.errors import UsageError
+from sweeper.results.best import best_row
 from sweeper.results.evidence import Evidence, Scored
 from sweeper.space import Value
 from sweeper.statistics.intervals import bca_intervals
 from sweeper.statistics.sign_flip import sign_flip_p, told_p
-from sweeper.words import score_text, shown
+from sweeper.words import PARTS, part_label, score_text, shown
 
 LEFT_OUT = "..."
 
@@ -25,7 +26,7 @@ class Flip:
 
     question: int  # its id, or where that is not known its place in the order asked
     scores: tuple[float, float]  # fractions, means over the numbers of shots
-    shots: tuple[Sequence[int], Sequence[int]]  # global ids in the order chosen
+    choices: tuple[Sequence[int], Sequence[int]]  # global ids in the order chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,9 @@ class Comparison:
 
 
 def compare(evidence: Evidence, first: str, second: str) -> Comparison:
-    """Compare two rows by name: `7`, `7@2`, `best`, `baseline`, or a control as `start`.
+    """Compare two rows by name: `7`, `7@2`, `best`, `highest`, `baseline`, or a control as `start`.
+
+    The best is what the study's rule takes, which need not have the highest score.
 
     Raises:
         UsageError: where there is no such row, or both are one.
@@ -72,7 +75,9 @@ def find_row(evidence: Evidence, name: str) -> Scored:
         UsageError: where there is none; it lists some that there are.
     """
     rows = [*evidence.rows, *evidence.imported]
-    if name == "best" and evidence.trials:
+    if name == "best" and (best := best_row(evidence)) is not None:
+        return best
+    if name == "highest" and evidence.trials:
         return evidence.trials[0]
     if name == "baseline" and evidence.baseline is not None:
         return evidence.baseline
@@ -105,14 +110,14 @@ def _test(a: Scored, b: Scored) -> tuple[tuple[float, float] | None, float | Non
 
 
 def _other_choices(a: Scored, b: Scored) -> float | None:
-    if a.shots is None or b.shots is None or a.shots.shape != b.shots.shape:
+    if a.choices is None or b.choices is None or a.choices.shape != b.choices.shape:
         return None
-    return float((a.shots != b.shots).any(axis=1).mean())
+    return float((a.choices != b.choices).any(axis=1).mean())
 
 
 def _flips(a: Scored, b: Scored, queries: Sequence[int]) -> Iterator[Flip]:
     pair = _pair(a, b)
-    if pair is None or a.shots is None or b.shots is None:
+    if pair is None or a.choices is None or b.choices is None:
         return
     differences = pair[1] - pair[0]
     for place in np.argsort(-np.abs(differences), kind="stable"):
@@ -121,12 +126,12 @@ def _flips(a: Scored, b: Scored, queries: Sequence[int]) -> Iterator[Flip]:
         yield Flip(
             question=queries[place] if place < len(queries) else int(place),
             scores=(float(pair[0][place]), float(pair[1][place])),
-            shots=(a.shots[place].tolist(), b.shots[place].tolist()),
+            choices=(a.choices[place].tolist(), b.choices[place].tolist()),
         )
 
 
 def _drift(a: Scored, b: Scored) -> dict[str, tuple[float | None, float | None]]:
-    ends = [row.lines[-1]["metrics"] if row.lines else {} for row in (a, b)]
+    ends = [row.epochs[-1].metrics if row.epochs else {} for row in (a, b)]
     names = [key for end in ends for key in end if key.endswith("/relative_norm")]
     return {key.split("/")[1]: (ends[0].get(key), ends[1].get(key)) for key in dict.fromkeys(names)}
 
@@ -140,9 +145,9 @@ def comparison_text(found: Comparison, *, goal: str, shown_flips: int) -> str:
         for name, pair in found.params.items()
     ]
     lines.append(_line("score", *(score_text(row.score, goal) for row in (a, b))))
-    for shots in dict.fromkeys([*a.accuracy, *b.accuracy]):
-        cells = ["" if (v := r.accuracy.get(shots)) is None else f"{100 * v:.2f} %" for r in (a, b)]
-        lines.append(_line(f"  {shots} shot{'s' if shots != '1' else ''}", *cells))
+    for parts in dict.fromkeys([*a.accuracy, *b.accuracy]):
+        cells = ["" if (v := r.accuracy.get(parts)) is None else f"{100 * v:.2f} %" for r in (a, b)]
+        lines.append(_line(f"  {part_label(parts)}", *cells))
     lines += ["", *_verdict(found, goal)]
     if found.drift:
         lines += ["", "relative drift since the start of the last phase"]
@@ -171,19 +176,19 @@ def _verdict(found: Comparison, goal: str) -> Iterator[str]:
     yield f"{told}: 95 % interval [{low:.2f}, {high:.2f}], {told_p(found.p)} (paired sign flips)"
     yield "this p is for two rows chosen beforehand; `sweeper report` corrects for all of them"
     if found.other_choices is not None:
-        yield f"other shots for {100 * found.other_choices:.1f} % of the questions"
+        yield f"other {PARTS} for {100 * found.other_choices:.1f} % of the questions"
 
 
 def _flip_lines(flips: Sequence[Flip], count: int) -> Iterator[str]:
     gained = sum(flip.scores[1] > flip.scores[0] for flip in flips)
     yield f"{gained} questions gained, {len(flips) - gained} lost; the largest changes:"
     for flip in flips[:count]:
-        (before, now), (old, new) = flip.scores, flip.shots
+        (before, now), (old, new) = flip.scores, flip.choices
         yield (
             f"  question {flip.question}: {before:.2f} with {_ids(old)} -> "
             f"{now:.2f} with {_ids(new)}"
         )
 
 
-def _ids(shots: Sequence[int]) -> str:
-    return " ".join(map(str, shots))
+def _ids(parts: Sequence[int]) -> str:
+    return " ".join(map(str, parts))

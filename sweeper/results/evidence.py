@@ -7,33 +7,33 @@ means: a file that is missing, damaged or does not agree is left out and told, n
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeper.importing.entries import evaluation_of
+from sweeper.importing.entries import Entry, evaluation_of
 from sweeper.importing.known import mean_accuracy
-from sweeper.ranking import baseline_of, ranking
+from sweeper.outcomes import (
+    DATA,
+    Calls,
+    Check,
+    Epoch,
+    Liveness,
+    Result,
+    read_epochs,
+    read_json,
+    read_result,
+)
+from sweeper.ranking import baseline_of, ranking, told_score
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import Value, complete_values
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
-from sweeper.store.trial_folder import read_json, read_result
-from sweeper.study.config import StudyConfig, spec_for, study_from_json
-from trainer.contract import (
-    DATA,
-    TrainSpec,
-    environment_from_json,
-    evaluation_key,
-    read_job,
-    read_metrics,
-)
+from sweeper.study.config import StudyConfig, stored_study, training_of
+from sweeper.trainers import Trainer, Training
 
 Kind = Literal["control", "baseline", "trial", "imported"]
-_FILES = "evaluations"  # folder of scores by question, below that of the stages
-WEIGHTS = "policy.safetensors"  # of a stage
 _TOLERANCE = 1e-6  # between a recorded mean and that of the scores beside it
 
 
@@ -45,14 +45,14 @@ class Scored:
     kind: Kind
     params: Mapping[str, Value]
     score: float  # fraction, or nats where the goal is to minimize
-    accuracy: Mapping[str, float]  # by number of shots, fractions
+    accuracy: Mapping[str, float]  # by part, fractions
     questions: int | None  # that were asked
     scores: NDArray[np.float64] | None = None  # Shape: (Q, C)
-    shots: NDArray[np.int64] | None = None  # chosen demonstrations. Shape: (Q, S)
+    choices: NDArray[np.int64] | None = None  # chosen demonstrations. Shape: (Q, S)
     seed_scores: NDArray[np.float64] | None = None  # of several seeds. Shape: (N, Q, C)
-    spec: TrainSpec | None = None  # what was trained
+    training: Training | None = None
     stage: str = ""  # key of its last stage
-    lines: Sequence[Mapping[str, Any]] = ()  # its epochs
+    epochs: Sequence[Epoch] = ()
     seconds: float | None = None
     calls: int | None = None  # of the reader, asked
     origin: str = ""
@@ -62,12 +62,14 @@ class Scored:
     """Parameters whose label is not what the checkpoint holds: `{"kl_beta": {"label": 0.15,
     "checkpoint": 0.1, "adaptation": -1}}`; the checkpoint's value is the one among the params."""
     final: bool = False  # of a finalist: with more seeds or questions than the search
+    searched: Mapping[str, float] = field(default_factory=dict)
+    """A trial's accuracies in the search, by which finalists and others are put in order."""
 
     def chooses_as(self, other: "Scored") -> bool:
         """Whether both are known to choose the same demonstrations for every question."""
-        if self.shots is None or other.shots is None:
+        if self.choices is None or other.choices is None:
             return False
-        return bool(np.array_equal(self.shots, other.shots))
+        return bool(np.array_equal(self.choices, other.choices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +81,11 @@ class Evidence:
     imported: Sequence[Scored]  # of another evaluation: never ranked with the others
     states: Mapping[str, int]  # how many proposals are complete, failed, pruned, running
     failures: Mapping[str, int]  # by class
-    liveness: Mapping[str, Any] | None  # what the probe found
+    liveness: Liveness | None  # what the probe found
     environment: Mapping[str, str]  # digests and versions of the controls
     data: Mapping[str, Any]  # the data contract
     confirmed: Mapping[str, Scored]  # on the held-out questions; see `held_out`
-    calls: Mapping[str, int]  # of the reader, by what became of them
+    calls: Calls  # of the reader, by what became of them
     tensor_means: Mapping[str, tuple[float, float]]
     """Mean of each tensor of the best trial, at the start of its last phase and at its end."""
     lost: Sequence[str]  # labels of rows whose scores by question could not be read
@@ -114,27 +116,28 @@ def gather(folder: StudyFolder) -> Evidence:
     """Read a study, whether a driver works on it or not; writes nothing."""
     with StudyStore.open(folder.database, name=folder.name) as store:
         attributes, records = store.attributes(), store.records()
-    config = study_from_json(attributes["study"], folder.study_file)
+    config = stored_study(attributes["study"], folder.study_file)
     state = folder.read_state() if (folder.root / "state.json").exists() else {}
-    check = read_result(folder.controls) or {}
-    reader = _Reader(folder, config)
-    rows = [*_controls(reader, check), *_trials(reader, records)]
+    found = read_result(folder.controls)
+    check = found if isinstance(found, Check) else None
+    source = _Source(folder, config)
+    rows = [*_controls(source, check), *_trials(source, records)]
     best = (state.get("best") or {}).get("trial")
     proposals = [record for record in records if record.prefix is None]
-    classes = [r.notes["failure"] for r in proposals if r.state is TrialState.FAILED]
+    kinds = [r.notes.failure or "" for r in proposals if r.state is TrialState.FAILED]
     return Evidence(
         config=config,
         rows=rows,
         imported=_imported(attributes.get("imported", []), config),
         states={s.value: sum(r.state is s for r in proposals) for s in TrialState},
-        failures={name: classes.count(name) for name in dict.fromkeys(classes)},
-        liveness=check.get("liveness"),
-        environment=check.get("environment", {}),
+        failures={name: kinds.count(name) for name in dict.fromkeys(kinds)},
+        liveness=None if check is None else check.liveness,
+        environment={} if check is None else check.environment,
         data=read_json(folder.controls / DATA) or {},
-        confirmed=held_out(_confirmed(reader, rows), f"trial {best}"),
-        calls=state.get("reader_calls", {}),
-        tensor_means=_tensor_means(folder, rows),
-        lost=reader.lost,
+        confirmed=held_out(_confirmed(source, rows), f"trial {best}"),
+        calls=Calls.model_validate(state.get("reader_calls", {})),
+        tensor_means=_tensor_means(config.kind, folder, rows),
+        lost=source.lost,
     )
 
 
@@ -180,14 +183,14 @@ class _ByQuestion(NamedTuple):
     """What is known of a row question by question."""
 
     scores: NDArray[np.float64] | None  # means over the seeds. Shape: (Q, C)
-    shots: NDArray[np.int64] | None  # of the first seed. Shape: (Q, S)
+    choices: NDArray[np.int64] | None  # of the first seed. Shape: (Q, S)
     by_seed: NDArray[np.float64] | None  # of several seeds. Shape: (N, Q, C)
 
 
 _UNKNOWN = _ByQuestion(None, None, None)
 
 
-class _Reader:
+class _Source:
     """Reads scores by question; remembers whose were not to be had."""
 
     def __init__(self, folder: StudyFolder, config: StudyConfig) -> None:
@@ -217,136 +220,115 @@ class _Reader:
 
     def _part(
         self, key: str | None, count: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        path = self.folder.stages / _FILES / f"{key}.safetensors"
-        try:
-            tensors = load_file(path)
-            scores, shots = tensors["scores"][:count], tensors["shots"][:count]
-        except (OSError, SafetensorError, KeyError):
-            return None
-        return scores.astype(np.float64), shots.astype(np.int64)
+    ) -> "tuple[NDArray[np.float64], NDArray[np.int64]] | None":
+        return self.config.kind.scores(self.folder.stages, key, count)
 
 
-def _controls(reader: _Reader, check: Mapping[str, Any]) -> Iterator[Scored]:
-    if not check:
+def _controls(source: _Source, check: Check | None) -> Iterator[Scored]:
+    if check is None:
         return
-    spec = read_job(reader.folder.controls).spec
-    environment = environment_from_json(check["environment"])
-    for name, entry in check["controls"].items():
-        stage = check["stage"] if name == "start" else f"control {name}"
-        key = evaluation_key(stage, spec, environment)
-        count = entry.get("questions", 0)
-        known = reader.scores(f"control {name}", [key], entry["accuracy"], count)
+    keys = source.config.kind.control_keys(source.folder.controls)
+    for name, scores in check.controls.items():
+        count = scores.questions or 0
+        known = source.scores(f"control {name}", [keys.get(name)], scores.accuracy, count)
         yield Scored(
             label=f"control {name}",
             kind="control",
             params={},
-            score=entry["score"],
-            accuracy=entry["accuracy"],
+            score=scores.score,
+            accuracy=scores.accuracy,
             questions=count,
             scores=known.scores,
-            shots=known.shots,
+            choices=known.choices,
         )
 
 
-def _trials(reader: _Reader, records: Sequence[TrialRecord]) -> Iterator[Scored]:
+def _trials(source: _Source, records: Sequence[TrialRecord]) -> Iterator[Scored]:
     baseline = baseline_of(records)
-    asked = reader.config.trainer["evaluate"]["questions"]
-    for record in ranking(records, goal=reader.config.goal):
-        final = record.notes.get("final")
-        told = final or {**record.notes, "score": record.score}
-        count = told.get("questions", asked)
-        keys = [entry.get("evaluation") for entry in told.get("seeds", [told])]
+    asked = source.config.can.questions
+    for record in ranking(records, goal=source.config.goal):
+        notes, final = record.notes, record.final
+        told = notes if final is None else final
+        count = asked if final is None else final.questions
+        own = [seed.evaluation for seed in told.seeds] or [notes.evaluation]
         label = f"trial {record.name}"
-        known = reader.scores(label, keys, told["accuracy"], count)
-        values = record.notes.get("values", record.params)
+        known = source.scores(label, own, told.accuracy, count)
         yield Scored(
             label=label,
             kind="baseline" if baseline is not None and record.name == baseline.name else "trial",
-            params=values,
-            score=told["score"],
-            accuracy=told["accuracy"],
+            params=record.values,
+            score=told_score(record),
+            accuracy=told.accuracy,
             questions=count if known.scores is None else len(known.scores),
             scores=known.scores,
-            shots=known.shots,
+            choices=known.choices,
             seed_scores=known.by_seed,
-            spec=spec_for(reader.config, values, repeat=record.notes.get("repeat", 0)),
-            stage=record.notes.get("stage", ""),
-            lines=_lines(reader.folder, record),
+            training=training_of(source.config, record.values, repeat=notes.repeat),
+            stage=notes.stage or "",
+            epochs=_epochs(source.folder, record),
             final=final is not None,
-            seconds=record.notes.get("seconds"),
-            calls=record.notes.get("reader_calls", {}).get("asked"),
-            origin=record.notes.get("origin", ""),
+            searched=notes.accuracy,
+            seconds=notes.seconds,
+            calls=None if notes.calls is None else notes.calls.asked,
+            origin=notes.origin,
         )
 
 
-def _confirmed(reader: _Reader, rows: Sequence[Scored]) -> list[Scored]:
+def _confirmed(source: _Source, rows: Sequence[Scored]) -> list[Scored]:
     """The start and the trials as the held-out questions see them, in the order of ``rows``."""
     found = []
     for row in rows:
-        result = read_result(reader.folder.confirmation(row.label.split()[-1]))
-        if result is None:
+        result = read_result(source.folder.confirmation(row.label.split()[-1]))
+        if not isinstance(result, Result):
             continue
-        count, accuracy = result["questions"], result["accuracy"]
+        count = result.questions or 0
         label = f"{row.label} (held out)"
-        known = reader.scores(label, [result.get("evaluation")], accuracy, count)
+        known = source.scores(label, [result.evaluation], result.accuracy, count)
         found.append(
             Scored(
                 label=row.label,
                 kind=row.kind,
                 params=row.params,
-                score=result["score"],
-                accuracy=accuracy,
+                score=result.score,
+                accuracy=result.accuracy,
                 questions=count,
                 scores=known.scores,
-                shots=known.shots,
-                spec=row.spec,
-                stage=result["stage"],
-                calls=result["reader_calls"]["asked"],
+                choices=known.choices,
+                training=row.training,
+                stage=result.stage,
+                calls=result.calls.asked,
                 origin="held out",
             )
         )
     return found
 
 
-def _lines(folder: StudyFolder, record: TrialRecord) -> list[dict[str, Any]]:
+def _epochs(folder: StudyFolder, record: TrialRecord) -> list[Epoch]:
     """The epochs of a trial: its own, or of the one that it was answered from."""
-    source = int(str(record.notes.get("source", record.number)).partition("@")[0])
     try:
-        lines = read_metrics(folder.trial(source))[0]
+        epochs = read_epochs(folder.trial(record.source))[0]
     except (OSError, ValueError):
         return []
-    ends = [i for i, line in enumerate(lines) if line["stage"] == record.notes.get("stage")]
-    return lines[: ends[0] + 1] if ends else []
+    ends = [i for i, epoch in enumerate(epochs) if epoch.stage == record.notes.stage]
+    return epochs[: ends[0] + 1] if ends else []
 
 
-def _tensor_means(folder: StudyFolder, rows: Sequence[Scored]) -> dict[str, tuple[float, float]]:
+def _tensor_means(
+    kind: Trainer, folder: StudyFolder, rows: Sequence[Scored]
+) -> dict[str, tuple[float, float]]:
     """Of the best trial; nothing where its stages are gone."""
-    best = next((row for row in rows if row.kind != "control" and row.lines), None)
+    best = next((row for row in rows if row.kind != "control" and row.epochs), None)
     if best is None:
         return {}
-    last = best.lines[-1]
-    before = [line["stage"] for line in best.lines if line["phase_index"] < last["phase_index"]]
+    last = best.epochs[-1]
+    before = [epoch.stage for epoch in best.epochs if epoch.place < last.place.start]
     if not before:
         return {}
-    start, now = (_means(folder.stages / key) for key in (before[-1], last["stage"]))
+    start, now = (kind.tensor_means(folder.stages, key) for key in (before[-1], last.stage))
     return {name: (start[name], now[name]) for name in start.keys() & now.keys()}
 
 
-def _means(stage: Path) -> dict[str, float]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return {name: float(t.mean()) for name, t in load_file(stage / WEIGHTS).items()}
-    except (OSError, SafetensorError):
-        return {}
-
-
-def _imported(entries: Sequence[Mapping[str, Any]], config: StudyConfig) -> list[Scored]:
+def _imported(entries: Sequence[Entry], config: StudyConfig) -> list[Scored]:
     """Results from elsewhere, best first; those of two evaluations are not to be compared."""
     baseline = None if config.baseline is None else dict(config.baseline)
     rows = []

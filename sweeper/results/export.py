@@ -3,13 +3,10 @@
 import json
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
@@ -20,13 +17,12 @@ from sweeper.results.best import Best
 from sweeper.results.trials_csv import trials_csv
 from sweeper.space import Value, complete_values
 from sweeper.store.trial_folder import prepare_job
-from sweeper.study.config import StudyConfig, spec_for
-from trainer.contract import Job, TrainSpec
+from sweeper.study.config import StudyConfig, training_of
+from sweeper.trainers import Surroundings, Trainer, Training
 
 Format = Literal["yaml", "json", "env", "args"]
 FORMATS: tuple[Format, ...] = ("yaml", "json", "env", "args")
 CheckpointFormat = Literal["stage", "lab"]
-EXPORT_COMMAND = (sys.executable, "-m", "trainer", "export-checkpoint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +33,13 @@ class Configuration:
     trial: int | str  # 7, or 7@2
     score: float  # fraction
     params: Mapping[str, Value]  # inactive parameters hold their `otherwise`
-    spec: TrainSpec
+    training: Training
+    kind: Trainer
     stage: str  # key of the last stage
     device: str  # kind that trained it
     best: Best | None = None  # how it was chosen; None: it was asked for by its name
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """An object with `study, trial, score, params, spec`, and what is known of the choice.
 
         `rule` where it is not the highest score, `by` where one number of shots chose, and
@@ -54,7 +51,7 @@ class Configuration:
             "score": self.score,
             **({} if self.best is None else _how(self.best)),
             "params": dict(self.params),
-            "spec": self.spec.to_json(),
+            "spec": self.training.to_json(),
         }
 
     def render(self, form: Format) -> str:
@@ -94,15 +91,16 @@ def configuration(
         trial=record.name,
         score=told_score(record) if best is None else best.score,
         params=values,
-        spec=spec_for(config, values, repeat=record.notes.get("repeat", 0)),
-        stage=record.notes["stage"],
-        device=record.notes["device"],
+        kind=config.kind,
+        training=training_of(config, values, repeat=record.notes.repeat),
+        stage=record.notes.stage or "",
+        device=record.notes.device,
         best=best,
     )
 
 
-def _how(best: Best) -> dict[str, Any]:
-    told: dict[str, Any] = {} if best.rule == "highest" else {"rule": best.rule}
+def _how(best: Best) -> dict[str, object]:
+    told: dict[str, object] = {} if best.rule == "highest" else {"rule": best.rule}
     told |= {} if best.by is None else {"by": best.by}
     return told if best.tie is None else {**told, "may_be_best": best.tie.count}
 
@@ -137,7 +135,8 @@ def write_trial_folder(chosen: Configuration, folder: Path) -> None:
         UsageError: where the folder exists and is not empty.
     """
     _require_empty(folder)
-    prepare_job(folder, Job(spec=chosen.spec, stages=Path("stages"), device=chosen.device))
+    where = Surroundings(stages=Path("stages"), device=chosen.device)
+    prepare_job(folder, chosen.training.job(where))
 
 
 def write_checkpoint(
@@ -166,34 +165,15 @@ def write_checkpoint(
             cannot hold the policy.
     """
     _require_empty(folder)
-    weights = stages / chosen.stage / "policy.safetensors"
-    if not weights.exists():
+    stage = stages / chosen.stage
+    if not stage.exists():
         raise UsageError(
             f"stage {chosen.stage} of trial {chosen.trial} is not in {stages}; train it again with "
             f"`sweeper export {chosen.study} --trial-dir DIR` and `python -m trainer run DIR`"
         )
-    told = f"wrote {folder}"
-    if form == "lab":
-        told = _written_by_trainer(weights.parent, folder, verify_with)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(weights, folder / weights.name)
+    told = chosen.kind.export(stage, folder, form=form, verify_with=verify_with)
     (folder / "configuration.json").write_text(chosen.render("json") + "\n")
     return told
-
-
-def _written_by_trainer(stage: Path, folder: Path, verify_with: str | None) -> str:
-    """Let the trainer, which knows tensors, write and prove the lab's files."""
-    verify = [] if verify_with is None else ["--verify-with", verify_with]
-    done = subprocess.run(
-        [*EXPORT_COMMAND, str(stage), str(folder), *verify],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise UsageError(done.stderr.strip().removeprefix("Error: "))
-    return done.stdout.rstrip("\n")
 
 
 def _require_empty(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who is ahead: the order of the trials, and the tables that people read. Values in, text out.
+"""The ranking as a table that people read. Values in, text out.
 
 Controls come first, then the baseline, then the trials from best to worst: a score means nothing
 without those that nobody searched for. Fractions inside, per cent in the tables.
@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper.ranking import _FINAL, baseline_of, ranking
+from sweeper.outcomes import Scores
+from sweeper.ranking import baseline_of, ranking, told_score
 from sweeper.records import TrialRecord
 from sweeper.space import Value
-from sweeper.words import per_cent, score_number, shown
+from sweeper.words import part_label, per_cent, score_number, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,47 +29,55 @@ class Row:
     goal: str = "maximize"
 
 
-def rows(
-    records: Sequence[TrialRecord], controls: Mapping[str, Mapping[str, Any]], *, goal: str
-) -> list[Row]:
-    """Controls, then complete trials from best to worst, each with its distance to the baseline."""
-    baseline = baseline_of(records)
-    anchors = {} if baseline is None else {"": baseline.score}
-    if baseline is not None and _FINAL in baseline.notes:
-        anchors[_FINAL] = baseline.notes[_FINAL]["score"]
+def rows(records: Sequence[TrialRecord], controls: Mapping[str, Scores], *, goal: str) -> list[Row]:
+    """Controls, then complete trials in their order, each with its distance to the baseline.
 
-    def row(
-        label: str,
-        params: Mapping[str, Value],
-        entry: Mapping[str, Any],
-        kind: str = "",
-    ) -> Row:
-        value, anchor = entry["score"] or 0.0, anchors.get(kind)
-        return Row(
-            label=label,
-            params=params,
-            score=value,
-            accuracy=entry["accuracy"],
-            difference=None if anchor is None else value - anchor,
-            measured=_measured(entry, goal) if "seeds" in entry else "",
+    A final is compared with the baseline's final, a score of the search with that of the search.
+    """
+    baseline = baseline_of(records)
+    own, final = (None, None) if baseline is None else (baseline.score, baseline.final)
+    table = [
+        Row(
+            label=f"control {name}",
+            params={},
+            score=control.score,
+            accuracy=control.accuracy,
+            difference=_distance(control.score, own),
             goal=goal,
         )
-
-    trials = []
+        for name, control in controls.items()
+    ]
     for record in ranking(records, goal=goal):
-        kind = _FINAL if _FINAL in record.notes else ""
-        entry = record.notes.get(_FINAL, {**record.notes, "score": record.score})
-        trials.append(row(_label(record, baseline), _values(record), entry, kind))
-    return [row(f"control {name}", {}, entry) for name, entry in controls.items()] + trials
+        anchor = own if record.final is None else None if final is None else final.score
+        told = record.notes if record.final is None else record.final
+        table.append(
+            Row(
+                label=_label(record, baseline),
+                params=record.values,
+                score=told_score(record),
+                accuracy=told.accuracy,
+                difference=_distance(told_score(record), anchor),
+                measured=_measured(record, goal),
+                goal=goal,
+            )
+        )
+    return table
 
 
-def _measured(entry: Mapping[str, Any], goal: str) -> str:
+def _distance(score: float, anchor: float | None) -> float | None:
+    return None if anchor is None else score - anchor
+
+
+def _measured(record: TrialRecord, goal: str) -> str:
     """Say over what the mean of several seeds, or a final, was taken."""
+    told = record.notes if record.final is None else record.final
     words = []
-    if len(entry["seeds"]) > 1:
-        words.append(f"{len(entry['seeds'])} seeds ± {score_number(entry['spread'], goal)}")
-    if "questions" in entry:
-        words.append(f"{entry['questions']} questions")
+    if len(told.seeds) > 1 and told.spread is not None:
+        words.append(f"{len(told.seeds)} seeds ± {score_number(told.spread, goal)}")
+    if record.final is not None:
+        words.append(f"{record.final.questions} questions")
+    if record.final_failure is not None:
+        words.append(f"no final: {record.final_failure.kind.value}")
     return ", ".join(words)
 
 
@@ -76,17 +85,11 @@ def _label(record: TrialRecord, baseline: TrialRecord | None) -> str:
     return f"trial {record.name}" + (" (baseline)" if record is baseline else "")
 
 
-def _values(record: TrialRecord) -> Mapping[str, Value]:
-    """What was used: the setting, completed by fixed and inactive parameters."""
-    values: Mapping[str, Value] = record.notes.get("values", record.params)
-    return values
-
-
 def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of a ranking, ready to be shown: per cent with one decimal, or nats."""
     names = sorted({name for row in table for name in row.params}, key=_first_use(table))
-    shots = shots_of(table)
-    header = ["", *names, "score", *(f"{s} shot{'s' if s != '1' else ''}" for s in shots)]
+    parts = parts_of(table)
+    header = ["", *names, "score", *map(part_label, parts)]
     header.append("vs baseline")
     measured = any(row.measured for row in table)
     header += ["measured on"] if measured else []
@@ -95,7 +98,7 @@ def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             row.label,
             *(shown(row.params[name]) if name in row.params else "" for name in names),
             score_number(row.score, row.goal),
-            *(per_cent(row.accuracy[s]) if s in row.accuracy else "" for s in shots),
+            *(per_cent(row.accuracy[s]) if s in row.accuracy else "" for s in parts),
             "" if row.difference is None else _difference(row.difference, row.goal),
             *([row.measured] if measured else []),
         ]
@@ -104,9 +107,9 @@ def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     return header, cells
 
 
-def shots_of(table: Sequence[Row]) -> list[str]:
+def parts_of(table: Sequence[Row]) -> list[str]:
     """The numbers of shots that any row has an accuracy for; none where a loss is the score."""
-    return sorted({shots for row in table for shots in row.accuracy}, key=int)
+    return sorted({parts for row in table for parts in row.accuracy}, key=int)
 
 
 def _first_use(table: Sequence[Row]) -> Any:

@@ -1,11 +1,11 @@
 """How people and other programs hear from the driver: lines, and the state of `state.json`."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import State, TrialRecord, TrialState
 from sweeper.running.open_trial import OpenTrial
 from sweeper.running.recorder import Recorder
 from sweeper.running.verdict import Verdict
@@ -22,7 +22,7 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """Something happened."""
 
-    def show(self, state: Mapping[str, Any]) -> None:
+    def show(self, state: State) -> None:
         """The state as `state.json` has it has changed."""
 
 
@@ -52,7 +52,7 @@ class Announcer:
         )
         if verdict.failure is not None:
             outcome = f"failed ({verdict.failure}): {verdict.reason};"
-        values = self.store.record(number).notes["values"]
+        values = self.store.record(number).values
         self.say(
             f"[{ended}/{self.config.trials}] trial {number} {outcome} {params_text(values)} "
             f"({seconds:.1f} s)"
@@ -64,19 +64,17 @@ class Announcer:
         open_trials: Collection[OpenTrial],
         *,
         best: TrialRecord | None = None,
-        **more: Any,
+        more: State | None = None,
     ) -> None:
-        """Write `state.json` and show it."""
-        running = [
-            trial.state(self.store.record(trial.number).notes["values"]) for trial in open_trials
-        ]
-        content = {
+        """Write `state.json` and show it; `more` is written beside what is known here."""
+        running = [trial.state(self.store.record(trial.number).values) for trial in open_trials]
+        content: State = {
             **snapshot(self.config, self.store.records(), running, state=state, best=best),
             "experiment": self.experiment,
             "slots": self.slots,
-            "reader_calls": self.recorder.calls(),
+            "reader_calls": self.recorder.calls().model_dump(),
             "updated": time.time(),
-            **more,
+            **(more or {}),
         }
         self.folder.write_state(content)
         self.progress.show(content)

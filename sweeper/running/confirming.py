@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeper.errors import UsageError
+from sweeper.launchers.jobs import device_of
+from sweeper.outcomes import Check, read_result
 from sweeper.ranking import baseline_of, ranking
 from sweeper.records import TrialRecord
 from sweeper.results.best import Best, best_trial
 from sweeper.results.evidence import Evidence, Scored, gather
 from sweeper.running.holdout import confirm
-from sweeper.running.instrument import holds_out
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.recorder import log_held_out
 from sweeper.running.session import STOPPING, OpenLauncher
-from sweeper.running.works import OneOffJobs
-from sweeper.search.of_study import first_spec
+from sweeper.running.works import Works
+from sweeper.search.of_study import first_training
 from sweeper.statistics.sign_flip import sign_flip_p, told_p
 from sweeper.store.reading import read_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.tracking import open_mlflow
-from sweeper.store.trial_folder import read_result
 from sweeper.store.workspace import Workspace
-from sweeper.study.config import StudyConfig, spec_for
+from sweeper.study.config import StudyConfig, training_of
+from sweeper.trainers import Training
 from sweeper.words import params_text, score_number
-from trainer.contract import TrainSpec, start_of_last_phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +65,28 @@ def confirm_study(
     with folder.locked():
         config, records = read_study(folder)
         chosen = _chosen(folder, config, records, top)
-        specs = {str(record.name): _spec(config, record) for record in chosen}
-        first = next(iter(specs.values()))
-        specs = {"start": start_of_last_phase(first), **specs}
+        trainings = {str(record.name): _training(config, record) for record in chosen}
+        first = next(iter(trainings.values()))
+        trainings = {"start": first.beginning(), **trainings}
         launcher = open_launcher(config, folder)
         with (
             contextlib.closing(launcher),
+            config.kind.claims(folder.stages) as claims,
             Interrupts(lambda: say(STOPPING)) as interrupts,
         ):
+            works = Works(
+                launcher,
+                config.kind,
+                claims,
+                stopping=lambda: interrupts.requested,
+                say=say,
+            )
             results = confirm(
-                OneOffJobs(launcher, lambda: interrupts.requested),
+                works,
                 folder,
-                specs,
-                device=launcher.device,
-                first=first_spec(config),
+                trainings,
+                device=device_of(launcher),
+                first=first_training(config),
                 environment=_environment(folder),
                 say=say,
             )
@@ -91,14 +99,14 @@ def confirm_study(
     if interrupts.requested:
         lines.append("interrupted; the same command goes on from here")
         return Confirmation(lines=lines, exit_code=130)
-    return Confirmation(lines=lines, exit_code=int(len(results) < len(specs)))
+    return Confirmation(lines=lines, exit_code=int(len(results) < len(trainings)))
 
 
 def _chosen(
     folder: StudyFolder, config: StudyConfig, records: Sequence[TrialRecord], top: int
 ) -> list[TrialRecord]:
     """What the study takes, then its best settings in order, and the baseline; each once."""
-    if not holds_out(first_spec(config).evaluate):
+    if not config.can.holdout:
         raise UsageError(
             f"study {config.name!r} holds nothing out: whoever scores it has no questions beside "
             "those that selected the best; there is nothing to confirm it on"
@@ -114,20 +122,19 @@ def _chosen(
     return found if baseline is None or baseline in found else [*found, baseline]
 
 
-def _spec(config: StudyConfig, record: TrialRecord) -> TrainSpec:
+def _training(config: StudyConfig, record: TrialRecord) -> Training:
     """What a trial trained; of several seeds the first."""
-    return spec_for(config, record.notes["values"], repeat=record.notes.get("repeat", 0))
+    return training_of(config, record.values, repeat=record.notes.repeat)
 
 
 def _environment(folder: StudyFolder) -> dict[str, str]:
     check = read_result(folder.controls)
-    if check is None:
+    if not isinstance(check, Check):
         raise UsageError(
             f"study {folder.name!r} has lost its controls ({folder.controls}), with which all else "
             "is compared; `sweeper run` scores them again"
         )
-    environment: dict[str, str] = check["environment"]
-    return environment
+    return check.environment
 
 
 def _table(evidence: Evidence, labels: Sequence[str]) -> Iterator[str]:

@@ -1,24 +1,25 @@
-"""The check of the instrument before trial 0: what is submitted, and what is said of the data."""
+"""The check of the instrument before trial 0: controls are scored, and the start is perturbed.
 
-from collections.abc import Mapping
+A study whose evaluation cannot see what is trained must not rank anything.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.running.works import OneOffJobs, PendingJob
+from sweeper.running.works import Ticket, Work, Works
 from sweeper.store.study_folder import StudyFolder
-from trainer.contract import Control, TrainSpec
+from sweeper.trainers import Training
+
+LABEL = "the controls"
 
 
 def start_controls(
-    jobs: OneOffJobs,
-    folder: StudyFolder,
-    spec: TrainSpec,
-    *,
-    device: str,
-    controls: tuple[Control, ...],
-) -> PendingJob:
-    """Submit the check of the instrument; it also trains the stages that all trials begin with."""
-    job = folder.job(folder.controls, spec, device=device, controls=controls)
-    return jobs.start(folder.controls, job)
+    works: Works, folder: StudyFolder, training: Training, *, device: str, controls: Sequence[str]
+) -> Ticket:
+    """Begin the check; it also trains the stages that all trials begin with."""
+    place = folder.controls
+    job = training.job(folder.surroundings(place, device=device), controls=controls)
+    return works.start(Work(label=LABEL, folder=place, job=job, command=training.command()))
 
 
 def contract_lines(contract: Mapping[str, Any]) -> list[str]:

@@ -1,108 +1,116 @@
 """Results that no job gave: means over seeds, answers from another trial's record. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean, stdev
-from typing import Any
 
-from trainer.contract import TrainSpec
+from sweeper.outcomes import Calls, Epoch, Result, total_calls
+from sweeper.records import Final, Notes, SeedScore
 
 
-def from_record(
-    notes: Mapping[str, Any], source: int | str, lines: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def from_record(notes: Notes, source: int | str, epochs: Sequence[Epoch]) -> Notes:
     """The notes of a trial that is answered from another one's record, without a job.
 
     Args:
         notes: Of the other.
         source: Its name.
-        lines: Its epochs up to the last that this trial has; the last one's numbers are its own.
+        epochs: Its epochs up to the last that this trial has; the last one's numbers are its own.
     """
-    needed = sum(line["metrics"].get("reader_calls", 0) for line in lines)
-    own = {name: notes.get(name) for name in ("accuracy", "stage", "evaluation")}
-    if lines:
-        own = {name: entry for name, entry in of_line(lines[-1]).items() if name in own}
-    return {
-        **own,
-        "device": notes.get("device", ""),
-        "source": notes.get("source", source),
-        **({"repeat": notes["repeat"]} if "repeat" in notes else {}),
-        "epochs_trained": 0,
-        "reader_calls": {"needed": needed, "asked": 0, "stage": needed, "store": 0, "equal": 0},
-    }
+    needed = sum(epoch.calls for epoch in epochs)
+    last = epochs[-1] if epochs else notes
+    return Notes(
+        accuracy=last.accuracy,
+        stage=last.stage,
+        evaluation=last.evaluation,
+        device=notes.device,
+        source=source if notes.source is None else notes.source,
+        repeat=notes.repeat,
+        epochs_trained=0,
+        calls=Calls(needed=needed, stage=needed),
+    )
 
 
-def of_line(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Score, accuracy by number of shots, stage and evaluation of an epoch's line."""
-    key, metrics = "accuracy/shot_", line["metrics"]
-    return {
-        "score": metrics.get("score"),
-        "accuracy": {n.removeprefix(key): v for n, v in metrics.items() if n.startswith(key)},
-        "stage": line.get("stage"),
-        "evaluation": line.get("evaluation"),
-    }
+def seed_score(seed: int, scored: Epoch | Result) -> SeedScore:
+    """What one seed gave, of its result or of an epoch on its way."""
+    return SeedScore(
+        seed=seed,
+        score=scored.score,
+        accuracy=scored.accuracy,
+        stage=scored.stage,
+        evaluation=scored.evaluation,
+    )
 
 
-def mean_result(results: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> dict[str, Any]:
-    """One result of a setting that was trained with several seeds.
+def notes_of(results: Sequence[Result], seeds: Sequence[int]) -> Notes:
+    """What is known of a trial from its results.
 
-    Scores are means and costs are sums; stage, evaluation and environment are the first seed's.
+    Of several seeds accuracies are means and costs are sums; stage, evaluation and device are the
+    first one's.
 
     Args:
-        results: One a seed.
-        seeds: In the same order.
-
-    Returns:
-        A result with ``seeds``, what each seed gave, and ``spread``, the standard deviation of
-        their scores (with n - 1; None of one seed).
+        results: One, or one a seed.
+        seeds: In the same order; none where each setting has one job.
     """
-    scores = [result["score"] for result in results]
-    shots = results[0]["accuracy"]
-    causes = results[0]["reader_calls"]
-    kept = ("score", "accuracy", "stage", "evaluation")
+    first = results[0]
+    return Notes(
+        accuracy=_mean_accuracy(results),
+        stage=first.stage,
+        evaluation=first.evaluation,
+        device=first.environment["device"],
+        epochs_trained=sum(result.epochs_trained for result in results),
+        calls=total_calls(result.calls for result in results),
+        seeds=_seed_scores(results, seeds) if seeds else (),
+        spread=_spread(results),
+        raced_out=first.raced_out,
+    )
+
+
+def mean_final(results: Sequence[Result], seeds: Sequence[int]) -> Final:
+    """What a finalist's seeds gave together."""
+    return Final(
+        score=mean_score(results),
+        accuracy=_mean_accuracy(results),
+        questions=results[0].questions or 0,
+        spread=_spread(results),
+        seeds=_seed_scores(results, seeds),
+        calls=total_calls(result.calls for result in results),
+        epochs_trained=sum(result.epochs_trained for result in results),
+    )
+
+
+def mean_score(results: Sequence[Result]) -> float:
+    """The mean of the scores of several seeds."""
+    return fmean(result.score for result in results)
+
+
+def _mean_accuracy(results: Sequence[Result]) -> dict[str, float]:
     return {
-        **results[0],
-        "score": fmean(scores),
-        "accuracy": {s: fmean(result["accuracy"][s] for result in results) for s in shots},
-        "spread": stdev(scores) if len(scores) > 1 else None,
-        "seeds": [
-            {"seed": seed, **{name: result.get(name) for name in kept}}
-            for seed, result in zip(seeds, results, strict=True)
-        ],
-        "epochs_trained": sum(result["epochs_trained"] for result in results),
-        "reader_calls": {
-            cause: sum(result["reader_calls"][cause] for result in results) for cause in causes
-        },
+        parts: fmean(result.accuracy[parts] for result in results) for parts in results[0].accuracy
     }
 
 
-def mean_lines(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def _seed_scores(results: Sequence[Result], seeds: Sequence[int]) -> tuple[SeedScore, ...]:
+    return tuple(seed_score(seed, r) for seed, r in zip(seeds, results, strict=True))
+
+
+def _spread(results: Sequence[Result]) -> float | None:
+    """Standard deviation of the scores, with n - 1; None of one seed."""
+    return stdev(result.score for result in results) if len(results) > 1 else None
+
+
+def mean_epochs(seeds: Sequence[Sequence[Epoch]]) -> list[Epoch]:
     """The epochs that every seed has, their metrics as means over the seeds; calls are summed."""
     if len(seeds) == 1:
-        return [dict(line) for line in seeds[0]]
+        return list(seeds[0])
     return [
-        {**lines[0], "metrics": _mean_metrics([line["metrics"] for line in lines])}
-        for lines in zip(*seeds, strict=False)
+        epochs[0].model_copy(update={"metrics": _mean_metrics(epochs)})
+        for epochs in zip(*seeds, strict=False)
     ]
 
 
-def _mean_metrics(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    means: dict[str, Any] = {}
-    for name in metrics[0]:
-        values = [entry[name] for entry in metrics if entry.get(name) is not None]
-        means[name] = fmean(values) if len(values) == len(metrics) else None
-    means["reader_calls"] = sum(entry.get("reader_calls", 0) for entry in metrics)
+def _mean_metrics(epochs: Sequence[Epoch]) -> dict[str, float | None]:
+    means: dict[str, float | None] = {}
+    for name in epochs[0].metrics:
+        values = [v for epoch in epochs if (v := epoch.metrics.get(name)) is not None]
+        means[name] = fmean(values) if len(values) == len(epochs) else None
+    means["reader_calls"] = sum(epoch.calls for epoch in epochs)
     return means
-
-
-def result_tags(spec: TrainSpec, result: Mapping[str, Any]) -> dict[str, str]:
-    """What a complete trial was made of, and how much of it was trained for it, as MLflow tags."""
-    environment = result["environment"]
-    trained, epochs = result["epochs_trained"], spec.phases[-1].settings.trained_epochs
-    origin = "trained" if trained >= epochs else "extended" if trained else "cached"
-    told = {name: environment.get(name) for name in ("data", "training", "start", "reader")}
-    return {
-        **{f"sweeper.{name}": value for name, value in told.items() if value},
-        "sweeper.origin": origin,
-        "sweeper.stage": result["stage"],
-        "sweeper.torch": environment["torch"],
-    }

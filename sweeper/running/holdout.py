@@ -1,34 +1,37 @@
-"""Scores on questions that selected nothing: start, baseline and best at the end of a study."""
+"""Scores on questions that selected nothing: start, baseline and best at the end of a study.
+
+`sweeper confirm` asks them of more trials.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sweeper.errors import InstrumentError
+from sweeper.outcomes import RESULT, Failure, Result
 from sweeper.running.instrument import another_instrument
-from sweeper.running.works import OneOffJobs
+from sweeper.running.works import Ticket, Work, Works
 from sweeper.store.study_folder import StudyFolder
-from trainer.contract import RESULT, TrainSpec
+from sweeper.trainers import Training
 
 
 def confirm(
-    jobs: OneOffJobs,
+    works: Works,
     folder: StudyFolder,
-    specs: Mapping[str, TrainSpec],
+    trainings: Mapping[str, Training],
     *,
     device: str,
-    first: TrainSpec,
+    first: Training,
     environment: Mapping[str, str],
     say: Callable[[str], None],
-) -> dict[str, Mapping[str, Any]]:
+) -> dict[str, Result]:
     """Score stages on the held-out questions; what was scored before is not asked again.
 
     Args:
-        jobs: Works them off at the launcher.
+        works: Works them off.
         folder: Of the study.
-        specs: What leads to each stage, by the trial's name, or "start". A stage that is gone is
-            trained again.
+        trainings: What leads to each stage, by the trial's name, or "start". A stage that is gone
+            is trained again.
         device: Kind of device.
-        first: The spec of trial 0.
+        first: What trial 0 trains.
         environment: Of the controls.
         say: Is told of what failed and of what had to be trained.
 
@@ -37,48 +40,43 @@ def confirm(
 
     Raises:
         InstrumentError: where one was scored with other means than the controls.
+        SweeperError: where the machine is at fault.
     """
-    pending = {}
-    for name, spec in specs.items():
-        place = folder.confirmation(name)
-        pending[name] = jobs.start(place, folder.job(place, _on_holdout(spec), device=device))
-    results: dict[str, Mapping[str, Any]] = {}
-    for name, job in pending.items():
-        try:
-            result = job.result()
-        except InstrumentError as error:
-            say(f"{_called(name)}: the held-out questions could not be scored: {error}")
+    tickets = {
+        name: _start(works, folder, name, training, device=device)
+        for name, training in trainings.items()
+    }
+    results: dict[str, Result] = {}
+    for name, end in works.finish(tickets).items():
+        if isinstance(end, Failure):
+            say(f"{_called(name)}: the held-out questions could not be scored: {end.message}")
+        if not isinstance(end, Result):
             continue
-        if result is None:
-            continue
-        _require_same_means(folder, name, result, environment, spec=specs[name], first=first)
-        if result["epochs_trained"]:
-            say(f"{_called(name)}: its stages were gone, trained {result['epochs_trained']} epochs")
-        results[name] = result
+        difference = another_instrument(
+            end.environment, environment, training=trainings[name], first=first
+        )
+        _require_same_means(folder, name, difference)
+        if end.epochs_trained:
+            say(f"{_called(name)}: its stages were gone, trained {end.epochs_trained} epochs")
+        results[name] = end
     return results
 
 
-def _on_holdout(spec: TrainSpec) -> TrainSpec:
-    return spec.model_copy(
-        update={"evaluate": spec.evaluate.model_copy(update={"split": "holdout"})}
-    )
+def _start(
+    works: Works, folder: StudyFolder, name: str, training: Training, *, device: str
+) -> Ticket:
+    place, held_out = folder.confirmation(name), training.on_holdout()
+    job = held_out.job(folder.surroundings(place, device=device))
+    label = f"{_called(name)} on the held-out questions"
+    return works.start(Work(label=label, folder=place, job=job, command=held_out.command()))
 
 
 def _called(name: str) -> str:
     return name if name == "start" else f"trial {name}"
 
 
-def _require_same_means(
-    folder: StudyFolder,
-    name: str,
-    result: Mapping[str, Any],
-    environment: Mapping[str, str],
-    *,
-    spec: TrainSpec,
-    first: TrainSpec,
-) -> None:
+def _require_same_means(folder: StudyFolder, name: str, difference: str | None) -> None:
     """Forget a result that is not to be shown beside the others, and say why."""
-    difference = another_instrument(result["environment"], environment, spec=spec, first=first)
     if difference is not None:
         (folder.confirmation(name) / RESULT).unlink()
         raise InstrumentError(

@@ -1,26 +1,24 @@
-"""Whether scores can be trusted and compared: the probe, the means, what is held out."""
+"""Whether scores can be trusted and compared: the probe, and what measured them. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from trainer.contract import EvaluateSpec, TrainSpec
+from sweeper.outcomes import Liveness
+from sweeper.trainers import Training
 
 
 def another_instrument(
     environment: Mapping[str, str],
     controls: Mapping[str, str],
     *,
-    spec: TrainSpec,
-    first: TrainSpec,
+    training: Training,
+    first: Training,
 ) -> str | None:
     """Say in what a trial was measured otherwise than the controls; None where it was not.
 
-    A trial may train on other data or begin with another checkpoint, where its spec says so; what
-    scores it must be the same.
+    A trial may train on other data or begin with another checkpoint, where its setting says so;
+    what scores it must be the same.
     """
-    free = {"training"} if spec.task != first.task else set()
-    free |= {"start"} if spec.start != first.start else set()
-    names = sorted((environment.keys() | controls.keys()) - free)
+    names = sorted((environment.keys() | controls.keys()) - set(training.may_differ(first)))
     differing = [name for name in names if environment.get(name) != controls.get(name)]
     if not differing:
         return None
@@ -29,31 +27,24 @@ def another_instrument(
     )
 
 
-def holds_out(evaluate: EvaluateSpec) -> bool:
-    """Whether there are questions that select nothing and can confirm."""
-    if evaluate.judge == "command":
-        return any("{split}" in argument for argument in evaluate.command or ())
-    return evaluate.judge == "reader" and evaluate.reader is None
-
-
-def dead_instrument(liveness: Mapping[str, Any], *, asks: bool = True) -> str | None:
+def dead_instrument(liveness: Liveness, *, asks: bool = True) -> str | None:
     """Say why the evaluation cannot be trusted, with the numbers; None where it reacts.
 
     Args:
         liveness: What the trainer's probe found.
         asks: Whether a reader answers; else scores are compared, of all questions.
     """
-    if liveness["alive"]:
+    if liveness.alive:
         return None
     compared = "answers where they did" if asks else "scores"
     rows = "\n".join(
-        f"  {entry['group']:<20} {100 * entry['selections_changed']:6.1f} % of selections changed, "
-        f"{100 * entry['answers_changed']:6.1f} % of {compared}"
-        for entry in liveness["groups"]
+        f"  {entry.group:<20} {100 * entry.selections_changed:6.1f} % of selections changed, "
+        f"{100 * entry.answers_changed:6.1f} % of {compared}"
+        for entry in liveness.groups
     )
     return (
         "the evaluation does not react to what is trained: each group of tensors of the start was "
-        f"perturbed, and over {liveness['questions']} questions\n{rows}\n"
+        f"perturbed, and over {liveness.questions} questions\n{rows}\n"
         "Every trial would get the same score. Check that the weights reach the evaluation; "
         "--force runs the study all the same."
     )

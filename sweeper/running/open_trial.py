@@ -1,38 +1,34 @@
-"""A trial that has a job at the launcher, as long as it has not been told."""
+"""A trial that has a work in the engine, as long as it has not been told."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from sweeper.launchers.jobs import JobId
-from trainer.contract import TrainSpec
+from sweeper.outcomes import Epoch, Result
+from sweeper.running.works import Ticket
+from sweeper.space import Value
+from sweeper.trainers import Training
 
 EPOCHS_SECONDS = 1.0  # MLflow gets the epochs of so long in one batch, of 20 ms or more each
 
 
 @dataclass(slots=True, kw_only=True)
 class OpenTrial:
-    """A trial with a job at the launcher; where it has several seeds, one job after another."""
+    """A trial at work; where it has several seeds, one work after another."""
 
     number: int
     run_id: str
     started: float
-    results: list[Mapping[str, Any]] = field(default_factory=list)  # of the seeds that are done
+    results: list[Result] = field(default_factory=list)  # of the seeds that are done
     curves: list[dict[int, float]] = field(default_factory=list)
-    """Scores by epoch of the last phase, for each seed; the last are those of the job in hand."""
-    spec: TrainSpec = field(init=False)  # of the job in hand, as all that follows
-    folder: Path = field(init=False)
+    """Scores by epoch of the last phase, for each seed; the last are those of the work in hand."""
+    training: Training = field(init=False)  # of the work in hand, as all that follows
+    ticket: Ticket | None = None  # in the engine; None: its work is not begun
     curves_run: str = field(init=False)  # where its epochs are shown; its own run, or a seed's
-    attempt: int = 1
-    job_id: JobId | None = None  # None: its result was found on disk
-    offset: int = 0  # bytes of metrics.jsonl that were read
-    unlogged: list[Mapping[str, Any]] = field(default_factory=list)
+    unlogged: list[Epoch] = field(default_factory=list)
     """Epochs that MLflow lacks; should this driver be killed, the next one reads them again."""
     log_after: float = 0.0  # on the monotonic clock
     pruned: bool = False
-    waits_for: str | None = None  # the stage that another job is making; holds no slot meanwhile
     ended: float | None = None  # of the last epoch, seconds since 1970
 
     def __post_init__(self) -> None:
@@ -43,20 +39,19 @@ class OpenTrial:
         """The last that was scored, of the last phase."""
         return max(self.curves[-1], default=0)
 
-    def begin(self, *, spec: TrainSpec, folder: Path) -> None:
-        """Turn to the job of the next seed, or to the only one."""
-        self.spec, self.folder = spec, folder
+    def begin(self, training: Training) -> None:
+        """Turn to the work of the next seed, or to the only one."""
+        self.training = training
         self.curves.append({})
-        self.attempt, self.offset, self.job_id = 1, 0, None
         self.log_after = time.monotonic() + EPOCHS_SECONDS
 
-    def take_unlogged(self, *, now: bool) -> list[Mapping[str, Any]]:
+    def take_unlogged(self, *, now: bool) -> list[Epoch]:
         """The epochs that MLflow is to get: all with ``now``, else none too soon after the last."""
         if not self.unlogged or (not now and time.monotonic() < self.log_after):
             return []
-        lines, self.unlogged = self.unlogged, []
+        epochs, self.unlogged = self.unlogged, []
         self.log_after = time.monotonic() + EPOCHS_SECONDS
-        return lines
+        return epochs
 
     def means(self) -> dict[int, float]:
         """The mean score of every epoch that all seeds have scored."""
@@ -69,7 +64,7 @@ class OpenTrial:
         """How long ago it was begun."""
         return time.time() - self.started
 
-    def state(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def state(self, values: Mapping[str, Value]) -> dict[str, object]:
         """What `state.json` says of it.
 
         Args:
@@ -78,8 +73,8 @@ class OpenTrial:
         return {
             "trial": self.number,
             "epoch": self.epoch,
-            "epochs": self.spec.phases[-1].settings.trained_epochs,
+            "epochs": self.training.epochs,
             "score": self.curves[-1].get(self.epoch),
             "seconds": self.seconds(),
-            "params": values,
+            "params": dict(values),
         }

@@ -5,23 +5,32 @@ once more, or a shorter training that a longer one has scored on its way.
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import stdev
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from sweeper.records import TrialRecord, TrialState
-from sweeper.running.derived import from_record, mean_lines, of_line, result_tags
+from sweeper.outcomes import (
+    RESULT,
+    Calls,
+    Epoch,
+    FormatError,
+    Result,
+    read_epochs,
+    total_calls,
+)
+from sweeper.records import Final, Notes, SeedScore, TrialRecord, TrialState
+from sweeper.running.derived import from_record, mean_epochs, notes_of, seed_score
 from sweeper.running.verdict import Verdict
 from sweeper.search import Search, shared_prefixes
 from sweeper.space import complete_values
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.store.tracking.keys import call_metrics, phase_groups
-from sweeper.study.config import StudyConfig, spec_for
-from trainer.contract import RESULT, TrainSpec, read_metrics
+from sweeper.study.config import StudyConfig, training_of
+from sweeper.trainers import Training
+from sweeper.words import part_key
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.store.tracking.runs import Tracking
@@ -58,10 +67,10 @@ class Recorder:
         self._settled = 0  # the first trial whose shorter trainings have not been added
         self._settled_settings: set[str] = set()
 
-    def spec(self, record: TrialRecord, *, seed: int | None = None) -> TrainSpec:
+    def training(self, record: TrialRecord, *, seed: int | None = None) -> Training:
         """What a trial trains; with ``seed``, where the study gives its settings several."""
         values = complete_values(self._config.space, record.params)
-        return spec_for(self._config, values, repeat=record.notes.get("repeat", 0), seed=seed)
+        return training_of(self._config, values, repeat=record.notes.repeat, seed=seed)
 
     def open(self, record: TrialRecord) -> str:
         """Open the MLflow run of a trial, the one that it has already or a new one."""
@@ -69,11 +78,11 @@ class Recorder:
             self._parent_run,
             name=f"trial {record.number}",
             number=record.number,
-            params=record.notes["values"],
-            tags={"sweeper.proposed": record.notes["proposed"], "sweeper.origin": "trained"},
-            run_id=record.notes.get("run_id"),
+            params=record.notes.values,
+            tags={"sweeper.proposed": record.notes.proposed, "sweeper.origin": "trained"},
+            run_id=record.notes.run_id,
         )
-        self._store.note(record.number, run_id=run_id)
+        self._store.note_run(record.number, run_id)
         return run_id
 
     def open_seed(self, run_id: str, record: TrialRecord, seed: int) -> str:
@@ -81,25 +90,25 @@ class Recorder:
         return self._tracking.trial_run(
             run_id,
             name=f"trial {record.name} seed {seed}",
-            params={**record.notes["values"], "seed": seed},
+            params={**record.notes.values, "seed": seed},
             tags={"sweeper.origin": "seed"},
         )
 
-    def end_seed(self, run_id: str, result: Mapping[str, Any], *, ended: float | None) -> None:
+    def end_seed(self, run_id: str, scored: SeedScore | Result, *, ended: float | None) -> None:
         """Close the run of one seed."""
         self._tracking.finish_trial(
             run_id,
             status="FINISHED",
-            score=result["score"],
-            accuracy={int(shots): value for shots, value in result["accuracy"].items()},
-            tags={"sweeper.stage": result["stage"]},
+            score=scored.score,
+            accuracy=_by_count(scored.accuracy),
+            tags={"sweeper.stage": scored.stage or ""},
             ended=ended,
         )
 
-    def log_epochs(self, run_id: str, lines: Sequence[Mapping[str, Any]], spec: TrainSpec) -> None:
+    def log_epochs(self, run_id: str, epochs: Sequence[Epoch], training: Training) -> None:
         """Copy new epochs to the run that shows their curves."""
-        groups = phase_groups([entry.kind for entry in spec.phases])
-        self._tracking.log_epochs(run_id, lines, groups=groups)
+        groups = phase_groups(training.phases)
+        self._tracking.log_epochs(run_id, epochs, groups=groups)
 
     def leave(self, run_id: str) -> None:
         """Mark a run whose trial goes on with the next driver."""
@@ -110,9 +119,9 @@ class Recorder:
         number: int,
         run_id: str,
         verdict: Verdict,
-        result: Mapping[str, Any],
+        results: Sequence[Result],
         *,
-        spec: TrainSpec,
+        training: Training,
         started: float,
         ended: float | None,
     ) -> None:
@@ -122,14 +131,17 @@ class Recorder:
             number: Of the trial.
             run_id: Its run.
             verdict: What became of it.
-            result: Of its jobs; read only where it is complete.
-            spec: What it trained.
+            results: Of its jobs, one a seed; read only where it is complete or raced out.
+            training: What it trained.
             started: Seconds since 1970.
             ended: Of its last epoch; seconds since 1970.
         """
         complete = verdict.state is TrialState.COMPLETE
-        raced_out = "raced_out" in result and not complete
-        tags = result_tags(spec, result) if complete else {}
+        raced_out = not complete and bool(results) and results[0].raced_out is not None
+        told = Notes()
+        if complete or raced_out:
+            told = notes_of(results, self._config.search_seeds)
+        tags = result_tags(training, results[0], told) if complete else {}
         if verdict.failure is not None:
             tags |= {"sweeper.failure": verdict.failure}
         if verdict.reason:
@@ -138,54 +150,45 @@ class Recorder:
             run_id,
             status=MLFLOW_STATUS[verdict.state],
             score=verdict.score,
-            accuracy={int(s): value for s, value in result["accuracy"].items()} if complete else {},
-            metrics=_final_metrics(result) if complete or raced_out else {},
+            accuracy=_by_count(told.accuracy) if complete else {},
+            metrics=_final_metrics(told),
             tags=tags,
             ended=ended,
         )
-        notes: dict[str, Any] = {"seconds": time.time() - started}
-        if complete:
-            notes |= {
-                "accuracy": result["accuracy"],
-                "stage": result["stage"],
-                "evaluation": result.get("evaluation"),
-                "device": result["environment"]["device"],
-                "origin": tags["sweeper.origin"],
-                "epochs_trained": result["epochs_trained"],
-                "reader_calls": result["reader_calls"],
-                **{name: result[name] for name in ("seeds", "spread") if name in result},
-            }
-        if raced_out:
-            names = ("stage", "evaluation", "epochs_trained", "reader_calls", "raced_out")
-            notes |= {name: result[name] for name in names}
-        if verdict.failure is not None:
-            notes |= {"failure": verdict.failure}
-        if verdict.reason:
-            notes |= {"reason": verdict.reason}
-        self._told(number, verdict, notes)
+        outcome = {
+            "seconds": time.time() - started,
+            "origin": tags.get("sweeper.origin", ""),
+            "failure": verdict.failure,
+            "reason": verdict.reason,
+        }
+        hidden = {} if complete else {"accuracy": {}, "device": ""}
+        self._told(number, verdict, told.model_copy(update={**outcome, **hidden}))
 
     def answer(self, record: TrialRecord, known: TrialRecord) -> Verdict:
         """Write a proposal that another trial has answered, without a job; its curves are there.
 
         Run and row are written whole: a driver that dies between them proposes it again.
         """
-        notes = {
-            **record.notes,
-            **from_record(known.notes, known.name, self.lines_of(known)),
-            **{name: known.notes[name] for name in ("seeds", "spread") if name in known.notes},
+        answered = from_record(known.notes, known.name, self.epochs_of(known))
+        own = {
+            "values": record.notes.values,
+            "proposed": record.notes.proposed,
+            "seeds": known.notes.seeds,
+            "spread": known.notes.spread,
             "origin": "cached",
             "seconds": 0.0,
         }
+        notes = answered.model_copy(update=own)
         run_id = self._tracking.ended_trial(
             self._parent_run,
             name=f"trial {record.number}",
             number=record.number,
             score=known.score,
-            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
+            accuracy=_by_count(notes.accuracy),
             metrics=_final_metrics(notes),
-            params=record.notes["values"],
+            params=record.notes.values,
             tags={
-                "sweeper.proposed": record.notes["proposed"],
+                "sweeper.proposed": record.notes.proposed,
                 "sweeper.origin": "cached",
                 "sweeper.source": f"trial {known.name}",
             },
@@ -196,7 +199,7 @@ class Recorder:
                 state=TrialState.COMPLETE,
                 score=known.score,
                 intermediate=dict(known.intermediate),
-                notes={**notes, "run_id": run_id},
+                notes=notes.model_copy(update={"run_id": run_id}),
             )
         )
         self.add_prefixes()
@@ -215,11 +218,11 @@ class Recorder:
                 self._parent_run,
                 name=f"imported {record.number}",
                 score=record.score,
-                accuracy={int(s): value for s, value in record.notes["accuracy"].items()},
+                accuracy=_by_count(record.notes.accuracy),
                 params=complete_values(self._config.space, record.params),
                 tags={
                     "sweeper.origin": "imported",
-                    "sweeper.source": record.notes["source"] or "not told",
+                    "sweeper.source": str(record.notes.source or "not told"),
                 },
                 ended=ended,
             )
@@ -240,120 +243,135 @@ class Recorder:
             if prefix.name not in self._prefixes:
                 self._add_prefix(prefix, self._store.record(prefix.number))
 
-    def finish_final(self, record: TrialRecord, final: Mapping[str, Any]) -> None:
+    def finish_final(self, record: TrialRecord, final: Final) -> None:
         """Write what further seeds and questions gave to the run of a trial that has ended."""
-        run_id = record.notes["run_id"]
-        for entry in final["seeds"]:
-            self.end_seed(self.open_seed(run_id, record, entry["seed"]), entry, ended=None)
-        shots = {f"final_shot_{s}": value for s, value in final["accuracy"].items()}
-        spread = {} if final["spread"] is None else {"final_spread": final["spread"]}
+        run_id = _run_of(record)
+        for entry in final.seeds:
+            self.end_seed(self.open_seed(run_id, record, entry.seed), entry, ended=None)
+        parts = {f"final_{part_key(part)}": value for part, value in final.accuracy.items()}
+        spread = {} if final.spread is None else {"final_spread": final.spread}
         self._tracking.finish_trial(
             run_id,
             status="FINISHED",
-            metrics={"final_score": final["score"], **shots, **spread},
-            tags={"sweeper.final": f"{len(final['seeds'])} seeds, {final['questions']} questions"},
+            metrics={"final_score": final.score, **parts, **spread},
+            tags={"sweeper.final": f"{len(final.seeds)} seeds, {final.questions} questions"},
         )
 
-    def held_out(self, record: TrialRecord, result: Mapping[str, Any]) -> None:
+    def held_out(self, record: TrialRecord, result: Result) -> None:
         """Write what the held-out questions gave to the run of a trial that has ended."""
         log_held_out(self._tracking, self._folder, record, result)
 
-    def lines_of(self, record: TrialRecord) -> list[dict[str, Any]]:
+    def epochs_of(self, record: TrialRecord) -> list[Epoch]:
         """The epochs of a trial, or of the shorter training that it contains, as far as there.
 
         Means over the seeds where each setting is trained with several.
         """
-        source = int(str(record.notes.get("source", record.number)).partition("@")[0])
         try:
-            lines = mean_lines([read_metrics(folder)[0] for folder in self._folders(source)])
-        except ValueError:  # damaged by someone: as good as gone
+            each = [read_epochs(folder)[0] for folder in self._folders(record.source)]
+        except (ValueError, FormatError):  # damaged by someone: as good as gone
             return []
-        spec = self.spec(record)
-        last = len(spec.phases) - 1
-        epochs = spec.phases[-1].settings.trained_epochs
-        return [line for line in lines if line["phase_index"] < last or line["epoch"] <= epochs]
+        end = self.training(record).end
+        return [epoch for epoch in mean_epochs(each) if epoch.place <= end]
 
-    def _seeds_of(self, prefix: TrialRecord) -> dict[str, Any]:
+    def _seeds_of(self, prefix: TrialRecord) -> dict[str, object]:
         """What each seed had scored where a shorter training ends, where there are several."""
         seeds = self._config.search_seeds
         if len(seeds) < 2:
             return {}
-        spec = self.spec(prefix)
-        place = (len(spec.phases) - 1, spec.phases[-1].settings.trained_epochs)
+        end = self.training(prefix).end
         ends = [
-            line
+            epoch
             for folder in self._folders(prefix.number)
-            for line in read_metrics(folder)[0]
-            if (line["phase_index"], line["epoch"]) == place
+            for epoch in read_epochs(folder)[0]
+            if epoch.place == end
         ]
         if len(ends) < len(seeds):
             return {}
-        told = [of_line(line) for line in ends]
-        return {
-            "seeds": [{"seed": seed, **entry} for seed, entry in zip(seeds, told, strict=True)],
-            "spread": stdev(entry["score"] for entry in told),
-        }
+        scores = tuple(seed_score(seed, end) for seed, end in zip(seeds, ends, strict=True))
+        return {"seeds": scores, "spread": stdev(s.score for s in scores if s.score is not None)}
 
-    def calls(self) -> dict[str, int]:
+    def calls(self) -> Calls:
         """Reader calls of the controls and of all trials so far, by what became of them."""
-        total = Counter(needed=self.asked_by_controls, asked=self.asked_by_controls)
-        for record in self._store.proposals():
-            total.update(record.notes.get("reader_calls", {}))
-        for final in self._store.finals().values():
-            total.update(final["reader_calls"])
-        return {cause: total[cause] for cause in ("needed", "asked", "stage", "store", "equal")}
+        own = [record.notes.calls or Calls() for record in self._store.proposals()]
+        finals = [final.calls for final in self._store.finals().values()]
+        controls = Calls(needed=self.asked_by_controls, asked=self.asked_by_controls)
+        return total_calls([controls, *own, *finals])
 
     def _folders(self, number: int) -> Iterator[Path]:
         for seed in self._config.search_seeds or (None,):
             yield self._folder.trial(number, seed=self._config.folder_seed(seed))
 
-    def _told(self, number: int, verdict: Verdict, notes: Mapping[str, Any]) -> None:
-        self._store.tell(number, verdict.state, verdict.score, **notes)
+    def _told(self, number: int, verdict: Verdict, notes: Notes) -> None:
+        self._store.tell(number, verdict.state, verdict.score, notes=notes)
         self.add_prefixes()
 
     def _add_prefix(self, prefix: TrialRecord, whole: TrialRecord) -> None:
         """Write the row and the MLflow run of a shorter training; its curves are the longer's."""
         values = complete_values(self._config.space, prefix.params)
-        lines = self.lines_of(prefix)
-        if not lines:  # its files are gone: nothing is known but one number
+        epochs = self.epochs_of(prefix)
+        if not epochs:  # its files are gone: nothing is known but one number
             return
-        notes = from_record(whole.notes, whole.name, lines)
-        notes |= {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
-        notes |= self._seeds_of(prefix)
+        told = from_record(whole.notes, whole.name, epochs)
+        own = {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
+        notes = told.model_copy(update={**own, **self._seeds_of(prefix)})
         run_id = self._tracking.ended_trial(
             self._parent_run,
             name=f"trial {prefix.name}",
             score=prefix.score,
-            accuracy={int(shots): value for shots, value in notes["accuracy"].items()},
-            metrics=call_metrics(notes["reader_calls"]),
+            accuracy=_by_count(notes.accuracy),
+            metrics=call_metrics(notes.calls or Calls()),
             params=values,
             tags={
                 "sweeper.origin": "shared prefix",
                 "sweeper.source": f"trial {whole.name}",
-                "sweeper.stage": notes["stage"],
+                "sweeper.stage": notes.stage or "",
             },
-            ended=lines[-1]["timing"]["ended"],
+            ended=epochs[-1].ended,
         )
-        self._store.add(replace(prefix, notes={**notes, "run_id": run_id}))
+        self._store.add(replace(prefix, notes=notes.model_copy(update={"run_id": run_id})))
         self._prefixes.add(prefix.name)
 
 
 def log_held_out(
-    tracking: "Tracking", folder: StudyFolder, record: TrialRecord, result: Mapping[str, Any]
+    tracking: "Tracking", folder: StudyFolder, record: TrialRecord, result: Result
 ) -> None:
     """Write what the held-out questions gave to the run of a trial that has ended.
 
     The time is that of the result's file: written again, these are the same points.
     """
-    shots = {f"heldout_shot_{s}": value for s, value in result["accuracy"].items()}
+    parts = {f"heldout_{part_key(part)}": value for part, value in result.accuracy.items()}
     tracking.add_metrics(
-        record.notes["run_id"],
-        {"heldout_score": result["score"], **shots},
+        _run_of(record),
+        {"heldout_score": result.score, **parts},
         at=(folder.confirmation(str(record.name)) / RESULT).stat().st_mtime,
     )
 
 
-def _final_metrics(told: Mapping[str, Any]) -> dict[str, float]:
-    spread = told.get("spread")
-    metrics: dict[str, float] = dict(call_metrics(told["reader_calls"]))
-    return metrics if spread is None else {**metrics, "spread": spread}
+def result_tags(training: Training, result: Result, told: Notes) -> dict[str, str]:
+    """What a complete trial was made of, and how much of it was trained for it, as MLflow tags."""
+    environment = result.environment
+    trained, epochs = told.epochs_trained or 0, training.epochs
+    origin = "trained" if trained >= epochs else "extended" if trained else "cached"
+    digests = {name: environment.get(name) for name in ("data", "training", "start", "reader")}
+    return {
+        **{f"sweeper.{name}": value for name, value in digests.items() if value},
+        "sweeper.origin": origin,
+        "sweeper.stage": result.stage,
+        "sweeper.torch": environment["torch"],
+    }
+
+
+def _run_of(record: TrialRecord) -> str:
+    assert record.notes.run_id is not None, "a trial that has ended has a run"
+    return record.notes.run_id
+
+
+def _by_count(accuracy: Mapping[str, float]) -> dict[int, float]:
+    return {int(parts): value for parts, value in accuracy.items()}
+
+
+def _final_metrics(told: Notes) -> dict[str, float]:
+    if told.calls is None:
+        return {}
+    metrics = call_metrics(told.calls)
+    return metrics if told.spread is None else {**metrics, "spread": told.spread}

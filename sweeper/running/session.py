@@ -11,35 +11,43 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweeper.errors import InstrumentError, TrackingError
 from sweeper.importing.known import ATTRIBUTE, known_results
-from sweeper.launchers.jobs import Launcher
+from sweeper.launchers.jobs import Launcher, device_of
+from sweeper.outcomes import (
+    DATA,
+    LOG,
+    RESULT,
+    Check,
+    Failure,
+    Liveness,
+    Result,
+    read_json,
+)
 from sweeper.records import TrialRecord, TrialState
 from sweeper.results.best import Best, best_trial
 from sweeper.results.export import best_yaml
 from sweeper.results.table import Row, markdown, rows
 from sweeper.results.trials_csv import trials_csv
 from sweeper.running.announcer import Announcer, Progress
-from sweeper.running.controls import contract_lines, contract_markdown, start_controls
-from sweeper.running.instrument import dead_instrument, holds_out
+from sweeper.running.controls import LABEL, contract_lines, contract_markdown, start_controls
+from sweeper.running.instrument import dead_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.loop import Driver
 from sweeper.running.recorder import Recorder
-from sweeper.running.works import OneOffJobs, PendingJob
+from sweeper.running.works import Ticket, Works, request_for
 from sweeper.search import Search
-from sweeper.search.of_study import first_spec, lag_of, search_of
+from sweeper.search.of_study import first_training, lag_of, search_of
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.store.tracking import open_mlflow
 from sweeper.store.tracking.view import StudyView
-from sweeper.store.trial_folder import read_json, read_result
 from sweeper.store.workspace import Workspace
 from sweeper.study.changes import require_same_study
 from sweeper.study.config import StudyConfig, load_study
 from sweeper.words import score_text
-from trainer.contract import DATA
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.store.tracking.runs import Tracking
@@ -58,16 +66,17 @@ class Summary:
     interrupted: bool
     records: Sequence[TrialRecord]
     table: Sequence[Row]  # controls, then trials from best to worst
-    confirmed: Mapping[str, Mapping[str, Any]]  # start, baseline, best on the held-out questions
+    confirmed: Mapping[str, Result]  # start, baseline, best on the held-out questions
     link: str  # of the MLflow page, below `sweeper ui` or `mlflow ui`
     chosen: str = ""  # why the best is not simply the highest; empty where it is
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 some trials failed, 130 interrupted."""
+        """0 all well, 1 some trials or finals failed, 130 interrupted."""
         if self.interrupted:
             return 130
-        return int(any(record.state is TrialState.FAILED for record in self.records))
+        failed = any(record.state is TrialState.FAILED for record in self.records)
+        return int(failed or any(record.final_failure is not None for record in self.records))
 
 
 def run_study(
@@ -99,6 +108,7 @@ def run_study(
     if trials is not None:
         config = replace(config, trials=trials)
     folder = workspace.study(config.name)
+    trainer = config.kind
     launcher = open_launcher(config, folder)  # starts nothing; a missing device leaves no trace
     workspace.prepare()
     with (  # workers end before the lock is given back
@@ -108,25 +118,29 @@ def run_study(
             folder.database, name=config.name, goal=config.goal, space=config.space
         ) as store,
         Interrupts(lambda: progress.say(STOPPING)) as interrupts,
+        trainer.claims(folder.stages) as claims,
     ):
+        slots, device = len(launcher.slots()), device_of(launcher)
         require_same_study(store.attributes().get("study"), config.to_json())
         _store_study(config, store, folder, path)
         progress.say(
-            f"study {config.name}: {config.trials} trials on {launcher.slots} slot(s) of "
-            f"{launcher.device}; first the controls"
+            f"study {config.name}: {config.trials} trials on {slots} slot(s) of {device}; first "
+            "the controls"
         )
-        jobs = OneOffJobs(launcher, lambda: interrupts.requested)
-        check = start_controls(
-            jobs,
-            folder,
-            first_spec(config),
-            device=launcher.device,
-            controls=config.controls,
+        works = Works(
+            launcher,
+            trainer,
+            claims,
+            stopping=lambda: interrupts.requested,
+            say=progress.say,
+        )
+        controls = start_controls(
+            works, folder, first_training(config), device=device, controls=config.controls
         )
         tracking = open_mlflow(config, workspace.root)  # takes seconds, as the controls do
         _collect_rarely()
         parent = _open_study_run(tracking, config, store, tags or {})
-        search = _search_of(config, store, launcher.slots)
+        search = _search_of(config, store, slots)
         recorder = Recorder(
             config, search, folder=folder, store=store, tracking=tracking, parent_run=parent
         )
@@ -136,7 +150,7 @@ def run_study(
             store=store,
             recorder=recorder,
             experiment=tracking.experiment_id,
-            slots=launcher.slots,
+            slots=slots,
             progress=progress,
         )
         driver = Driver(
@@ -146,11 +160,12 @@ def run_study(
             store=store,
             recorder=recorder,
             announcer=announcer,
-            launcher=launcher,
+            works=works,
+            device=device,
             interrupts=interrupts,
         )
-        session = _Session(config, folder, tracking, parent, driver, interrupts, progress)
-        return session.work(jobs, check, force=force)
+        session = _Session(config, folder, tracking, parent, driver, works, interrupts, progress)
+        return session.work(controls, force=force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +177,21 @@ class _Session:
     tracking: "Tracking"
     parent: str
     driver: Driver
+    works: Works
     interrupts: Interrupts
     progress: Progress
 
-    def work(self, jobs: OneOffJobs, check: PendingJob, *, force: bool) -> Summary:
+    def work(self, controls: Ticket, *, force: bool) -> Summary:
         """Check the instrument, search, confirm; whatever happens, close what was opened."""
-        controls: Mapping[str, Any] = {}
+        check: Check | None = None
         try:
-            instrument = check.result(while_waiting=_Telling(self.folder, self.progress))
-            if instrument is None:
-                return self.summary({}, self._best(), {})
-            controls = instrument["controls"]
-            return self._search(jobs, instrument, force=force)
+            check = self._checked(controls)
+            if check is None:
+                return self.summary(None, self._best(), {})
+            return self._search(check, force=force)
         except KeyboardInterrupt:
             self.driver.abandon("interrupted")
-            return self.summary(controls, self._best(), {})
+            return self.summary(check, self._best(), {})
         except BaseException:
             self.driver.abandon("failed")
             with contextlib.suppress(TrackingError):  # the error in hand is the one to show
@@ -185,45 +200,62 @@ class _Session:
                 )
             raise
 
-    def _search(self, jobs: OneOffJobs, instrument: Mapping[str, Any], *, force: bool) -> Summary:
-        self._require_alive(instrument["liveness"], force=force)
-        controls = instrument["controls"]
-        self._track_controls(instrument)
-        for name, control in controls.items():
-            score = score_text(control["score"], self.config.goal)
+    def _checked(self, controls: Ticket) -> Check | None:
+        """The result of the check of the instrument; None where the driver stops before.
+
+        Raises:
+            InstrumentError: with the trainer's reason, where it failed.
+        """
+        telling = _Telling(self.folder, self.progress)
+        [end] = self.works.finish({LABEL: controls}, while_waiting=telling).values()
+        if isinstance(end, Failure):
+            raise InstrumentError(f"{end.message} (see {self.folder.controls / LOG})")
+        if isinstance(end, Result):
+            raise InstrumentError(
+                f"{self.folder.controls} holds no result of the controls; remove that folder and "
+                "run again"
+            )
+        return end
+
+    def _search(self, check: Check, *, force: bool) -> Summary:
+        self._require_alive(check.liveness, force=force)
+        self._track_controls(check)
+        for name, control in check.controls.items():
+            score = score_text(control.score, self.config.goal)
             self.progress.say(f"control {name:<8} {score}")
-        self.driver.search(instrument)
+        self.driver.search(check)
         if not self.interrupts.requested:
-            self.driver.score_finalists(jobs)
+            self.driver.score_finalists()
         best = self._best()
-        return self.summary(controls, best, self._confirm(jobs, best))
+        return self.summary(check, best, self._confirm(best))
 
     def _best(self) -> Best | None:
         """The trial that the study takes, as far as it has got; None: nothing is complete."""
         return best_trial(self.folder, self.config, self.driver.records())
 
-    def _confirm(self, jobs: OneOffJobs, best: Best | None) -> Mapping[str, Mapping[str, Any]]:
+    def _confirm(self, best: Best | None) -> Mapping[str, Result]:
         """Score the best on the held-out questions; a failure there hides no ranking."""
         if self.interrupts.requested or best is None:
             return {}
-        if not holds_out(first_spec(self.config).evaluate):
+        if not self.config.can.holdout:
             self.progress.say("nothing is held out: the best is not confirmed on other questions")
             return {}
         try:
-            return self.driver.confirm(jobs, best.record)
+            return self.driver.confirm(best.record)
         except InstrumentError as error:
             self.progress.say(f"the held-out questions could not be scored: {error}")
             return {}
 
     def summary(
         self,
-        controls: Mapping[str, Any],
+        check: Check | None,
         best: Best | None,
-        confirmed: Mapping[str, Mapping[str, Any]],
+        confirmed: Mapping[str, Result],
     ) -> Summary:
         """Close the study's run with ranking, best configuration and study file."""
-        self.driver.finish(best, controls=controls, confirmed=confirmed)
+        self.driver.finish(best, check=check, confirmed=confirmed)
         records = self.driver.records()
+        controls = {} if check is None else check.controls
         table = rows(records, controls, goal=self.config.goal)
         interrupted = self.interrupts.requested
         self.tracking.finish_study(
@@ -241,33 +273,33 @@ class _Session:
             chosen="" if best is None else best.reason,
         )
 
-    def _require_alive(self, liveness: Mapping[str, Any], *, force: bool) -> None:
-        reason = dead_instrument(liveness, asks=first_spec(self.config).evaluate.judge == "reader")
+    def _require_alive(self, liveness: Liveness, *, force: bool) -> None:
+        reason = dead_instrument(liveness, asks=self.config.can.asks)
         if reason is None:
             return
         if not force:
             raise InstrumentError(reason)
         self.progress.say(f"warning: {reason}")
 
-    def _track_controls(self, instrument: Mapping[str, Any]) -> None:
+    def _track_controls(self, check: Check) -> None:
         """One MLflow run for each control, so that the ranking there shows them too."""
-        environment = instrument["environment"]
+        environment = check.environment
         names = {"questions": "data", "training": "training", "start": "start", "reader": "reader"}
         self.tracking.log_datasets(
             self.parent,
             {name: environment[key] for name, key in names.items() if environment.get(key)},
         )
-        for name, control in instrument["controls"].items():
+        for name, control in check.controls.items():
             run_id = self.tracking.trial_run(
                 self.parent, name=f"control {name}", tags={"sweeper.origin": "control"}
             )
-            accuracy = {int(shots): value for shots, value in control["accuracy"].items()}
+            accuracy = {int(part): value for part, value in control.accuracy.items()}
             self.tracking.finish_trial(
                 run_id,
                 status="FINISHED",
-                score=control["score"],
+                score=control.score,
                 accuracy=accuracy,
-                ended=instrument["ended"],
+                ended=check.ended,
             )
 
     def _artifacts(
@@ -311,8 +343,9 @@ class _Telling:
 def _warmed_up(launcher: Launcher, config: StudyConfig, folder: StudyFolder) -> Iterator[None]:
     """Let a worker start while the driver still opens its own; end all workers in the end."""
     with contextlib.closing(launcher):
-        if read_result(folder.controls) is None:  # else there may be nothing to do
-            launcher.warm_up(threads=first_spec(config).threads)
+        if not (folder.controls / RESULT).exists():  # else there may be nothing to do
+            command = first_training(config).command()
+            launcher.warm_up(request_for(folder.controls, command))
         yield
 
 
@@ -376,7 +409,7 @@ def _open_study_run(
             question=config.question,
             params=config.space.names,
             minimize=config.goal == "minimize",
-            shots=() if config.metric.name == "validation_loss" else (1, 2, 3, 4),
+            parts=config.can.parts,
         )
     )
     return parent

@@ -1,27 +1,22 @@
 """The slots that a study's `resources` ask for, on this machine."""
 
-from collections.abc import Sequence
-
 from sweeper.errors import LauncherUnavailable
 from sweeper.launchers.devices import Slot
-from sweeper.launchers.local import WORKER_COMMAND, LocalLauncher, find_slots, open_local
-from sweeper.search.of_study import first_spec
+from sweeper.launchers.local import LocalLauncher, find_slots, open_local
+from sweeper.search.of_study import first_training
 from sweeper.store.study_folder import StudyFolder
 from sweeper.study.config import StudyConfig
 
 
-def open_launcher(
-    config: StudyConfig, folder: StudyFolder, *, worker_command: Sequence[str] = WORKER_COMMAND
-) -> LocalLauncher:
+def open_launcher(config: StudyConfig, folder: StudyFolder) -> LocalLauncher:
     """Open the local launcher. Raises LauncherUnavailable for a device that is not there."""
     resources = config.resources
     return open_local(
         devices=resources.devices,
         slots_per_device=resources.slots_per_device,
-        threads=first_spec(config).threads,
+        threads=first_training(config).command().threads,
         min_free=resources.min_free,
         log_folder=folder.root / "workers",
-        worker_command=worker_command,
     )
 
 
@@ -31,7 +26,7 @@ def slots_for(config: StudyConfig) -> tuple[Slot, ...]:
     return find_slots(
         devices=resources.devices,
         slots_per_device=resources.slots_per_device,
-        threads=first_spec(config).threads,
+        threads=first_training(config).command().threads,
     )
 
 

@@ -1,103 +1,272 @@
-"""Jobs outside the search: the check of the instrument before it, the confirmation after it.
+"""The engine: works trial folders off at the launcher, for whoever wants their results.
 
-Before trial 0 the controls are scored and the start is perturbed: a study whose evaluation cannot
-see what is trained must not rank anything. At the end start, baseline and best are scored on
-questions that selected nothing; `sweeper confirm` does so for more of them.
+Search, controls, finals and confirmation start works and are told their epochs and their ends; in
+between one call to the launcher serves all of them. A work that needs a stage which another job is
+making waits for it without holding a slot. What went wrong is weighed by `failures`. Must not know
+trials, scores, MLflow.
 """
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeVar
 
-from sweeper.errors import InstrumentError
-from sweeper.launchers.jobs import JobRequest, JobStatus, Launcher
-from sweeper.running.verdict import MAX_ATTEMPTS
-from sweeper.store.trial_folder import (
-    ask_to_stop,
-    prepare_job,
-    read_failure,
-    read_result,
-    read_waiting,
+from sweeper.errors import SweeperError
+from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, Launcher, Needs
+from sweeper.outcomes import (
+    LOG,
+    Check,
+    Epoch,
+    Failure,
+    FailureKind,
+    FormatError,
+    Left,
+    Result,
+    Waiting,
 )
-from trainer.contract import LOG, Claims, Job
+from sweeper.running.failures import Step, classify, next_step
+from sweeper.store.trial_folder import ask_to_stop, end_of_file, forget_ending, prepare_job
+from sweeper.trainers import Claims, Command, Trainer
 
 POLL_SECONDS = 0.5
+LOG_TAIL = 2000  # bytes
+
+End = Result | Check | Failure | None  # None: it was asked to leave before it had a result
+Name = TypeVar("Name")
 
 
-class OneOffJobs:
-    """Trial folders worked through at the launcher; results are kept and reused."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A trial folder to be worked through."""
 
-    def __init__(self, launcher: Launcher, stopping: Callable[[], bool]) -> None:
-        self._launcher = launcher
-        self._stopping = stopping
-
-    def start(self, folder: Path, job: Job) -> "PendingJob":
-        """Submit the job unless its result is there."""
-        prepare_job(folder, job)
-        pending = PendingJob(self._launcher, self._stopping, folder, job)
-        if read_result(folder) is None:
-            pending.submit()
-        return pending
+    label: str  # for people: "trial 7", "the controls"
+    folder: Path
+    job: Mapping[str, object]  # the content of its `trial.json`
+    command: Command
 
 
-class PendingJob:
-    """A job of ``OneOffJobs`` that may still run."""
+def request_for(folder: Path, command: Command) -> JobRequest:
+    """What the launcher is asked for to work through a folder."""
+    return JobRequest(
+        folder=folder.absolute(),
+        argv=command.argv,
+        worker=command.worker,
+        needs=Needs(threads=command.threads),
+    )
+
+
+class Ticket(NamedTuple):
+    """Stands for a work that was started."""
+
+    number: int
+
+
+class EpochsOf(NamedTuple):
+    """A work has written epochs."""
+
+    ticket: Ticket
+    epochs: Sequence[Epoch]
+
+
+class EndedAs(NamedTuple):
+    """A work has ended, and is forgotten here."""
+
+    ticket: Ticket
+    end: End
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A work that has not ended."""
+
+    work: Work
+    job_id: JobId | None = None  # None: its result was found, or it waits
+    waits_for: str | None = None  # the stage that another job is making
+    attempts: int = 0
+    offset: int = 0  # bytes of its epochs that were read
+    is_asked_to_stop: bool = False
+
+
+class Works:
+    """The works of one driver."""
 
     def __init__(
-        self, launcher: Launcher, stopping: Callable[[], bool], folder: Path, job: Job
+        self,
+        launcher: Launcher,
+        trainer: Trainer,
+        claims: Claims,
+        *,
+        stopping: Callable[[], bool],
+        say: Callable[[str], None],
     ) -> None:
-        self._launcher = launcher
-        self._stopping = stopping
-        self._folder = folder
-        self._stages = folder / job.stages
-        self._request = JobRequest(folder=folder.absolute(), threads=job.spec.threads)
-        self._attempts = 0
-
-    def submit(self) -> None:
-        """Hand the job to the launcher."""
-        self._job_id = self._launcher.submit(self._request)
-        self._attempts += 1
-
-    def result(self, *, while_waiting: Callable[[], None] = lambda: None) -> dict[str, Any] | None:
-        """Wait for the result; None where the driver stops first.
+        """Begin nothing.
 
         Args:
-            while_waiting: Called at every look, and once the result is there.
+            launcher: Where jobs run.
+            trainer: Reads what they write.
+            claims: Say which stages are being made.
+            stopping: Whether the driver was asked to stop.
+            say: Is told of what is tried again.
+        """
+        self._launcher = launcher
+        self._trainer = trainer
+        self._claims = claims
+        self._stopping = stopping
+        self._say = say
+        self._open: dict[Ticket, _Open] = {}
+        self._numbers = count()
+
+    def start(self, work: Work) -> Ticket:
+        """Make the folder ready and submit it, unless its result is there.
 
         Raises:
-            InstrumentError: with the trainer's reason, where the job failed.
+            SweeperError: where the folder cannot be written, or a later version has written it.
+            LauncherError: where the launcher refuses.
         """
-        while (result := read_result(self._folder)) is None:
-            if self._stopping():
-                ask_to_stop(self._folder)
-            status = self._launcher.poll([self._job_id], timeout=POLL_SECONDS)[self._job_id]
-            while_waiting()
-            if not status.is_terminal or read_result(self._folder) is not None:
-                continue
-            if self._stopping():
-                return None
-            waits_for = read_waiting(self._folder)
-            if waits_for is not None:
-                self._attempts -= 1  # nothing went wrong
-                self._wait(waits_for, while_waiting)
-                continue
-            failure = read_failure(self._folder)
-            if failure is not None:
-                raise InstrumentError(f"{failure['message']} (see {self._folder / LOG})")
-            if status is not JobStatus.LOST or self._attempts >= MAX_ATTEMPTS:
-                raise InstrumentError(
-                    f"the job in {self._folder} was {status.value} and left no result; "
-                    f"see {LOG} there"
-                )
-            self.submit()
-        while_waiting()
-        return result
+        prepare_job(work.folder, work.job)
+        ticket = Ticket(next(self._numbers))
+        self._open[ticket] = _Open(work=work)
+        try:
+            left = self._trainer.left(work.folder)
+        except FormatError as error:
+            raise SweeperError(str(error)) from error
+        if not isinstance(left, Result | Check):
+            self._submit(self._open[ticket])
+        return ticket
 
-    def _wait(self, stage: str, while_waiting: Callable[[], None]) -> None:
-        """Let another job make ``stage``, then submit again."""
-        with Claims(self._stages) as claims:
-            while not claims.is_free(stage) and not self._stopping():
-                time.sleep(POLL_SECONDS)
-                while_waiting()
-        self.submit()
+    def has_free_slot(self) -> bool:
+        """Whether one more work would begin at once."""
+        return self._busy() < len(self._launcher.slots())
+
+    def waits(self, ticket: Ticket) -> bool:
+        """Whether a work waits for a stage; it holds no slot meanwhile."""
+        entry = self._open.get(ticket)
+        return entry is not None and entry.waits_for is not None
+
+    def news(self, *, timeout: float = POLL_SECONDS) -> list[EpochsOf | EndedAs]:
+        """What has happened since the last time; waits up to ``timeout`` seconds for something.
+
+        Raises:
+            SweeperError: where the machine is at fault: no other work would fare better.
+            LauncherError: where nothing can run.
+        """
+        self.resume()
+        active = [(t, e) for t, e in self._open.items() if e.waits_for is None]
+        ids = [entry.job_id for _, entry in active if entry.job_id is not None]
+        found = len(ids) < len(active)
+        reports = self._launcher.poll(ids, timeout=0.0 if found else timeout)
+        news: list[EpochsOf | EndedAs] = []
+        for ticket, entry in active:
+            report = JobReport(status=JobStatus.COMPLETED)
+            if entry.job_id is not None:
+                report = reports[entry.job_id]
+            news += self._taken_in(ticket, entry, report)
+        return news + [EndedAs(ticket, None) for ticket in self._given_up_waiting()]
+
+    def resume(self) -> None:
+        """Submit what waited for a stage that is no longer being made, while slots are free."""
+        for entry in self._open.values():
+            if self._stopping() or not self.has_free_slot():
+                return
+            if entry.waits_for is not None and self._claims.is_free(entry.waits_for):
+                entry.waits_for = None
+                self._submit(entry)
+
+    def ask_to_stop(self, ticket: Ticket) -> None:
+        """Ask a work to leave after the epoch in hand."""
+        if (entry := self._open.get(ticket)) is not None:
+            entry.is_asked_to_stop = True
+            ask_to_stop(entry.work.folder)
+
+    def ask_all_to_stop(self) -> None:
+        """Ask every work to leave after the epoch in hand."""
+        for ticket in self._open:
+            self.ask_to_stop(ticket)
+
+    def finish(
+        self, tickets: Mapping[Name, Ticket], *, while_waiting: Callable[[], None] = lambda: None
+    ) -> dict[Name, End]:
+        """Wait until works have ended, and say how each did.
+
+        Args:
+            tickets: By names of the caller's own; no other work may be open.
+            while_waiting: Called at every look, and once all have ended.
+        """
+        ends: dict[Ticket, End] = {}
+        while any(ticket not in ends for ticket in tickets.values()):
+            if self._stopping():
+                self.ask_all_to_stop()
+            ends |= {entry.ticket: entry.end for entry in self.news() if isinstance(entry, EndedAs)}
+            while_waiting()
+        return {name: ends[ticket] for name, ticket in tickets.items()}
+
+    def _busy(self) -> int:
+        return sum(entry.waits_for is None for entry in self._open.values())
+
+    def _given_up_waiting(self) -> list[Ticket]:
+        """Works that wait for a stage while the driver stops: they are left at once."""
+        if not self._stopping():
+            return []
+        left = [ticket for ticket in self._open if self.waits(ticket)]
+        for ticket in left:
+            del self._open[ticket]
+        return left
+
+    def _submit(self, entry: _Open) -> None:
+        forget_ending(entry.work.folder)
+        request = request_for(entry.work.folder, entry.work.command)
+        entry.job_id = self._launcher.submit(request)
+        entry.attempts += 1
+
+    def _taken_in(
+        self, ticket: Ticket, entry: _Open, report: JobReport
+    ) -> Iterator[EpochsOf | EndedAs]:
+        """Read what a work has written; files that make no sense are its own failure."""
+        folder = entry.work.folder
+        try:
+            epochs, entry.offset = self._trainer.news(folder, offset=entry.offset)
+            left = self._trainer.left(folder) if report.status.is_terminal else None
+        except (OSError, ValueError, FormatError) as error:
+            kind = FailureKind.FILES if isinstance(error, OSError) else FailureKind.BAD_RESULT
+            message = f"the files in {folder} cannot be used: {error}"
+            if entry.job_id is not None:
+                self._launcher.cancel(entry.job_id)
+            yield from self._weighed(ticket, entry, Failure(kind=kind, message=message))
+            return
+        if epochs:
+            yield EpochsOf(ticket, epochs)
+        if report.status.is_terminal:
+            yield from self._settled(ticket, entry, report, left)
+
+    def _settled(
+        self, ticket: Ticket, entry: _Open, report: JobReport, left: Left
+    ) -> Iterator[EndedAs]:
+        """Say how a work has ended with its job, unless it waits for a stage or is tried again."""
+        is_leaving = entry.is_asked_to_stop or self._stopping()
+        if isinstance(left, Waiting) and not is_leaving:
+            entry.job_id, entry.waits_for = None, left.stage
+            entry.attempts -= 1  # nothing went wrong
+            return
+        tail = "" if report.cause else end_of_file(entry.work.folder / LOG, LOG_TAIL)
+        failure = classify(report, left, is_leaving=is_leaving, log_tail=tail)
+        if failure is not None:
+            yield from self._weighed(ticket, entry, failure)
+            return
+        del self._open[ticket]
+        yield EndedAs(ticket, left if isinstance(left, Result | Check) else None)
+
+    def _weighed(self, ticket: Ticket, entry: _Open, failure: Failure) -> Iterator[EndedAs]:
+        """Do what a failure asks for; say so where it is the end of the work."""
+        step = next_step(failure, attempts=entry.attempts)
+        if step is Step.HALT:
+            raise SweeperError(
+                f"{entry.work.label}: {failure.message}. The study stops here and nothing is "
+                f"lost: make {entry.work.folder} usable, then run it again"
+            )
+        if step is Step.AGAIN:
+            self._say(f"{entry.work.label}: {failure.message}; tried again")
+            self._submit(entry)
+            return
+        del self._open[ticket]
+        yield EndedAs(ticket, failure)

@@ -35,11 +35,19 @@ def distribution(parameter: Parameter) -> "BaseDistribution":
 
 
 def frozen_trial(
-    record: TrialRecord, distributions: Mapping[str, "BaseDistribution"]
+    record: TrialRecord,
+    distributions: Mapping[str, "BaseDistribution"],
+    *,
+    attributes: Mapping[str, object] | None = None,
 ) -> "FrozenTrial":
     """Return Optuna's form of a record; parameters without distribution are left out.
 
     A pruned trial gets its last score as value, as Optuna's own `tell` does.
+
+    Args:
+        record: Of the trial.
+        distributions: By parameter.
+        attributes: What is kept beside it in a storage; samplers look at none.
     """
     from optuna.trial import TrialState as OptunaState
     from optuna.trial import create_trial
@@ -57,7 +65,7 @@ def frozen_trial(
         params={name: record.params[name] for name in known},
         distributions={name: distributions[name] for name in known},
         intermediate_values=dict(record.intermediate),
-        user_attrs=dict(record.notes),
+        user_attrs=dict(attributes or {}),
         system_attrs=dict(record.sampler_state),
     )
 

@@ -75,7 +75,7 @@ def answered_before(
     Later ones are not looked at, whether they have ended or not: what becomes of a trial must not
     depend on time.
     """
-    if record.notes.get("repeat"):
+    if record.notes.repeat:
         return None
     last = record.number - max(search.lag, 1)
     return next(
@@ -85,7 +85,7 @@ def answered_before(
             if known.number <= last
             and known.state is TrialState.COMPLETE
             and known.params == record.params
-            and not known.notes.get("repeat")
+            and not known.notes.repeat
         ),
         None,
     )

@@ -3,31 +3,12 @@
 import itertools
 from collections.abc import Sequence
 
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.search import Proposal, Search, lag_for, propose
-from sweeper.space import complete_values, setting_at
-from sweeper.study.config import StudyConfig, spec_for
+from sweeper.space import Value, complete_values, setting_at
+from sweeper.study.config import StudyConfig, training_of
 from sweeper.study.references import references
-from trainer.contract import (
-    Environment,
-    StageRef,
-    TrainSpec,
-    digest,
-    stage_chain,
-)
-
-
-def _chain(spec: TrainSpec) -> tuple[StageRef, ...]:
-    """The stages of ``spec``, with paths in place of digests: only equality of keys matters."""
-    environment = Environment(
-        torch="",
-        device="",
-        data="",
-        training=digest(spec.task.model_dump(mode="json")),
-        start=spec.start or "",
-        reader="",
-    )
-    return stage_chain(spec, environment)
+from sweeper.trainers import Training
 
 
 def search_of(config: StudyConfig, *, lag: int, known: Sequence[TrialRecord] = ()) -> Search:
@@ -45,7 +26,7 @@ def search_of(config: StudyConfig, *, lag: int, known: Sequence[TrialRecord] = (
         lag=lag,
         fidelity=_fidelity(config),
         duplicates=config.duplicates,
-        race=config.trainer["evaluate"]["race"],
+        race=config.can.races,
         known=tuple(known),
     )
 
@@ -64,40 +45,39 @@ def _fidelity(config: StudyConfig) -> str | None:
         if parameter.name not in setting:
             continue
         few, more = (
-            _chain(
-                spec_for(config, complete_values(config.space, {**setting, parameter.name: end}))
-            )
+            training_of(config, complete_values(config.space, {**setting, parameter.name: end}))
             for end in map(int, parameter.bounds)
         )
-        if more[: len(few)] == few and few[-1].phase_index == more[-1].phase_index:
+        if more.continues(few):
             return parameter.name
     return None
 
 
-def first_spec(config: StudyConfig) -> TrainSpec:
-    """The spec of trial 0: its chain up to the last phase's start is what the controls train."""
+def first_training(config: StudyConfig) -> Training:
+    """What trial 0 trains: its beginning is what the controls train."""
+    return training_of(config, _first_values(config))
+
+
+def _first_values(config: StudyConfig) -> dict[str, Value]:
     proposal = propose(search_of(config, lag=1), 0, [])
     assert proposal is not None, "a space has at least one setting"
-    return spec_for(config, complete_values(config.space, proposal.params))
+    return complete_values(config.space, proposal.params)
 
 
-def specs_by_files(config: StudyConfig) -> list[TrainSpec]:
-    """The spec of trial 0, and one for each further choice of data or start that it could have."""
-    first = propose(search_of(config, lag=1), 0, [])
-    assert first is not None, "a space has at least one setting"
-    section = {key: config.trainer[key] for key in ("task", "start") if key in config.trainer}
-    named = {name for _, name in references(section)}
+def trainings_by_data(config: StudyConfig) -> list[Training]:
+    """What trial 0 trains, and one training for each further choice of data that it could have."""
+    named = {name for _, name in references(config.kind.choices(config.trainer))}
     choices = {p.name: p.choices for p in config.space.parameters if p.name in named and p.choices}
     combined = [
         dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
     ]
-    values = complete_values(config.space, first.params)
-    specs = [spec_for(config, values)]
+    values = _first_values(config)
+    trainings = [training_of(config, values)]
     for chosen in combined:
-        spec = spec_for(config, {**values, **chosen})
-        if all((spec.task, spec.start) != (known.task, known.start) for known in specs):
-            specs.append(spec)
-    return specs
+        training = training_of(config, {**values, **chosen})
+        if all(training.may_differ(known) for known in trainings):
+            trainings.append(training)
+    return trainings
 
 
 def lag_of(config: StudyConfig, slots: int) -> int:
@@ -110,11 +90,12 @@ def lag_of(config: StudyConfig, slots: int) -> int:
 def open_record(config: StudyConfig, number: int, proposal: Proposal) -> TrialRecord:
     """The row of a trial that is about to be launched."""
     values = complete_values(config.space, proposal.params)
-    repeated = {"repeat": proposal.repeat} if proposal.repeat else {}
     return TrialRecord(
         number=number,
         params=proposal.params,
         state=TrialState.RUNNING,
         sampler_state=proposal.sampler_state,
-        notes={"proposed": proposal.origin, "origin": "trained", "values": values, **repeated},
+        notes=Notes(
+            proposed=proposal.origin, origin="trained", values=values, repeat=proposal.repeat
+        ),
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.space import Setting, Space, Value, canonical
 
 Goal = Literal["maximize", "minimize"]
@@ -42,7 +42,7 @@ class Proposal:
     params: Mapping[str, Value]
     origin: Origin
     repeat: int = 0  # how often the setting was proposed before; under `duplicates: reseed`
-    sampler_state: Mapping[str, Any] = field(default_factory=dict)  # goes into the trial's record
+    sampler_state: Mapping[str, object] = field(default_factory=dict)  # for the trial's record
 
 
 def lag_for(slots: int) -> int:
@@ -81,5 +81,5 @@ def proposals_before(history: Sequence[TrialRecord], number: int) -> list[TrialR
 
 def _seen(record: TrialRecord, *, settled: bool) -> TrialRecord:
     if settled:
-        return replace(record, notes={})
-    return replace(record, state=TrialState.RUNNING, score=None, intermediate={}, notes={})
+        return replace(record, notes=Notes())
+    return replace(record, state=TrialState.RUNNING, score=None, intermediate={}, notes=Notes())

@@ -22,9 +22,9 @@ __all__ = [
     "corrections",
     "curse",
     "intervals",
+    "parts",
     "power",
     "resampling",
     "seeds",
-    "shots",
     "sign_flip",
 ]  # what other wings may import

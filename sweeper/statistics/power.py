@@ -60,7 +60,7 @@ def questions_needed(
 
 
 def questions_range(
-    first: float, second: float, *, shots: int, level: float = LEVEL, power: float = POWER
+    first: float, second: float, *, parts: int, level: float = LEVEL, power: float = POWER
 ) -> tuple[float, float]:
     """How many questions would settle two means whose scores by question are not known.
 
@@ -76,7 +76,7 @@ def questions_range(
         power: In (0, 1).
     """
     difference = abs(first - second)
-    fewest = math.sqrt(max(difference / shots - difference**2, 0.0))
+    fewest = math.sqrt(max(difference / parts - difference**2, 0.0))
     most = math.sqrt(first * (1.0 - first) + second * (1.0 - second))
     return (
         questions_needed(fewest, difference, level=level, power=power),

@@ -10,26 +10,15 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sweeper.ranking import baseline_of, ranking
 from sweeper.records import TrialRecord, TrialState
 from sweeper.space import complete_values
 from sweeper.store.reading import read_study
 from sweeper.store.study_folder import StudyFolder
-from sweeper.store.trial_folder import read_result
 from sweeper.store.workspace import Workspace
-from sweeper.study.config import StudyConfig, spec_for
-from trainer.contract import (
-    TrainSpec,
-    environment_from_json,
-    evaluation_key,
-    read_job,
-    read_metrics,
-    rollouts_key,
-    stage_chain,
-    start_of_last_phase,
-)
+from sweeper.study.config import StudyConfig, training_of
+from sweeper.trainers import Training
 
 EVALUATIONS = "evaluations"  # beside the stages
 
@@ -105,7 +94,8 @@ def find_garbage(workspace: Workspace) -> Garbage:
 def _needed_stages(
     study: StudyFolder, config: StudyConfig, records: list[TrialRecord]
 ) -> Iterator[str]:
-    yield from _chain_of(study.controls)
+    kind = config.kind
+    yield from kind.needed(study.controls).stages
     state = study.read_state()
     if config.keep != "all" and state.get("state") == "finished":
         complete = ranking(records, goal=config.goal)
@@ -114,20 +104,18 @@ def _needed_stages(
         best = [*complete[:1], *([] if baseline is None else [baseline])]
         best += [record for record in complete if record.name == chosen]
         for record in best if config.keep == "best" else _complete(records):
-            yield record.notes["stage"]
+            yield record.notes.stage or ""
         return
     for folder in study.finals():
-        yield from _chain_of(folder)
+        yield from kind.needed(folder).stages
     for record in records:
-        if record.notes.get("stage"):
-            yield record.notes["stage"]
+        yield record.notes.stage or ""
         if record.prefix is None:
             for folder in _folders(study, config, record.number):
-                yield from _chain_of(folder)
-            source = str(record.notes.get("source", record.number)).partition("@")[0]
+                yield from kind.needed(folder).stages
             for seed in config.search_seeds or (None,):
-                spec = _spec(config, record, seed=seed)
-                yield from _chain_of(study.trial(int(source)), spec=spec)
+                training = _training(config, record, seed=seed)
+                yield from kind.needed(study.trial(record.source), training=training).stages
 
 
 def _folders(study: StudyFolder, config: StudyConfig, number: int) -> list[Path]:
@@ -140,55 +128,19 @@ def _complete(records: list[TrialRecord]) -> list[TrialRecord]:
     return [record for record in records if record.state is TrialState.COMPLETE]
 
 
-def _spec(config: StudyConfig, record: TrialRecord, *, seed: int | None) -> TrainSpec:
+def _training(config: StudyConfig, record: TrialRecord, *, seed: int | None) -> Training:
     values = complete_values(config.space, record.params)
-    return spec_for(config, values, repeat=record.notes.get("repeat", 0), seed=seed)
-
-
-def _chain_of(folder: Path, *, spec: TrainSpec | None = None) -> Iterator[str]:
-    """Every stage that a trial folder has a result or an epoch of."""
-    for line in _lines(folder):
-        yield line["stage"]
-    result = read_result(folder)
-    if result is None:
-        return
-    with contextlib.suppress(OSError, ValueError, KeyError):  # a folder without a job
-        job = read_job(folder)
-        environment = environment_from_json(result["environment"])
-        chosen = job.spec if spec is None else spec
-        chosen = chosen if job.controls is None else start_of_last_phase(chosen)
-        yield rollouts_key(chosen, environment)
-        yield from (ref.key for ref in stage_chain(chosen, environment))
+    return training_of(config, values, repeat=record.notes.repeat, seed=seed)
 
 
 def _needed_scores(
     study: StudyFolder, config: StudyConfig, records: list[TrialRecord]
 ) -> Iterator[str]:
+    own = [folder for record in records for folder in _folders(study, config, record.number)]
+    for folder in (study.controls, *own, *study.confirmations(), *study.finals()):
+        yield from config.kind.needed(folder).evaluations
     for record in records:
-        if record.notes.get("evaluation"):
-            yield record.notes["evaluation"]
-        for folder in _folders(study, config, record.number):
-            yield from (line.get("evaluation", "") for line in _lines(folder))
-            yield (read_result(folder) or {}).get("evaluation", "")
-    for folder in (*study.confirmations(), *study.finals()):
-        yield (read_result(folder) or {}).get("evaluation", "")
-    result = read_result(study.controls)
-    if result is None:
-        return
-    spec = read_job(study.controls).spec
-    environment = environment_from_json(result["environment"])
-    start = result["stage"]
-    probed = [f"with another {entry['group']}" for entry in result["liveness"]["groups"]]
-    names = [f"control {name}" for name in config.controls]
-    names += [start, *(f"{start} {label}" for label in ("probed", *probed))]
-    yield from (evaluation_key(name, spec, environment) for name in names)
-
-
-def _lines(folder: Path) -> list[dict[str, Any]]:
-    try:
-        return read_metrics(folder)[0]
-    except ValueError:  # a damaged file holds no key that could be trusted
-        return []
+        yield record.notes.evaluation or ""
 
 
 def _size(path: Path) -> int:

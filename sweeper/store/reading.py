@@ -2,18 +2,16 @@
 
 import codecs
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from sweeper.errors import UsageError
+from sweeper.outcomes import LOG, METRICS, RESULT, Epoch, read_epochs, read_failure
 from sweeper.records import TrialRecord, TrialState
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
-from sweeper.store.trial_folder import read_failure
-from sweeper.study.config import StudyConfig, study_from_json
-from sweeper.words import calls_text, params_text, per_cent, score_text
-from trainer.contract import LOG, METRICS, RESULT, read_metrics
+from sweeper.study.config import StudyConfig, stored_study
+from sweeper.words import CALLS, PARTS, calls_text, params_text, per_cent, score_text
 
 FOLLOW_SECONDS = 0.5
 NOTES = {  # of a record -> what people call them
@@ -37,7 +35,7 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
         if stored is None:
             raise UsageError(f"study {folder.name!r} has not been started; run it first")
         source = Path(store.attributes().get("source", folder.root))
-        return study_from_json(stored, source / folder.study_file.name), store.records()
+        return stored_study(stored, source / folder.study_file.name), store.records()
 
 
 def show_trial(folder: StudyFolder, name: str) -> str:
@@ -46,22 +44,22 @@ def show_trial(folder: StudyFolder, name: str) -> str:
     trial = folder.trial(record.number)
     goal = read_study(folder)[0].goal
     notes = record.notes
-    source = notes.get("source")
-    facts = {
-        "parameters": params_text(notes.get("values", record.params)),
-        "proposed": notes.get("proposed", ""),
-        "origin": notes.get("origin", "") + (f" (trial {source})" if source is not None else ""),
+    facts: dict[str, object] = {
+        "parameters": params_text(record.values),
+        "proposed": notes.proposed,
+        "origin": notes.origin + (f" (trial {notes.source})" if notes.source is not None else ""),
     }
     if record.score is not None:
-        shots = ", ".join(f"{s}: {per_cent(a)}" for s, a in notes.get("accuracy", {}).items())
-        by_shots = f" (by shots {shots})" if shots else ""
-        facts["score"] = score_text(record.score, goal) + by_shots
-    facts |= {label: notes[key] for key, label in NOTES.items() if key in notes}
-    if "reader_calls" in notes:
-        facts["reader calls"] = calls_text(notes["reader_calls"])
+        parts = ", ".join(f"{s}: {per_cent(a)}" for s, a in notes.accuracy.items())
+        by_part = f" (by {PARTS} {parts})" if parts else ""
+        facts["score"] = score_text(record.score, goal) + by_part
+    known = notes.to_json()
+    facts |= {label: known[key] for key, label in NOTES.items() if key in known}
+    if notes.calls is not None:
+        facts[CALLS] = calls_text(notes.calls)
     failure = read_failure(trial)
-    if failure is not None and "reason" not in notes:
-        facts["last error"] = f"{failure.get('class')}: {failure.get('message')}"
+    if failure is not None and not notes.reason:
+        facts["last error"] = f"{failure.kind.value}: {failure.message}"
     lines = [f"trial {name} of {folder.name}: {_state_text(record, folder)}"]
     lines += [f"  {label:<14}  {fact}" for label, fact in facts.items()]
     lines += ["  epochs", *(list(_epoch_lines(trial, goal)) or ["    none yet"])]
@@ -76,24 +74,23 @@ def _state_text(record: TrialRecord, folder: StudyFolder) -> str:
 
 def _epoch_lines(trial: Path, goal: str) -> Iterator[str]:
     try:
-        epochs = read_metrics(trial)[0]
+        epochs = read_epochs(trial)[0]
     except ValueError as error:
         yield f"    {METRICS} is damaged: {error}"
         return
-    for line in epochs:
-        metrics = line["metrics"]
-        score = _epoch_score(metrics, goal)
+    for epoch in epochs:
         numbers = [
-            f"{name} {metrics[name]:.4g}" for name in EPOCH_METRICS if metrics.get(name) is not None
+            f"{name} {value:.4g}"
+            for name in EPOCH_METRICS
+            if (value := epoch.metrics.get(name)) is not None
         ]
-        yield "  ".join([f"    {line['phase']} {line['epoch']}: {score}", *numbers])
+        yield "  ".join([f"    {epoch.phase} {epoch.epoch}: {_epoch_score(epoch, goal)}", *numbers])
 
 
-def _epoch_score(metrics: Mapping[str, Any], goal: str) -> str:
-    if "score" not in metrics:
+def _epoch_score(epoch: Epoch, goal: str) -> str:
+    if "score" not in epoch.metrics:
         return "not scored"
-    score = metrics["score"]
-    return "score " + ("not finite" if score is None else score_text(score, goal))
+    return "score " + ("not finite" if epoch.score is None else score_text(epoch.score, goal))
 
 
 def log_lines(

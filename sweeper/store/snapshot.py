@@ -1,21 +1,20 @@
 """The state of a study at one moment, as `state.json` and the live table show it. Pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sweeper.ranking import ranking, told_score
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import State, TrialRecord, TrialState
 from sweeper.study.config import StudyConfig
 
 
 def snapshot(
     config: StudyConfig,
     records: Sequence[TrialRecord],
-    running: Sequence[Mapping[str, Any]],
+    running: Sequence[dict[str, object]],
     *,
     state: str,
     best: TrialRecord | None = None,
-) -> dict[str, Any]:
+) -> State:
     """Count the trials and name the best.
 
     Args:
@@ -37,7 +36,7 @@ def snapshot(
     counts["waiting"] = open_trials - len(running)
     first = [best] if best is not None else ranking(records, goal=config.goal)[:1]
     told = [
-        {"trial": record.name, "score": told_score(record), "params": record.notes["values"]}
+        {"trial": record.name, "score": told_score(record), "params": dict(record.values)}
         for record in first
     ]
     return {

@@ -1,19 +1,18 @@
 """How studies stand, from `state.json` alone: quick, and no burden to a driver at work."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from sweeper.errors import SweeperError
+from sweeper.outcomes import Calls
+from sweeper.records import State
 from sweeper.store.study_folder import STATE, StudyFolder
 from sweeper.store.tracking import experiment_link
 from sweeper.store.workspace import Workspace
-from sweeper.words import calls_text, counts_line, params_text, score_text
+from sweeper.words import CALLS, calls_text, counts_line, params_text, score_text
 
 PROMISED = ("study", "state", "counts", "best", "running")  # what other programs may rely on
 COUNTS = ("complete", "failed", "pruned", "running", "waiting")
 
 
-def study_state(folder: StudyFolder) -> dict[str, Any]:
+def study_state(folder: StudyFolder) -> State:
     """`state.json`, with the state "interrupted" where a driver died without a word.
 
     A driver at work that has not come to its first trial is "starting", without a total.
@@ -44,12 +43,12 @@ def study_state(folder: StudyFolder) -> dict[str, Any]:
     return state
 
 
-def status_json(state: Mapping[str, Any]) -> dict[str, Any]:
+def status_json(state: State) -> dict[str, object]:
     """The part of the state that other programs may rely on."""
-    return {key: state[key] for key in PROMISED}
+    return {key: value for key, value in state.items() if key in PROMISED}
 
 
-def status_text(state: Mapping[str, Any]) -> str:
+def status_text(state: State) -> str:
     """The state for people."""
     lines = [_summary(state)]
     for trial in state["running"]:
@@ -62,9 +61,9 @@ def status_text(state: Mapping[str, Any]) -> str:
             f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
             f"{params_text(trial['params'])}"
         )
-    calls = state.get("reader_calls", {})
-    if calls.get("needed"):
-        lines.append(f"  reader calls: {calls_text(calls)}")
+    calls = Calls.model_validate(state.get("reader_calls", {}))
+    if calls.needed:
+        lines.append(f"  {CALLS}: {calls_text(calls)}")
     if state["state"] == "starting":
         lines.append("  the instrument is checked before the first trial")
     if state["state"] == "interrupted":
@@ -72,7 +71,7 @@ def status_text(state: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _summary(state: Mapping[str, Any]) -> str:
+def _summary(state: State) -> str:
     counts = counts_line(state) if "trials" in state else f"{state['study']}: no trial yet"
     return f"{counts} ({state['state']})"
 

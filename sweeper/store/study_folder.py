@@ -2,26 +2,22 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import filelock
 
-from sweeper.errors import StudyLockedError
+from sweeper.errors import StudyLockedError, SweeperError
+from sweeper.outcomes import FORMAT, FormatError, checked_format, read_json, write_json_atomic
 from sweeper.store.file_systems import is_on_network
-from sweeper.store.trial_folder import (
-    read_json,
-)
-from trainer.contract import (
-    AnswersPlace,
-    Control,
-    Job,
-    TrainSpec,
-    write_json_atomic,
-)
+from sweeper.trainers import Surroundings
 
+if TYPE_CHECKING:
+    from sweeper.records import State
+
+STATE_FORMAT = 1
 LOCK_SECONDS = 1.0  # `status` takes the lock for a moment to see whether a driver holds it
 
 
@@ -61,25 +57,15 @@ class StudyFolder:
         folder = self.root / "trials" / f"{number:04d}"
         return folder if seed is None else folder / f"seed-{seed}"
 
-    def job(
-        self,
-        folder: Path,
-        spec: TrainSpec,
-        *,
-        device: str,
-        controls: tuple[Control, ...] | None = None,
-        best: str | None = None,
-    ) -> Job:
-        """The job for a trial folder. Its paths are relative: a workspace can be moved."""
+    def surroundings(self, folder: Path, *, device: str) -> Surroundings:
+        """Where a job in ``folder`` finds stages and answers: relative, workspaces are moved."""
         stages = Path(os.path.relpath(self.stages, folder.absolute()))
         answers = answers_place(
             stages.parent / ANSWERS,
             server=self.answer_server,
             on_network=is_on_network(self.stages),
         )
-        return Job(
-            spec=spec, stages=stages, answers=answers, device=device, controls=controls, best=best
-        )
+        return Surroundings(stages=stages, answers=answers, device=device)
 
     def final(self, name: int | str, *, seed: int) -> Path:
         """Where a finalist is trained with one seed and scored on all its questions."""
@@ -126,20 +112,25 @@ class StudyFolder:
         except OSError:  # a read-only copy of a study has no driver
             return False
 
-    def write_state(self, state: Mapping[str, Any]) -> None:
+    def write_state(self, state: "State") -> None:
         """Replace what `status` shows."""
-        write_json_atomic(self.root / STATE, state)
+        write_json_atomic(self.root / STATE, {FORMAT: STATE_FORMAT, **state})
 
-    def read_state(self) -> dict[str, Any]:
+    def read_state(self) -> "State":
         """What the driver last wrote; empty where it has not got that far."""
-        return read_json(self.root / STATE) or {}
+        state = cast("State", read_json(self.root / STATE) or {})
+        try:
+            checked_format(state, newest=STATE_FORMAT, where=self.root / STATE)
+        except FormatError as error:
+            raise SweeperError(str(error)) from error
+        return state
 
 
-def answers_place(path: Path, *, server: str | None, on_network: bool) -> AnswersPlace:
-    """Where a workspace keeps answers: on its server, or in ``path`` and, if need be, beside it.
+def answers_place(path: Path, *, server: str | None, on_network: bool) -> tuple[str, str]:
+    """Kind and place of a workspace's answers: its server, or ``path`` and perhaps beside it.
 
     Many machines write to a network file system, and SQLite's file takes one writer there.
     """
     if server is not None:
-        return AnswersPlace("server", server)
-    return AnswersPlace("appended" if on_network else "file", str(path))
+        return "server", server
+    return "appended" if on_network else "file", str(path)

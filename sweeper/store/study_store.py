@@ -10,13 +10,14 @@ import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import StudyChangedError, SweeperError, UsageError
-from sweeper.records import TrialRecord, TrialState
+from sweeper.outcomes import FORMAT, Failure, FailureKind, FormatError, checked_format
+from sweeper.records import Final, Notes, TrialRecord, TrialState
 from sweeper.search import Goal, distribution, frozen_trial, optuna_value
 from sweeper.space import Space
 from sweeper.store.file_systems import is_on_network
@@ -30,7 +31,8 @@ _NUMBER, _PREFIX = "trial", "prefix"  # notes of a row: our number, epochs of a 
 _IMPORTED = "imported"  # note of a row that is none of ours: the number of a result from elsewhere
 _BEGUN, _ENDED = "begun", "ended"
 """All notes that a row was added with, and that it was told with: Optuna takes 1-4 ms for each."""
-_FINAL, _FINALS = "final", "finals"  # note of a finalist; the study's attribute with all of them
+_FINALS = "finals"  # attribute of the study: what further seeds and questions gave, by trial
+ROW_FORMAT = 1  # of a row's notes; rows of one study may differ in it
 
 _ADVICE = {  # what SQLite says -> what to do
     "locked": "another program is writing to it; close that program and run again",
@@ -60,7 +62,9 @@ class StudyStore:
         self._records = {record.number: record for record in read if record.prefix is None}
         self._prefixes = [record for record in read if record.prefix is not None]
         self._rows = len(everything)
-        self._finals: dict[str, Any] = self.attributes().get(_FINALS, {})
+        self._finals = {
+            name: _final(entry) for name, entry in self.attributes().get(_FINALS, {}).items()
+        }
         self._trial_ids = {
             record.number: row._trial_id
             for record, row in zip(read, rows, strict=True)
@@ -113,17 +117,18 @@ class StudyStore:
     def records(self) -> list[TrialRecord]:
         """Return all trials by number, each after its own shorter trainings, from memory.
 
-        A finalist has its final among its notes.
+        A finalist has its final.
         """
-        rows = [*self._records.values(), *self._prefixes]
-        finals = self._finals
-        rows = [
-            replace(r, notes={**r.notes, _FINAL: finals[str(r.name)]})
-            if str(r.name) in finals
-            else r
-            for r in rows
-        ]
+        rows = [self._with_final(row) for row in (*self._records.values(), *self._prefixes)]
         return sorted(rows, key=lambda record: record.order)
+
+    def _with_final(self, record: TrialRecord) -> TrialRecord:
+        final = self._finals.get(str(record.name))
+        if final is None:
+            return record
+        if isinstance(final, Failure):
+            return replace(record, final_failure=final)
+        return replace(record, final=final)
 
     def proposals(self) -> list[TrialRecord]:
         """Return the proposals by number, without the shorter trainings, from memory."""
@@ -133,14 +138,29 @@ class StudyStore:
         """Return one proposal, from memory."""
         return self._records[number]
 
-    def finals(self) -> dict[str, Any]:
+    def finals(self) -> dict[str, Final]:
         """Return what further seeds and questions gave, by the trial's name, from memory."""
-        return dict(self._finals)
+        return {name: f for name, f in self._finals.items() if isinstance(f, Final)}
 
-    def set_final(self, name: int | str, final: Mapping[str, Any]) -> None:
-        """Store a final beside its trial, whose own row has ended and never changes."""
-        self._finals |= _json_copy({str(name): final})
-        self.set_attribute(_FINALS, self._finals)
+    def set_final(self, name: int | str, final: Final | Failure) -> None:
+        """Store a final beside its trial, whose own row has ended and never changes; or why there
+        is none, until there is one.
+        """
+        self._finals[str(name)] = final
+        self._write_finals()
+
+    def forget_failed_finals(self, chosen: Collection[int | str]) -> None:
+        """Forget why trials have no final that are none of the finalists any more."""
+        names = {str(name) for name in chosen}
+        past = [n for n, f in self._finals.items() if isinstance(f, Failure) and n not in names]
+        for name in past:
+            del self._finals[name]
+        if past:
+            self._write_finals()
+
+    def _write_finals(self) -> None:
+        content = {trial: entry.to_json() for trial, entry in self._finals.items()}
+        self.set_attribute(_FINALS, content)
 
     def attributes(self) -> dict[str, Any]:
         """Return what is stored of the study as a whole."""
@@ -166,9 +186,8 @@ class StudyStore:
         unknown = sorted(set(record.params) - set(self._distributions))
         if unknown:
             raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
-        record = replace(record, notes=_json_copy(record.notes))
-        place = {_NUMBER: record.number, _PREFIX: record.prefix}
-        trial_id = self._create(replace(record, notes={_BEGUN: {**record.notes, **place}}))
+        place = {FORMAT: ROW_FORMAT, _NUMBER: record.number, _PREFIX: record.prefix}
+        trial_id = self._create(record, {_BEGUN: {**record.notes.to_json(), **place}})
         if record.prefix is not None:
             self._prefixes.append(record)
             return
@@ -181,12 +200,13 @@ class StudyStore:
 
     def add_imported(self, record: TrialRecord) -> None:
         """Write a result from elsewhere as a row, for Optuna's own programs; it is no record."""
-        self._create(replace(record, notes={_BEGUN: record.notes, _IMPORTED: record.number}))
+        notes = {FORMAT: ROW_FORMAT, **record.notes.to_json()}
+        self._create(record, {_BEGUN: notes, _IMPORTED: record.number})
         self._imported.add(record.number)
 
-    def _create(self, row: TrialRecord) -> int:
+    def _create(self, row: TrialRecord, attributes: Mapping[str, object]) -> int:
         """Write a row; return Optuna's id of it."""
-        trial = frozen_trial(row, self._distributions)
+        trial = frozen_trial(row, self._distributions, attributes=attributes)
         with _as_sweeper_error(self._label):
             trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
             stored = self._storage.get_trial_id_from_study_id_trial_number(
@@ -208,13 +228,17 @@ class StudyStore:
             record, intermediate={**record.intermediate, epoch: float(value)}
         )
 
-    def note(self, number: int, **notes: Any) -> None:
-        """Write JSON values beside a trial that has not ended; a note again replaces the former."""
-        for key, value in _json_copy(notes).items():
-            self._set(number, key, value, {key: value})
+    def note_run(self, number: int, run_id: str) -> None:
+        """Write the MLflow run of a trial that has not ended."""
+        self._set(number, "run_id", run_id, {"run_id": run_id})
 
     def tell(
-        self, number: int, state: TrialState, score: float | None = None, **notes: Any
+        self,
+        number: int,
+        state: TrialState,
+        score: float | None = None,
+        *,
+        notes: Notes | None = None,
     ) -> None:
         """End a trial. The notes are written first, for a trial that has ended never changes.
 
@@ -222,7 +246,7 @@ class StudyStore:
             number: A running trial, also one that another process has added.
             state: COMPLETE, PRUNED or FAILED.
             score: Of a COMPLETE trial: finite.
-            notes: As for `note`.
+            notes: What is known now; what they leave open stays as it is.
 
         Raises:
             ValueError: if the trial has ended, or state and score contradict each other.
@@ -235,9 +259,9 @@ class StudyStore:
             raise ValueError(f"trial {number}: {state.value} with score {score}")
         if score is not None and not math.isfinite(score):
             raise ValueError(f"trial {number}: the score must be finite, but got {score}")
-        notes = _json_copy(notes)
-        if notes:
-            self._set(number, _ENDED, notes, notes)
+        if notes is not None:
+            changes = notes.model_dump(exclude_defaults=True)
+            self._set(number, _ENDED, {FORMAT: ROW_FORMAT, **notes.to_json()}, changes)
         ended = replace(self._running(number), state=state, score=score)
         states = {
             TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -251,12 +275,14 @@ class StudyStore:
             )
         self._records[number] = ended
 
-    def _set(self, number: int, key: str, value: Any, notes: Mapping[str, Any]) -> None:
-        """Write an attribute of a row, and remember the notes that it holds."""
+    def _set(self, number: int, key: str, value: Any, changes: Mapping[str, object]) -> None:
+        """Write an attribute of a row, and remember the notes that it changes."""
         record = self._running(number)
         with _as_sweeper_error(self._label):
             self._storage.set_trial_user_attr(self._trial_ids[number], key, value)
-        self._records[number] = replace(record, notes={**record.notes, **notes})
+        known = record.notes.model_dump(exclude_defaults=True)
+        notes = Notes.model_validate({**known, **changes})
+        self._records[number] = replace(record, notes=notes)
 
     def _running(self, number: int) -> TrialRecord:
         record = self._records[number]
@@ -272,6 +298,8 @@ def _record(trial: "FrozenTrial") -> TrialRecord:
     begun, ended = single.pop(_BEGUN, {}), single.pop(_ENDED, {})
     if state is TrialState.RUNNING:  # a driver died before it was told
         ended = {}
+    for part in (begun, ended):
+        checked_format(part, newest=ROW_FORMAT, where=f"row {trial.number} of study.db")
     notes = {**begun, **single, **ended}
     return TrialRecord(
         number=notes.pop(_NUMBER, trial.number),
@@ -281,14 +309,19 @@ def _record(trial: "FrozenTrial") -> TrialRecord:
         score=trial.value if state is TrialState.COMPLETE else None,
         intermediate=trial.intermediate_values,
         sampler_state=trial.system_attrs,
-        notes=notes,
+        notes=Notes.model_validate_json(json.dumps(_without_none(notes))),
     )
 
 
-def _json_copy(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return notes as they will be read back: tuples as lists, keys as strings."""
-    copy: dict[str, Any] = json.loads(json.dumps(dict(notes)))
-    return copy
+def _without_none(notes: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what was written as nothing, as if it had not been written."""
+    return {key: value for key, value in notes.items() if value is not None}
+
+
+def _final(entry: Mapping[str, Any]) -> Final | Failure:
+    if "class" in entry:
+        return Failure(kind=FailureKind(entry["class"]), message=entry["message"])
+    return Final.model_validate_json(json.dumps(entry))
 
 
 def _located(location: str | Path) -> tuple[Path | None, str]:
@@ -379,5 +412,7 @@ def _as_sweeper_error(label: str) -> Iterator[None]:
             if words in said:
                 raise SweeperError(f"{label}: {advice}") from error
         raise SweeperError(f"{label}: {said.splitlines()[0]}; check the storage") from error
+    except FormatError as error:
+        raise SweeperError(f"{label}: {error}") from error
     except (ImportError, RuntimeError) as error:  # no driver for the URL; tables of another Optuna
         raise SweeperError(f"{label}: {error}") from error

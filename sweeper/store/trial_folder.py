@@ -1,35 +1,41 @@
-"""A trial folder as the sweeper writes and reads it; its names are `trainer.contract`'s."""
+"""A trial folder as the sweeper makes it ready for a job, and asks the job to stop."""
 
 import contextlib
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from sweeper.errors import SweeperError
-from trainer.contract import (
+from sweeper.outcomes import (
     FAILURE,
+    FORMAT,
     RESULT,
     STOP,
     TRIAL,
     WAITING,
-    Job,
+    read_json,
     write_json_atomic,
 )
 
 
-def prepare_job(folder: Path, job: Job) -> None:
+def prepare_job(folder: Path, job: Mapping[str, object]) -> None:
     """Make ``folder`` the trial folder of ``job``; what it holds of another job is removed.
 
     The same job with its answers in another place is the same job.
 
+    Args:
+        folder: Made, if need be.
+        job: The content of its `trial.json`.
+
     Raises:
         SweeperError: where the folder cannot be written.
     """
-    payload = json.loads(json.dumps(job.to_json()))
+    payload = json.loads(json.dumps(job))
     try:
         former = read_json(folder / TRIAL)
-        if former is None or {**former, "answers": None} != {**payload, "answers": None}:
+        if former is None or _asked(former) != _asked(payload):
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir(parents=True)
@@ -37,8 +43,27 @@ def prepare_job(folder: Path, job: Job) -> None:
             write_json_atomic(folder / TRIAL, payload)
         for name in (STOP, WAITING):
             (folder / name).unlink(missing_ok=True)
-        if read_result(folder) is None:
+        if read_json(folder / RESULT) is None:
             (folder / RESULT).unlink(missing_ok=True)  # empty or torn: the trainer would heed it
+    except OSError as error:
+        raise SweeperError(f"cannot write the trial folder {folder}: {error}") from error
+
+
+def _asked(job: Mapping[str, object]) -> dict[str, object]:
+    """What a job asks for: neither where its answers are kept nor the format that says so."""
+    return {key: value for key, value in job.items() if key not in ("answers", FORMAT)}
+
+
+def forget_ending(folder: Path) -> None:
+    """Remove how an earlier job ended, for a next one: a trainer takes whatever result it finds for
+    its own, and may die before it has removed the rest.
+
+    Raises:
+        SweeperError: where the folder cannot be written.
+    """
+    try:
+        for name in (RESULT, FAILURE, WAITING):
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise SweeperError(f"cannot write the trial folder {folder}: {error}") from error
 
@@ -49,26 +74,11 @@ def ask_to_stop(folder: Path) -> None:
         (folder / STOP).touch()
 
 
-def read_result(folder: Path) -> dict[str, Any] | None:
-    """The result of a trial folder, if its training finished."""
-    return read_json(folder / RESULT)
-
-
-def read_failure(folder: Path) -> dict[str, Any] | None:
-    """Class and message of a failure, if the trainer left one."""
-    return read_json(folder / FAILURE)
-
-
-def read_waiting(folder: Path) -> str | None:
-    """The key of the stage that a job left waiting for, if it did."""
-    waiting = read_json(folder / WAITING)
-    return None if waiting is None else str(waiting["stage"])
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object from a file; None where it is missing or no JSON object."""
+def end_of_file(path: Path, size: int) -> str:
+    """The last ``size`` bytes of a file as text; empty where there is none."""
     try:
-        payload = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return payload if isinstance(payload, dict) else None
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sweeper.errors import StudyChangedError
-from sweeper.study.problems import shown
+from sweeper.outcomes import FORMAT
+from sweeper.problems import shown
 
 _HARMLESS = (  # change no number
     *("title", "description", "trials", "controls", "finalists"),
@@ -31,14 +32,14 @@ class Change(NamedTuple):
         return f"{self.key}: {shown(self.old)} -> {shown(self.new)}"
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[Change]:
     """List every difference between two configs in the form of `StudyConfig.to_json`.
 
     Harmless are another number of trials or finalists, another rule for the best, other limits,
     controls or resources, title, description and whether answers are kept. Another order of the
     parameters is a difference, because proposals depend on it.
     """
-    before, after = _flat(old), _flat(new)
+    before, after = (_flat({k: v for k, v in each.items() if k != FORMAT}) for each in (old, new))
     return [
         Change(key, before.get(key), after.get(key), _is_harmless(key))
         for key in dict.fromkeys((*before, *after))
@@ -46,7 +47,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     ]
 
 
-def require_same_study(stored: Mapping[str, Any] | None, config: Mapping[str, Any]) -> None:
+def require_same_study(stored: Mapping[str, object] | None, config: Mapping[str, object]) -> None:
     """Refuse a study file that contradicts the study on disk.
 
     Args:
@@ -72,7 +73,7 @@ def _is_harmless(key: str) -> bool:
     return any(key == harmless or key.startswith(f"{harmless}.") for harmless in _HARMLESS)
 
 
-def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(config: Mapping[str, Any]) -> dict[str, object]:
     """Return every leaf of the config by its dotted key; parameters by name, and their order."""
     entries = config["parameters"]
     by_name = {

@@ -5,23 +5,21 @@ of what follows, so that one mistake is told once.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from sweeper.problems import Problem, Where, listed, shown, suggestion
+from sweeper.refusals import Refusal, refusals
 from sweeper.space import Parameter, Space, Value, is_finite
 from sweeper.study.file import Document
 from sweeper.study.parameters import Complaint, build_parameter, log_uniform_hint
-from sweeper.study.problems import Problem, Where, listed
-from sweeper.study.references import references
-from sweeper.study.refusals import Refusal, refusals
 from sweeper.study.sections import (
-    METRIC_GOALS,
     PRUNER_OPTIONS,
     SAMPLER_OPTIONS,
-    MetricName,
+    Metric,
     Pruner,
     Sampler,
     SamplerName,
@@ -29,6 +27,7 @@ from sweeper.study.sections import (
 )
 from sweeper.study.space_checks import build_space, setting_complaints
 from sweeper.study.trainer_section import trainer_complaints
+from sweeper.trainers import Capabilities, Goal, builtin_trainer
 
 MAX_NAME = 100  # characters of a study's name
 MAX_NAME_BYTES = 200  # the name is a folder, whose name has at most 255 bytes on common systems
@@ -81,7 +80,7 @@ def check_study(document: Document) -> CheckedStudy:
     gates = {parent for entry in file.parameters.values() for parent in entry.when}
     if "trainer" in file.model_fields_set:
         complaints += trainer_complaints(
-            file.trainer, space, broken=broken, gates=gates, settings=valid
+            builtin_trainer(), file.trainer, space, broken=broken, gates=gates, settings=valid
         )
     if not broken:
         complaints += _sampler_complaints(sampler, space, by_method=file.method is not None)
@@ -89,7 +88,7 @@ def check_study(document: Document) -> CheckedStudy:
     return CheckedStudy(file=file, space=space, sampler=sampler, trials=trials, problems=problems)
 
 
-def _sections(values: Mapping[str, Any]) -> tuple[StudyFile, list[Complaint]]:
+def _sections(values: Mapping[str, object]) -> tuple[StudyFile, list[Complaint]]:
     """Validate section by section; what is wrong is left out of the file that is returned."""
     complaints = [Complaint(where, _empty_text(where), at_key=True) for where in _empty(values)]
     values = _without(values, complaints)
@@ -129,7 +128,7 @@ def _empty_text(where: Where) -> str:
     return "has no value; give it one or remove the key"
 
 
-def _without(values: Mapping[str, Any], complaints: Iterable[Complaint]) -> dict[str, Any]:
+def _without(values: Mapping[str, Any], complaints: Iterable[Complaint]) -> dict[str, object]:
     """Leave out the parameters and the other sections that are complained of."""
     places = {complaint.where for complaint in complaints}
     wrong = {where[0] for where in places if where[0] != "parameters" or len(where) == 1}
@@ -154,7 +153,7 @@ def _aliases(file: StudyFile) -> tuple[Sampler, int, list[Complaint]]:
     return sampler, file.run_cap or file.trials, complaints
 
 
-def _missing(values: Mapping[str, Any]) -> list[Complaint]:
+def _missing(values: Mapping[str, object]) -> list[Complaint]:
     needed = {
         "name": "it names the folder and the experiment",
         "trainer": "it says what a trial trains",
@@ -189,61 +188,61 @@ def study_name(text: str) -> str:
     return f"{name}_" if name.casefold() in RESERVED else name
 
 
-def scored_by(file: StudyFile) -> MetricName:
-    """The metric that the trainer section scores by."""
-    score = _evaluate(file).get("score")
-    return "validation_loss" if score == "validation_loss" else "mean_shot_accuracy"
-
-
-def _evaluate(file: StudyFile) -> Mapping[str, Any]:
-    section = file.trainer.get("evaluate")
-    return section if isinstance(section, dict) else {}
-
-
 def _own_complaints(file: StudyFile) -> list[Complaint]:
     """Check what the types of a section cannot say."""
-    complaints = []
-    goal = METRIC_GOALS[file.metric.name]
-    if file.metric.goal != goal:
-        better = "more" if goal == "maximize" else "less"
-        text = f"must be {goal}: {better} {file.metric.name} is better"
-        complaints.append(Complaint(("metric", "goal"), text))
+    kind = builtin_trainer()
+    can = kind.capabilities(file.trainer)
+    complaints = list(_metric_complaints(file.metric, kind.metrics, scored=can.metric))
     complaints += [
-        Complaint(
-            ("trainer", "evaluate", key),
-            "must be written out, without `${...}`: all trials are scored alike",
-        )
-        for key in ("score", "reward")
-        if any(references(_evaluate(file).get(key)))
+        Complaint(("trainer", *where), text)
+        for where, text in kind.complaints(file.trainer, prunes=file.pruner.name != "none")
     ]
-    if file.pruner.name != "none" and _evaluate(file).get("every") == "last":
-        text = "`last` leaves the pruner nothing to decide by; write a number, or `pruner: none`"
-        complaints.append(Complaint(("trainer", "evaluate", "every"), text))
-    complaints += _seed_complaints(file)
-    scored = scored_by(file)
-    if "metric" in file.model_fields_set and file.metric.name != scored:
-        text = f"must be {scored}: `trainer.evaluate.score` decides what a trial is scored by"
-        complaints.append(Complaint(("metric", "name"), text))
-    if file.best.rule != "highest" and scored == "validation_loss":
+    complaints += _seed_complaints(file, can)
+    if file.best.rule != "highest" and not can.by_question:
         text = f"{file.best.rule} needs scores by question, a loss has none; leave `highest`"
         complaints.append(Complaint(("best", "rule"), text))
-    complaints += [
-        Complaint(("controls", index), f"{control} stands here twice")
-        for index, control in enumerate(file.controls)
-        if control in file.controls[:index]
-    ]
+    complaints += _control_complaints(file.controls or [], can.controls)
     complaints += _option_complaints("sampler", file.sampler, ("name", "seed"), SAMPLER_OPTIONS)
     complaints += _option_complaints("pruner", file.pruner, ("name",), PRUNER_OPTIONS)
     return complaints
 
 
-def _seed_complaints(file: StudyFile) -> Iterator[Complaint]:
+def _metric_complaints(
+    metric: Metric, goals: Mapping[str, Goal], *, scored: str
+) -> Iterator[Complaint]:
+    """Check the metric against those that the trainer has, and the one that it scores by."""
+    name = metric.name or scored
+    if name not in goals:
+        near = suggestion(name, goals)
+        text = f"must be one of {listed(goals)}, but got {shown(name)}{near}"
+        yield Complaint(("metric", "name"), text)
+        return
+    goal = goals[name]
+    if metric.goal not in (None, goal):
+        better = "more" if goal == "maximize" else "less"
+        yield Complaint(("metric", "goal"), f"must be {goal}: {better} {name} is better")
+    if name != scored:
+        text = f"must be {scored}: `trainer.evaluate.score` decides what a trial is scored by"
+        yield Complaint(("metric", "name"), text)
+
+
+def _control_complaints(controls: Sequence[str], known: Sequence[str]) -> Iterator[Complaint]:
+    for index, control in enumerate(controls):
+        if control not in known:
+            near = suggestion(control, known)
+            text = f"must be one of {listed(known)}, but got {shown(control)}{near}"
+            yield Complaint(("controls", index), text)
+        elif control in controls[:index]:
+            yield Complaint(("controls", index), f"{control} stands here twice")
+
+
+def _seed_complaints(file: StudyFile, can: Capabilities) -> Iterator[Complaint]:
     if file.seeds is None:
         return
     if file.duplicates == "reseed":
         text = "`seeds` and `duplicates: reseed` exclude each other; leave one"
         yield Complaint(("seeds",), text)
-    if _evaluate(file).get("race") and len(file.seeds.values) > 1 and file.seeds.strategy == "all":
+    if can.races and len(file.seeds.values) > 1 and file.seeds.strategy == "all":
         text = "a race compares single seeds; write `strategy: finalists`, or leave `race` out"
         yield Complaint(("seeds",), text)
     first = file.seeds.values[0]
@@ -265,7 +264,9 @@ def _option_complaints(
             yield Complaint((key, option), text, at_key=True)
 
 
-def _space(values: Mapping[str, Any], file: StudyFile) -> tuple[Space, list[str], list[Complaint]]:
+def _space(
+    values: Mapping[str, object], file: StudyFile
+) -> tuple[Space, list[str], list[Complaint]]:
     """Return the space, the names of parameters that are not in it, and why they are not."""
     complaints: list[Complaint] = []
     good: dict[str, Parameter] = {}

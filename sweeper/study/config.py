@@ -1,11 +1,12 @@
 """The study file as a checked, frozen value: the only form in which others see it.
 
-    study_file.py       YAML to plain values with positions
+    file.py             YAML to plain values with positions
     sections.py         types and defaults of each section
     parameters.py       one entry to one parameter
     space_checks.py     all parameters to a space; conditions and settings
-    trainer_section.py  specs at every value that a parameter can have
-    config.py           all of it together: every problem of a file at once, or a StudyConfig
+    trainer_section.py  the trainer's section at every value that a parameter can have
+    checks.py           all of it together: every problem of a file at once
+    config.py           what is left when there is none: a StudyConfig
 
 Imports neither torch nor MLflow nor Optuna.
 """
@@ -17,19 +18,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from sweeper.errors import ConfigError
+from sweeper.outcomes import FORMAT, checked_format, trusted
+from sweeper.problems import config_error, dotted
 from sweeper.space import Parameter, Space, Value, canonical
 from sweeper.study.changes import Change, differences
-from sweeper.study.checks import CheckedStudy, check_study, scored_by
+from sweeper.study.checks import CheckedStudy, check_study
 from sweeper.study.file import Document, parse_document, read_document
-from sweeper.study.problems import config_error, dotted
-from sweeper.study.references import references, substitute
-from sweeper.study.refusals import refusals
+from sweeper.study.references import substitute
 from sweeper.study.sections import (
-    CONTROLS,
-    METRIC_GOALS,
     Best,
     Limits,
     Metric,
@@ -37,11 +34,21 @@ from sweeper.study.sections import (
     Pruner,
     Resources,
     Sampler,
+    Section,
     Seeds,
     StudyFile,
 )
 from sweeper.study.trainer_section import resolved
-from trainer.contract import Control, TrainSpec
+from sweeper.trainers import (
+    Capabilities,
+    Goal,
+    RefusedError,
+    Trainer,
+    Training,
+    builtin_trainer,
+)
+
+STUDY_FORMAT = 1  # of the study as it is stored in its database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +64,7 @@ class StudyConfig:
     metric: Metric = field(default_factory=Metric)
     baseline: Mapping[str, Value] | None = None  # trial 0
     enqueue: tuple[Mapping[str, Value], ...] = ()  # the trials after it
-    controls: tuple[Control, ...] = CONTROLS
+    controls: tuple[str, ...] = ()
     sampler: Sampler = field(default_factory=Sampler)
     pruner: Pruner = field(default_factory=Pruner)
     trials: int = 32  # in all: baseline, enqueued and cached included
@@ -71,11 +78,22 @@ class StudyConfig:
     keep: Literal["all", "best", "last"] = "all"  # stages that `gc` leaves of the finished study
     resources: Resources = field(default_factory=Resources)
     mlflow: Mlflow = field(default_factory=Mlflow)  # the experiment is always given
+    stored: bool = field(default=False, compare=False)  # read back: today's rules are not asked
 
     @property
-    def goal(self) -> Literal["maximize", "minimize"]:
+    def kind(self) -> Trainer:
+        """Who trains."""
+        return builtin_trainer()
+
+    @property
+    def can(self) -> Capabilities:
+        """What the trainer offers to this study."""
+        return self.kind.capabilities(self.trainer)
+
+    @property
+    def goal(self) -> Goal:
         """Which end of the metric is the good one."""
-        return self.metric.goal
+        return self.metric.goal or "maximize"
 
     @property
     def question(self) -> str:
@@ -91,14 +109,13 @@ class StudyConfig:
     @property
     def final_seeds(self) -> tuple[int, ...]:
         """The seeds of a finalist; the first of them is that of its trial."""
-        trainer_seed: int = self.trainer.get("seed", 0)
-        return (trainer_seed,) if self.seeds is None else tuple(self.seeds.values)
+        return (self.can.seed,) if self.seeds is None else tuple(self.seeds.values)
 
     @property
     def has_finals(self) -> bool:
         """Whether the best trials get seeds or questions that the search does without."""
         further_seeds = not self.search_seeds and len(self.final_seeds) > 1
-        return further_seeds or self.trainer["evaluate"].get("confirm") is not None
+        return further_seeds or self.can.finals
 
     def folder_seed(self, seed: int | None) -> int | None:
         """The seed that names a folder within the trial's; None for the first, which has that."""
@@ -114,7 +131,7 @@ class StudyConfig:
         """MLflow's store; None for the database of the workspace."""
         return self.mlflow.tracking_uri
 
-    def search_part(self) -> dict[str, Any]:
+    def search_part(self) -> dict[str, object]:
         """Return what determines the proposals, as JSON. Lists keep what has an order."""
         return {
             "parameters": [_parameter_json(parameter) for parameter in self.space.parameters],
@@ -123,9 +140,10 @@ class StudyConfig:
             "enqueue": [dict(setting) for setting in self.enqueue],
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the whole config with its defaults, as JSON; `study_from_json` reads it back."""
+    def to_json(self) -> dict[str, object]:
+        """Return the whole config with its defaults, as JSON; `stored_study` reads it back."""
         content = {
+            FORMAT: STUDY_FORMAT,
             "name": self.name,
             "title": self.title,
             "description": self.description,
@@ -164,14 +182,68 @@ def parse_study(text: str, path: Path) -> StudyConfig:
     return _study(parse_document(text, path))
 
 
-def study_from_json(payload: Mapping[str, Any], path: Path = Path("study.json")) -> StudyConfig:
-    """Read back what `StudyConfig.to_json` gave. Raises ConfigError, without lines and columns."""
-    entries = {entry["name"]: entry for entry in payload["parameters"]}
-    parameters = {
-        name: {key: value for key, value in entry.items() if key != "name"}
-        for name, entry in entries.items()
+def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) -> StudyConfig:
+    """Read back what `StudyConfig.to_json` gave, without asking today's rules.
+
+    Args:
+        payload: As stored; it was right by the rules of its day.
+        path: Of the study file, where the paths in it begin.
+
+    Raises:
+        FormatError: where a later version stored it.
+    """
+    checked_format(payload, newest=STUDY_FORMAT, where=f"the study of {path}")
+    fields: dict[str, Any] = {
+        key: payload[key]
+        for key in ("title", "description", "trials", "lag", "order", "duplicates", "finalists")
+        if key in payload
     }
-    return _study(Document(path, {**payload, "parameters": parameters}))
+    models: dict[str, type[Section]] = {
+        "metric": Metric,
+        "sampler": Sampler,
+        "pruner": Pruner,
+        "seeds": Seeds,
+        "best": Best,
+        "limits": Limits,
+        "resources": Resources,
+        "mlflow": Mlflow,
+    }
+    fields |= {key: trusted(model, payload[key]) for key, model in models.items() if key in payload}
+    return StudyConfig(
+        name=payload["name"],
+        trainer=payload["trainer"],
+        space=Space(tuple(map(_stored_parameter, payload["parameters"]))),
+        path=path,
+        baseline=payload.get("baseline"),
+        enqueue=tuple(payload.get("enqueue", ())),
+        controls=tuple(payload.get("controls", ())),
+        keep=payload.get("keep", "all"),
+        stored=True,
+        **fields,
+    )
+
+
+def _stored_parameter(entry: Mapping[str, Any]) -> Parameter:
+    """Read back what `_parameter_json` wrote."""
+    return Parameter(
+        name=entry["name"],
+        integer=_is_whole(entry),
+        fixed=entry.get("value"),
+        choices=tuple(entry.get("values", ())),
+        low=entry.get("min"),
+        high=entry.get("max"),
+        step=entry.get("step"),
+        log=entry.get("log", False),
+        fidelity=entry.get("fidelity", False),
+        when={parent: tuple(allowed) for parent, allowed in entry.get("when", {}).items()},
+        otherwise=entry.get("otherwise"),
+    )
+
+
+def _is_whole(entry: Mapping[str, object]) -> bool:
+    """Whether a stored range is one of whole numbers: then all its numbers are written as such."""
+    numbers = [entry[key] for key in ("min", "max", "step") if key in entry]
+    return bool(numbers) and all(isinstance(number, int) for number in numbers)
 
 
 def changes(old: StudyConfig, new: StudyConfig) -> list[Change]:
@@ -182,13 +254,13 @@ def changes(old: StudyConfig, new: StudyConfig) -> list[Change]:
     return differences(old.to_json(), new.to_json())
 
 
-def spec_for(
+def training_of(
     config: StudyConfig,
     values: Mapping[str, Value],
     *,
     repeat: int = 0,
     seed: int | None = None,
-) -> TrainSpec:
+) -> Training:
     """Put a trial's values in place of the references; paths begin at the study file's folder.
 
     Args:
@@ -198,33 +270,23 @@ def spec_for(
         seed: One of the study's `seeds`; default: the first, or that of the trainer section.
 
     Raises:
-        ConfigError: if these values together make no valid spec.
+        ConfigError: if these values together are none that the trainer takes.
     """
     try:
-        spec = TrainSpec.model_validate(substitute(config.trainer, values))
-    except ValidationError as error:
+        return config.kind.training(
+            substitute(config.trainer, values),
+            seed=seed,
+            repeat=repeat,
+            below=config.path.absolute().parent,
+            trusted=config.stored,
+        )
+    except RefusedError as error:
         setting = json.dumps(dict(values), ensure_ascii=False)
         problems = [
             f"{config.path}: {dotted(('trainer', *found.where))}: {found.text}, with {setting}"
-            for found in refusals(TrainSpec, error)
+            for found in error.refusals
         ]
         raise ConfigError(config.path, problems) from error
-    seeded = spec.model_copy(update={"seed": (spec.seed if seed is None else seed) + repeat})
-    return seeded.below(config.path.absolute().parent)
-
-
-def free_phases(config: StudyConfig) -> tuple[int, ...]:
-    """Return the indices of the phases whose own settings differ between trials.
-
-    The phases before the first of them are trained once for the whole study. What differs outside
-    the phases (seed, policy, task) makes all of them free; the evaluation trains nothing.
-    """
-    searched = {parameter.name for parameter in config.space.searched}
-    searched |= {parameter.name for parameter in config.space.parameters if parameter.when}
-    free = {where for where, name in references(config.trainer) if name in searched}
-    if any(where[0] not in ("phases", "evaluate") for where in free):
-        return tuple(range(len(config.trainer["phases"])))
-    return tuple(sorted({int(where[1]) for where in free if where[0] == "phases"}))
 
 
 def _study(document: Document) -> StudyConfig:
@@ -240,15 +302,15 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
     experiment = file.mlflow.experiment or file.name
     return StudyConfig(
         name=file.name,
-        trainer=_seeded(resolved(file.trainer, space), file),
+        trainer=_seeded(resolved(builtin_trainer(), file.trainer, space), file),
         space=space,
         path=document.path,
         title=file.title,
         description=file.description or _question(document.comment),
-        metric=file.metric if "metric" in file.model_fields_set else _metric_of(file),
+        metric=_metric(file),
         baseline=None if file.baseline is None else canonical(space, file.baseline),
         enqueue=tuple(canonical(space, setting) for setting in file.enqueue),
-        controls=tuple(control for control in CONTROLS if control in file.controls),
+        controls=_controls(file),
         sampler=checked.sampler,
         pruner=file.pruner,
         trials=checked.trials,
@@ -265,15 +327,21 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
     )
 
 
-def _seeded(trainer: Mapping[str, Any], file: StudyFile) -> Mapping[str, Any]:
+def _seeded(trainer: Mapping[str, object], file: StudyFile) -> Mapping[str, object]:
     """The trainer section with the first of the study's seeds as its own."""
     return trainer if file.seeds is None else {**trainer, "seed": file.seeds.values[0]}
 
 
-def _metric_of(file: StudyFile) -> Metric:
-    """The metric of a file that names none: what its trainer section scores by."""
-    name = scored_by(file)
-    return Metric(name=name, goal=METRIC_GOALS[name])
+def _metric(file: StudyFile) -> Metric:
+    """The metric of the file; where it names none, what its trainer section scores by."""
+    can = builtin_trainer().capabilities(file.trainer)
+    return Metric(name=can.metric, goal=can.goal)
+
+
+def _controls(file: StudyFile) -> tuple[str, ...]:
+    """Those that the file names, or all, in the trainer's order."""
+    can = builtin_trainer().capabilities(file.trainer)
+    return tuple(c for c in can.controls if file.controls is None or c in file.controls)
 
 
 def _question(comment: Sequence[str]) -> str | None:
@@ -282,9 +350,9 @@ def _question(comment: Sequence[str]) -> str | None:
     return text.removeprefix("Question:").strip() or None if text.startswith("Question:") else None
 
 
-def _parameter_json(parameter: Parameter) -> dict[str, Any]:
+def _parameter_json(parameter: Parameter) -> dict[str, object]:
     """Write a parameter as an entry of the study file, with its name."""
-    entry: dict[str, Any] = {"name": parameter.name}
+    entry: dict[str, object] = {"name": parameter.name}
     if parameter.fixed is not None:
         entry["value"] = parameter.fixed
     elif parameter.choices:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from sweeper.study.problems import Position, Problem, Where, config_error
+from sweeper.problems import Position, Problem, Where, config_error
 
 MAX_DEPTH = 40  # nested values; a study has six, and Python's own limit lies near 300
 MAX_VALUES = 20_000  # after aliases have been followed: a few lines can stand for billions
@@ -47,7 +47,7 @@ class Document:
     """
 
     path: Path
-    values: dict[str, Any]
+    values: dict[str, object]
     keys: Mapping[Where, Position] = field(default_factory=dict)
     positions: Mapping[Where, Position] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -93,10 +93,10 @@ def parse_document(content: str | bytes, path: Path) -> Document:
     if not isinstance(root, yaml.MappingNode):
         reason = "must be a mapping, lines of `key: value`"
         raise config_error(path, [Problem(_start(root), (), reason)])
-    reader = _Reader(problems)
-    values = reader.value(root, ())
+    nodes = _Nodes(problems)
+    values = nodes.value(root, ())
     return Document(
-        path, values, reader.keys, reader.positions, tuple(reader.problems), _head_comment(text)
+        path, values, nodes.keys, nodes.positions, tuple(nodes.problems), _head_comment(text)
     )
 
 
@@ -107,7 +107,7 @@ class _TooDeepError(Exception):
         self.problem = problem
 
 
-class _Reader:
+class _Nodes:
     """Turns composed nodes into values and notes positions and problems on the way."""
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -140,8 +140,8 @@ class _Reader:
         self._open.pop()
         return value
 
-    def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
-        values: dict[str, Any] = {}
+    def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, object]:
+        values: dict[str, object] = {}
         for key_node, value_node in node.value:
             position = _start(key_node)
             if not isinstance(key_node, yaml.ScalarNode):

@@ -10,8 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from sweeper.problems import Where, shown
 from sweeper.space import Parameter, Value
-from sweeper.study.problems import Where, shown
 from sweeper.study.sections import ParameterEntry
 
 NAME = re.compile(r"[^\W\d][\w.-]{0,99}")  # MLflow takes these, and `${...}` ends at the brace

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sweeper.problems import Where
 from sweeper.space import Value
-from sweeper.study.problems import Where
 
 _REFERENCE = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 

@@ -6,8 +6,9 @@ refuses nothing that they accept.
 
 from typing import Any
 
+from sweeper.descriptions import ABOUT, described_schema, either
 from sweeper.study.sections import StudyFile
-from trainer.contract import TrainSpec
+from sweeper.trainers import builtin_trainer
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {
@@ -17,18 +18,18 @@ _REFERENCE = {
 }
 
 
-def study_schema() -> dict[str, Any]:
+def study_schema() -> dict[str, object]:
     """Return the schema; every value of the trainer section may also be a text with `${name}`."""
-    study = _without_null(StudyFile.model_json_schema())
-    trainer = TrainSpec.model_json_schema()
+    study = _without_null(described_schema(StudyFile))
+    kind = builtin_trainer()
+    trainer = kind.schema()
     definitions = {
-        name: _with_references(_special(name, definition))
-        for name, definition in trainer.pop("$defs").items()
+        name: _with_references(definition) for name, definition in trainer.pop("$defs", {}).items()
     }
-    trainer["properties"]["task"] = _task(trainer["properties"]["task"], definitions)
     properties = study["properties"] | {"trainer": _with_references(trainer)}
-    for name, alias in (("method", "sampler: {name: ...}"), ("run_cap", "trials")):
-        properties[name]["description"] = f"W&B's word for `{alias}`"
+    study["$defs"]["Metric"]["properties"]["name"] |= {"enum": list(kind.metrics)}
+    properties["controls"]["items"] |= {"enum": list(kind.capabilities({}).controls)}
+    properties["seeds"] = either(_list_alone(study["$defs"]["Seeds"]), properties["seeds"])
     return {
         "$schema": DIALECT,
         **study,
@@ -40,38 +41,10 @@ def study_schema() -> dict[str, Any]:
     }
 
 
-def _special(name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """Add the forms that the spec takes before its types are looked at."""
-    properties = dict(definition["properties"])
-    if name == "GrpoSpec":
-        properties["freeze"] = {
-            "anyOf": [
-                {"enum": ["backbone", "none", "projections"]},
-                {"type": "string", "pattern": "^head_then_all:[1-9][0-9]*$"},
-                {
-                    "type": "object",
-                    "properties": {"head_then_all": {"type": "integer", "minimum": 1}},
-                    "required": ["head_then_all"],
-                    "additionalProperties": False,
-                },
-            ],
-            "default": properties["freeze"]["default"],
-        }
-    elif name == "FilesSpec":  # one file alone is that of the training questions
-        file = {"type": "string", "minLength": 1}
-        properties["embeddings"] = {"anyOf": [file, properties["embeddings"]]}
-    return {**definition, "properties": properties}
-
-
-def _task(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Let a task that needs nothing but its name be written as that name."""
-    tasks = schema["discriminator"]["mapping"]
-    alone = [
-        name
-        for name, place in tasks.items()
-        if set(definitions[place.rpartition("/")[2]].get("required", ())) <= {"name"}
-    ]
-    return {"anyOf": [{"type": "string", "enum": alone}, *schema["oneOf"]]}
+def _list_alone(seeds: dict[str, Any]) -> dict[str, Any]:
+    """The list that may stand in place of the section."""
+    values = seeds["properties"]["values"]
+    return {key: value for key, value in values.items() if key not in ABOUT}
 
 
 def _with_references(schema: dict[str, Any]) -> dict[str, Any]:
@@ -88,8 +61,8 @@ def _with_references(schema: dict[str, Any]) -> dict[str, Any]:
         return {**schema, "items": _with_references(schema["items"])}
     if "$ref" in schema:
         return schema
-    leaf = {key: value for key, value in schema.items() if key not in ("title", "default")}
-    about = {key: value for key, value in schema.items() if key in ("title", "default")}
+    leaf = {key: value for key, value in schema.items() if key not in ABOUT}
+    about = {key: value for key, value in schema.items() if key in ABOUT}
     return {**about, "anyOf": [leaf, _REFERENCE]}
 
 

@@ -18,14 +18,7 @@ from pydantic import (
 )
 
 from sweeper.space import Value
-from trainer.contract import Control
 
-CONTROLS: tuple[Control, ...] = get_args(Control)
-MetricName = Literal["mean_shot_accuracy", "validation_loss"]
-METRIC_GOALS: dict[MetricName, Literal["maximize", "minimize"]] = {  # and which end is good
-    "mean_shot_accuracy": "maximize",
-    "validation_loss": "minimize",
-}
 BestRule = Literal["highest", "one_standard_error", "significant"]
 BEST_RULES: tuple[BestRule, ...] = get_args(BestRule)
 SamplerName = Literal["tpe", "random", "grid", "qmc", "cmaes", "gp"]
@@ -89,10 +82,6 @@ def _devices(value: Any) -> Any:
     return tuple(value)
 
 
-def _is_named(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("name"), str)
-
-
 Number = Annotated[int | float, BeforeValidator(_number)]
 ParameterValue = Annotated[
     Value, BeforeValidator(_value, json_schema_input_type=Value | dict[str, int])
@@ -113,29 +102,22 @@ class Section(BaseModel):
 
 
 class Metric(Section):
-    """What the trials are ranked by."""
+    """What the trials are ranked by: unless given, what the trainer section scores by."""
 
-    name: MetricName = "mean_shot_accuracy"
-    goal: Literal["maximize", "minimize"] = "maximize"  # the metric's own unless given
-
-    @model_validator(mode="before")
-    @classmethod
-    def _goal_of_the_name(cls, value: Any) -> Any:
-        """Let a loss do without `goal: minimize` beside it."""
-        goal = METRIC_GOALS.get(value["name"]) if _is_named(value) else None
-        return value if goal is None else {"goal": goal, **value}
+    name: Text | None = None  # what the trainer section scores by
+    goal: Literal["maximize", "minimize"] | None = None  # the metric's own
 
 
 class Sampler(Section):
     """Who proposes settings."""
 
-    name: SamplerName = "tpe"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    name: SamplerName = "tpe"  # Optuna's; `grid` takes every point of a finite space once
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # the same seed proposes the same settings
     n_startup_trials: Count | None = None
-    """Random proposals before the model is used (tpe, cmaes, gp); None leaves Optuna's default."""
+    """Random proposals before the model is used (tpe, cmaes, gp); Optuna's number unless given."""
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, object]:
         """What the sampler's constructor in Optuna is given besides the seed."""
         return self.model_dump(include=set(SAMPLER_OPTIONS[self.name]), exclude_none=True)
 
@@ -143,15 +125,15 @@ class Sampler(Section):
 class Pruner(Section):
     """Who stops trials early."""
 
-    name: PrunerName = "none"
-    n_startup_trials: Annotated[int, Field(ge=0)] = 5  # trials that finish before any is stopped
-    n_warmup_steps: Annotated[int, Field(ge=0)] = 0  # epochs that every trial may train
-    percentile: Annotated[float, Field(ge=0, le=100)] = 25.0  # the share of trials that is kept
-    min_resource: Count = 1  # epochs
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    name: PrunerName = "none"  # Optuna's; it compares the scores after equal epochs
+    n_startup_trials: Annotated[int, Field(ge=0)] = 5  # trials that end first (median, percentile)
+    n_warmup_steps: Annotated[int, Field(ge=0)] = 0  # epochs of every trial (median, percentile)
+    percentile: Annotated[float, Field(ge=0, le=100)] = 25.0  # share of the trials that goes on
+    min_resource: Count = 1  # epochs that every trial trains (hyperband)
+    reduction_factor: Annotated[int, Field(ge=2)] = 3  # one in so many goes on (hyperband)
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, object]:
         """What the pruner's constructor in Optuna is given."""
         return self.model_dump(include=set(PRUNER_OPTIONS[self.name]))
 
@@ -162,9 +144,10 @@ class Resources(Section):
     devices: Annotated[
         Literal["auto", "cpu"] | tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_devices)
     ] = "auto"
-    slots_per_device: AutoOrCount = "auto"
+    """GPUs by number, as nvidia-smi shows them; auto: every one that is free, else the CPU."""
+    slots_per_device: AutoOrCount = "auto"  # trials that share one; auto: 1, on the CPU one a core
     min_free: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
-    """GiB that a device must have free before a slot opens: a CUDA context takes about half of one,
+    """GiB that a GPU must have free before a slot opens: a CUDA context takes about half of one,
     the policy and its batches less than another."""
 
 
@@ -172,20 +155,20 @@ class Mlflow(Section):
     """Where the results are recorded."""
 
     experiment: Text | None = None  # the study's name unless given
-    tracking_uri: Text | None = None
+    tracking_uri: Text | None = None  # a server; unless given, mlflow.db of the workspace
 
 
 class ParameterEntry(Section):
     """One parameter: a range (`min`, `max`), a choice (`values`) or a constant (`value`)."""
 
-    min: Number | None = None
-    max: Number | None = None
-    log: bool = False
-    step: Number | None = None
+    min: Number | None = None  # the least value; with whole numbers for both ends all are whole
+    max: Number | None = None  # the largest value
+    log: bool = False  # whether the range is searched in its logarithm; the ends are values
+    step: Number | None = None  # distance of the values, counted from `min`
     q: Number | None = None  # W&B's word for step
-    values: list[ParameterValue] | None = None
-    value: ParameterValue | None = None
-    distribution: (
+    values: list[ParameterValue] | None = None  # the choice
+    value: ParameterValue | None = None  # the constant
+    distribution: (  # W&B's word for what the other keys say already
         Literal[
             "uniform",
             "int_uniform",
@@ -196,28 +179,32 @@ class ParameterEntry(Section):
         ]
         | None
     ) = None
-    when: dict[str, OneOrMore] = {}
-    otherwise: ParameterValue | None = None
-    fidelity: bool = False
+    when: dict[str, OneOrMore] = {}  # searched only while these parameters have these values
+    otherwise: ParameterValue | None = None  # its value while `when` does not hold
+    fidelity: bool = False  # a training budget: a longer training contains the shorter ones
 
 
 class Limits(Section):
     """Where the search ends before its total of trials; the trials in hand are finished."""
 
-    reader_calls: Count | None = None  # asked for controls and trials
+    reader_calls: Count | None = None  # answers asked of the reader, for controls and trials
 
 
 class Best(Section):
     """Which setting a study takes in the end, of those that its questions cannot tell apart."""
 
     rule: BestRule = "highest"
+    """highest: the best score. one_standard_error: the mildest setting within one standard error of
+    it. significant: the mildest that the corrected test cannot tell from it; the baseline, where
+    nothing is proven better."""
 
 
 class Seeds(Section):
     """Training seeds that every setting is trained with, or only those that turn out best."""
 
     values: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
-    strategy: Literal["all", "finalists"] = "all"
+    """The seeds; the list alone may stand in place of the section."""
+    strategy: Literal["all", "finalists"] = "all"  # which settings are trained with all of them
 
     @model_validator(mode="before")
     @classmethod
@@ -235,27 +222,32 @@ class Seeds(Section):
 class StudyFile(Section):
     """The whole file. Every field has a default so that the rest can be checked without it."""
 
-    name: str = ""
-    title: Text | None = None
-    description: Text | None = None
-    trainer: dict[str, Any] = {}
-    metric: Metric = Metric()
-    parameters: dict[str, ParameterEntry] = {}
-    baseline: dict[str, ParameterValue] | None = None
-    enqueue: list[dict[str, ParameterValue]] = []
-    controls: list[Control] = list(CONTROLS)
-    sampler: Sampler = Sampler()
-    method: Literal["bayes", "random", "grid"] | None = None  # W&B's word for the sampler
-    pruner: Pruner = Pruner()
-    trials: Count = 32
-    run_cap: Count | None = None  # W&B's word for trials
+    name: str = ""  # names the folder, the database and the MLflow experiment
+    title: Text | None = None  # a line for people, where there is no description
+    description: Text | None = None  # unless given, the comment `# Question:` that opens the file
+    trainer: dict[str, object] = {}  # what one trial trains; `"${name}"` is a parameter's value
+    metric: Metric = Metric()  # what trials are ranked by
+    parameters: dict[str, ParameterEntry] = {}  # what is searched, by name
+    baseline: dict[str, ParameterValue] | None = None  # trial 0; all others are compared with it
+    enqueue: list[dict[str, ParameterValue]] = []  # settings to try after it, in order
+    controls: list[Text] | None = None  # scored before trial 0; unless given, all there are
+    sampler: Sampler = Sampler()  # who proposes settings
+    method: Literal["bayes", "random", "grid"] | None = None  # W&B's word for `sampler`
+    pruner: Pruner = Pruner()  # who stops trials early
+    trials: Count = 32  # proposals in all, over resumes: baseline, enqueued and cached included
+    run_cap: Count | None = None  # W&B's word for `trials`
     lag: AutoOrCount = "auto"
+    """Trial n is proposed from the results of trials 0 to n - lag, and waits for these; auto: 8, or
+    twice the slots of the first start where there are more than four."""
     order: Literal["fixed", "free"] = "fixed"
+    """free: a proposal waits for no other trial, and the search cannot be repeated."""
     duplicates: Literal["cached", "reseed", "resample"] = "cached"
-    seeds: Seeds | None = None
+    """A setting that is proposed again: answered from its record, spent as another seed, or drawn
+    anew."""
+    seeds: Seeds | None = None  # training seeds for each setting, or for the best
     finalists: Count = 4  # trials that get further seeds or questions; the baseline on top
-    best: Best = Best()
-    limits: Limits = Limits()
-    keep: Literal["all", "best", "last"] = "all"
-    resources: Resources = Resources()
-    mlflow: Mlflow = Mlflow()
+    best: Best = Best()  # which setting is taken in the end
+    limits: Limits = Limits()  # where the search ends before `trials`
+    keep: Literal["all", "best", "last"] = "all"  # stages that `sweeper gc` leaves once it is over
+    resources: Resources = Resources()  # where trials run, and how many at a time
+    mlflow: Mlflow = Mlflow()  # where results are recorded

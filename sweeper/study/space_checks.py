@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
+from sweeper.problems import listed, shown, suggestion
 from sweeper.space import Parameter, Space, Value, check_setting
 from sweeper.study.parameters import Complaint
-from sweeper.study.problems import listed, shown, suggestion
 
 
 def build_space(

@@ -1,21 +1,19 @@
 """Checks the trainer section, and every parameter's values in the places where they are used.
 
-A spec is built for a first setting, then one for each further value at the ends of a parameter's
-range and in its choices, one at a time. What the spec refuses is told at the line of the value that
+The trainer is asked of a first setting, then of each further value at the ends of a parameter's
+range and in its choices, one at a time. What it refuses is told at the line of the value that
 causes it. Two parameters that only together are wrong are found when such a trial is planned.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
+from sweeper.problems import Where, dotted, shown, suggestion
+from sweeper.refusals import Refusal
 from sweeper.space import Parameter, Space, Value, complete_values, compose
 from sweeper.study.parameters import Complaint
-from sweeper.study.problems import Where, dotted, shown, suggestion
 from sweeper.study.references import names_below, references, substitute, unfinished
-from sweeper.study.refusals import Refusal, refusals
-from trainer.contract import TrainSpec
+from sweeper.trainers import Section, Trainer
 
 
 class _Probe(NamedTuple):
@@ -27,7 +25,8 @@ class _Probe(NamedTuple):
 
 
 def trainer_complaints(
-    trainer: dict[str, Any],
+    kind: Trainer,
+    trainer: Section,
     space: Space,
     *,
     broken: Collection[str] = (),
@@ -37,6 +36,7 @@ def trainer_complaints(
     """List what is wrong with the trainer section, with places from the top of the file.
 
     Args:
+        kind: Who trains.
         trainer: The section as read.
         space: The parameters that are in order.
         broken: Names of the others, which are complained of elsewhere.
@@ -46,35 +46,35 @@ def trainer_complaints(
     complaints = list(_reference_complaints(trainer, space, broken, gates))
     first = _probe(space, {})
     known = set()
-    for refusal in _refused(trainer, first):
+    for refusal in _refused(kind, trainer, first):
         known.add(refusal.where)
         complaints.append(_complaint(trainer, refusal, first))
     for probe in _variations(space):
-        for refusal in _refused(trainer, probe):
+        for refusal in _refused(kind, trainer, probe):
             deciding = names_below(trainer, refusal.where)
             news = deciding == {probe.varied} or refusal.where not in known
             if probe.varied in deciding and not refusal.structural and news:
                 complaints.append(_complaint(trainer, refusal, probe))
     for where, setting in (settings or {}).items():
         values = complete_values(space, setting)
-        for refusal in _refused(trainer, _Probe(values, {})):
+        for refusal in _refused(kind, trainer, _Probe(values, {})):
             if refusal.where not in known and len(names_below(trainer, refusal.where)) > 1:
                 text = f"does not fit {dotted(('trainer', *refusal.where))}: {refusal.text}"
                 complaints.append(Complaint(where, text))
     return list(dict.fromkeys(complaints))
 
 
-def resolved(trainer: dict[str, Any], space: Space) -> dict[str, Any]:
+def resolved(kind: Trainer, trainer: Section, space: Space) -> dict[str, object]:
     """Spell out the defaults of a section that is in order; references stay."""
     first = _probe(space, {})
-    spelled = TrainSpec.model_validate(substitute(trainer, first.values)).to_json()
+    spelled = kind.resolved(substitute(trainer, first.values))
     for where in {where for where, _ in references(trainer)}:
         _put(spelled, trainer, where)
     return spelled
 
 
 def _reference_complaints(
-    trainer: dict[str, Any], space: Space, broken: Collection[str], gates: Collection[str]
+    trainer: Section, space: Space, broken: Collection[str], gates: Collection[str]
 ) -> Iterator[Complaint]:
     used: dict[str, Where] = {}
     for where, name in references(trainer, ("trainer",)):
@@ -147,20 +147,16 @@ def _opening(space: Space, parameter: Parameter) -> dict[str, Value]:
     return wanted
 
 
-def _refused(trainer: dict[str, Any], probe: _Probe) -> list[Refusal]:
-    """Return what the spec refuses, but for places where a reference has no value yet."""
-    try:
-        TrainSpec.model_validate(substitute(trainer, probe.values))
-    except ValidationError as error:
-        return [
-            refusal
-            for refusal in refusals(TrainSpec, error)
-            if refusal.structural or names_below(trainer, refusal.where) <= probe.values.keys()
-        ]
-    return []
+def _refused(kind: Trainer, trainer: Section, probe: _Probe) -> list[Refusal]:
+    """Return what the trainer refuses, but for places where a reference has no value yet."""
+    return [
+        refusal
+        for refusal in kind.refusals(substitute(trainer, probe.values))
+        if refusal.structural or names_below(trainer, refusal.where) <= probe.values.keys()
+    ]
 
 
-def _complaint(trainer: dict[str, Any], refusal: Refusal, probe: _Probe) -> Complaint:
+def _complaint(trainer: Section, refusal: Refusal, probe: _Probe) -> Complaint:
     """Blame the parameter whose value is refused, or the section itself."""
     where = ("trainer", *refusal.where)
     deciding = names_below(trainer, refusal.where)

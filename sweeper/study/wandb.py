@@ -11,48 +11,18 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from sweeper.errors import ConfigError
+from sweeper.problems import config_error
+from sweeper.refusals import refusals
 from sweeper.space import Parameter, Space, is_finite
 from sweeper.study.checks import SAMPLER_OF_METHOD, study_name
 from sweeper.study.file import parse_document
 from sweeper.study.parameters import build_parameter
-from sweeper.study.problems import config_error
-from sweeper.study.refusals import refusals
 from sweeper.study.sections import ParameterEntry
 from sweeper.study.trainer_section import trainer_complaints
 from sweeper.study.wandb_ranges import study_entry
 from sweeper.study.yaml_text import yaml_value
-from trainer.contract import GrpoSpec, PolicySpec, RceSpec
+from sweeper.trainers import builtin_trainer
 
-# Where a parameter belongs, as (section, field). Later entries win.
-_FIELDS = {
-    **{f"rce_{name}": ("rce", name) for name in RceSpec.model_fields},
-    **{name: ("rce", name) for name in RceSpec.model_fields},
-    **{f"grpo_{name}": ("grpo", name) for name in GrpoSpec.model_fields},
-    **{name: ("policy", name) for name in PolicySpec.model_fields},
-    **{name: ("grpo", name) for name in GrpoSpec.model_fields},
-    "seed": ("", "seed"),
-    "random_seed": ("", "seed"),
-}
-_OTHER_NAMES = {
-    "learning_rate": "lr",
-    "beta": "kl_beta",
-    "kl_coef": "kl_beta",
-    "kl_coeff": "kl_beta",
-    "kl_weight": "kl_beta",
-    "n_epochs": "epochs",
-    "num_epochs": "epochs",
-    "num_train_epochs": "epochs",
-    "freeze_mode": "freeze",
-    "train_batch_size": "batch_size",
-    "wd": "weight_decay",
-    "clip_eps": "clip_epsilon",
-    "clip_range": "clip_epsilon",
-    "grad_clip": "max_grad_norm",
-    "gradient_clip_val": "max_grad_norm",
-    "num_generations": "group_size",
-    "reward_mode": "reward",
-    "hidden_size": "hidden_dim",
-}
 _KNOWN_KEYS = (
     "method",
     "metric",
@@ -69,7 +39,7 @@ class _Carried(NamedTuple):
 
     name: str
     field: tuple[str, str]
-    entry: Mapping[str, Any]  # as in the study file
+    entry: Mapping[str, object]  # as in the study file
     note: str
     parameter: Parameter
 
@@ -96,7 +66,7 @@ def convert(text: str, path: Path = Path("sweep.yaml")) -> str:
         raise ConfigError(path, [f"{path}: parameters: a sweep has at least one"])
     carried, lost = _carried(written)
     if not any(item.parameter.fixed is None for item in carried):
-        fields = ", ".join(sorted({*GrpoSpec.model_fields, "seed"}))
+        fields = ", ".join(builtin_trainer().fields)
         reasons = [f"{path}: parameters.{name}: {reason}" for name, reason in lost.items()]
         problem = f"{path}: no parameter to search fits the trainer; it has {fields}"
         raise ConfigError(path, [*reasons, problem])
@@ -117,12 +87,12 @@ def _flat(parameters: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{above}{name}", entry
 
 
-def _carried(written: Mapping[str, Any]) -> tuple[list[_Carried], dict[str, str]]:
+def _carried(written: Mapping[str, object]) -> tuple[list[_Carried], dict[str, str]]:
     """Split the sweep's parameters into those that the study has too and the others, with why."""
     carried: dict[tuple[str, str], _Carried] = {}
     lost = {}
     for name, raw in written.items():
-        field = _field(name)
+        field = builtin_trainer().field_of(name)
         if field is None:
             lost[name] = "no field of the trainer has this name"
         elif field in carried:
@@ -136,15 +106,6 @@ def _carried(written: Mapping[str, Any]) -> tuple[list[_Carried], dict[str, str]
     return list(carried.values()), lost
 
 
-def _field(name: str) -> tuple[str, str] | None:
-    plain = name.rpartition(".")[2].lower().replace("-", "_")
-    for phase in ("rce_", "grpo_"):
-        if plain.startswith(phase):
-            rest = plain.removeprefix(phase)
-            return _FIELDS.get(phase + _OTHER_NAMES.get(rest, rest))
-    return _FIELDS.get(_OTHER_NAMES.get(plain, plain))
-
-
 def _carry(name: str, field: tuple[str, str], raw: Any) -> _Carried | str:
     """Return the parameter, or why the study cannot have it."""
     entry, note = study_entry(raw)
@@ -155,44 +116,33 @@ def _carry(name: str, field: tuple[str, str], raw: Any) -> _Carried | str:
     except ValidationError as error:
         return refusals(ParameterEntry, error)[0].text
     if not complaints:
-        trainer = _trainer({field: name})
-        complaints = trainer_complaints(trainer, Space((parameter,)))
+        kind = builtin_trainer()
+        complaints = trainer_complaints(kind, kind.section({field: name}), Space((parameter,)))
     if complaints:
         return complaints[0].text
     return _Carried(name, field, entry, note, parameter)
 
 
-def _trainer(names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """Return a trainer section that refers to each parameter in its field."""
-    sections: dict[str, dict[str, Any]] = {"": {}, "policy": {}, "rce": {"epochs": 5, "lr": 1e-3}}
-    sections["grpo"] = {}
-    for (section, field), name in names.items():
-        sections[section][field] = f"${{{name}}}"
-    trainer = {"task": "easy_vqa", **sections[""]}
-    if sections["policy"]:
-        trainer["policy"] = sections["policy"]
-    return trainer | {"phases": [{"rce": sections["rce"]}, {"grpo": sections["grpo"]}]}
-
-
 def _lines(
-    sweep: Mapping[str, Any],
+    sweep: Mapping[str, object],
     carried: list[_Carried],
-    written: Mapping[str, Any],
+    written: Mapping[str, object],
     lost: Mapping[str, str],
 ) -> Iterator[str]:
     """Yield the study file line by line."""
-    trainer = _trainer({item.field: item.name for item in carried})
+    trainer = builtin_trainer().section({item.field: item.name for item in carried})
     yield "# Converted from a Weights & Biases sweep; look through the trainer section first."
     yield f"name: {yaml_value(study_name(str(sweep.get('name') or 'converted')))}"
     if isinstance(sweep.get("description"), str) and sweep["description"]:
         yield f"description: {yaml_value(sweep['description'])}"
     yield "trainer:"
     for key, value in trainer.items():
-        if key != "phases":
+        if not isinstance(value, list):
             yield f"  {key}: {yaml_value(value)}"
-    yield "  phases:"
-    for phase in trainer["phases"]:
-        for kind, settings in phase.items():
+            continue
+        yield f"  {key}:"
+        for entry in value:
+            [(kind, settings)] = entry.items()
             yield f"    - {kind}: {yaml_value(settings)}"
     yield from _metric_lines(sweep.get("metric"))
     yield "parameters:"
@@ -208,12 +158,13 @@ def _lines(
 
 
 def _metric_lines(metric: Any) -> Iterator[str]:
-    if metric and metric != {"name": "mean_shot_accuracy", "goal": "maximize"}:
+    can = builtin_trainer().capabilities({})
+    if metric and metric != {"name": can.metric, "goal": can.goal}:
         yield f"# The sweep's metric was {yaml_value(metric)}."
-    yield "metric: {name: mean_shot_accuracy, goal: maximize}"
+    yield f"metric: {{name: {can.metric}, goal: {can.goal}}}"
 
 
-def _search_lines(sweep: Mapping[str, Any], space: Space) -> Iterator[str]:
+def _search_lines(sweep: Mapping[str, object], space: Space) -> Iterator[str]:
     """Yield sampler, pruner and trials."""
     method = sweep.get("method")
     sampler = SAMPLER_OF_METHOD.get(method, "tpe") if isinstance(method, str) else "tpe"

@@ -4,10 +4,10 @@ import math
 from decimal import Decimal
 from typing import Any, TypeGuard
 
-from sweeper.study.problems import shown
+from sweeper.problems import shown
 
 
-def study_entry(raw: Any) -> tuple[dict[str, Any] | None, str]:
+def study_entry(raw: Any) -> tuple[dict[str, object] | None, str]:
     """Return the entry for a sweep's parameter and a note on what differs (may be empty).
 
     Where there is none, the entry is None and the note says why. Bounds of W&B's `log_uniform` and
@@ -58,7 +58,7 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _stepped(low: float, high: float, q: Any) -> tuple[dict[str, Any] | None, str]:
+def _stepped(low: float, high: float, q: Any) -> tuple[dict[str, object] | None, str]:
     """Keep the multiples of q that lie within the bounds, which W&B rounds to."""
     if not _is_number(q) or q <= 0:
         return None, "q must be a number > 0"

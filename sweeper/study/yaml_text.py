@@ -1,4 +1,4 @@
-"""Writes plain values as YAML on one line, so that `study_file.py` reads the same values back."""
+"""Writes plain values as YAML on one line, so that `file.py` reads the same values back."""
 
 import math
 import re

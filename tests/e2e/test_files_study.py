@@ -138,7 +138,7 @@ def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Pa
     assert config.goal == "minimize"
     assert [record.state for record in records] == [TrialState.COMPLETE] * 6
     for name in ("data", "start_epoch", "reward"):
-        assert len({record.notes["values"][name] for record in records}) == 2
+        assert len({record.values[name] for record in records}) == 2
     assert len({record.score for record in records}) == 6
     best = min(rows, key=lambda record: record.score or 0.0)
     exported = json.loads(sweeper(lab, "export", "own files", "--format", "json").stdout)
@@ -147,7 +147,7 @@ def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Pa
         lab / f"starts/rce_epoch{best.params['start_epoch']}.pt"
     )
     exports_in_the_labs_form(lab)
-    weights = [r.notes["values"]["rel_weight"] for r in records if "rel_weight" not in r.params]
+    weights = [r.values["rel_weight"] for r in records if "rel_weight" not in r.params]
     assert set(weights) == {0.1}
 
 

@@ -60,23 +60,25 @@ def test_a_trial_of_several_seeds_is_told_their_mean(study: Path) -> None:
     rows = records(study.parent, "seeded")
     trials = [record for record in rows if record.prefix is None]
     for record in trials:
-        scores = [entry["score"] for entry in record.notes["seeds"]]
-        assert [entry["seed"] for entry in record.notes["seeds"]] == [0, 1, 2]
+        scores = [entry.score for entry in record.notes.seeds]
+        assert [entry.seed for entry in record.notes.seeds] == [0, 1, 2]
         assert record.score == pytest.approx(fmean(scores))
-        assert record.notes["spread"] == pytest.approx(stdev(scores))
-        assert record.notes["spread"] > 0.0
+        assert record.notes.spread == pytest.approx(stdev(scores))
+        assert record.notes.spread > 0.0
     for record in rows:  # a shorter training of several seeds is their mean, too
         grpo_epochs = record.params["epochs"]
         lr_penalty = abs(float(record.params["lr"]) - 1e-3) * 10
         single = 0.5 + 0.05 + 0.01 * float(grpo_epochs) - lr_penalty - 0.15 * 0.1
-        assert record.score == pytest.approx(single + 0.003 * (0 + 1 + 4) / 3, abs=0.06)
+        expected = single + 0.003 * (0 + 1 + 4) / 3  # of the seeds 0, 1, 2
+        assert record.score == pytest.approx(expected, abs=1e-9)
+        assert abs(single - expected) > 1e-3  # one seed alone would be told
     below = {run.info.run_id for run in runs(study.parent, "seeded")}
     seeds = [
         run
         for run in runs(study.parent, "seeded")
         if run.data.tags["sweeper.run"].find("seed ") > 0
     ]
-    trained = [record for record in trials if record.notes["origin"] != "cached"]
+    trained = [record for record in trials if record.notes.origin != "cached"]
     assert len(seeds) == 3 * len(trained)
     assert all(run.data.tags["mlflow.parentRunId"] in below for run in seeds)
     assert all(run.info.status == "FINISHED" for run in seeds)
@@ -110,27 +112,55 @@ def test_a_seed_whose_run_cannot_be_opened_leaves_no_run_open(
     assert fake_run(study, "[0, 1, 2]").returncode == 0
 
 
-def test_finalists_come_first_and_more_of_the_study_keeps_them(study: Path) -> None:
+def test_a_finalist_leads_and_more_of_the_study_keeps_them(study: Path) -> None:
     done = fake_run(study, "{values: [0, 1, 2], strategy: finalists}\nfinalists: 2")
     assert done.returncode == 0, done.stderr
     rows = records(study.parent, "seeded")
-    finals = [record for record in rows if "final" in record.notes]
+    finals = [record for record in rows if record.final is not None]
     assert 2 <= len(finals) <= 3
     assert any(record.number == 0 for record in finals)  # the baseline, to compare with
     ranked = ranking(rows, goal="maximize")
-    assert {r.name for r in ranked[: len(finals)]} == {r.name for r in finals}
+    assert ranked[0].final is not None
     for record in finals:
-        final = record.notes["final"]
-        assert [entry["seed"] for entry in final["seeds"]] == [0, 1, 2]
-        assert final["score"] == pytest.approx(record.score + 0.003 * 5 / 3)
+        final = record.final
+        assert final is not None
+        assert [entry.seed for entry in final.seeds] == [0, 1, 2]
+        assert final.score == pytest.approx(record.score + 0.003 * 5 / 3)
     logged = [
         r.data.metrics["final_score"]
         for r in runs(study.parent, "seeded")
         if "final_score" in r.data.metrics
     ]
-    assert sorted(logged) == sorted(record.notes["final"]["score"] for record in finals)
+    assert sorted(logged) == sorted(
+        record.final.score for record in finals if record.final is not None
+    )
     again = fake_run(study, "{values: [0, 1, 2], strategy: finalists}\nfinalists: 2")
     assert "scoring" not in again.stdout
+
+
+def test_a_final_that_fails_is_said_shown_and_tried_again(study: Path) -> None:
+    seeds = "{values: [0, 7], strategy: finalists}\nfinalists: 1"
+    done = fake_run(study, seeds, FAKE_FAIL="seed 7")
+    assert done.returncode == 1
+    assert "keeps the score of the search: grpo epoch 1, step 2: the loss is nan" in done.stdout
+    assert "no final: not_finite" in done.stdout
+    rows = records(study.parent, "seeded")
+    assert {r.final for r in rows} == {None}
+    assert any(r.final_failure is not None for r in rows)
+    again = fake_run(study, seeds)
+    assert again.returncode == 0, again.stderr
+    rows = records(study.parent, "seeded")
+    assert any(r.final is not None for r in rows)
+    assert {r.final_failure for r in rows} == {None}
+
+
+def test_a_full_disk_among_the_finals_halts_and_says_so(study: Path) -> None:
+    seeds = "{values: [0, 7], strategy: finalists}\nfinalists: 1"
+    done = fake_run(study, seeds, FAKE_FULL_DISK="seed 7")
+    assert done.returncode == 1
+    assert "No space left on device. The study stops here and nothing is lost" in done.stderr
+    assert fake_run(study, seeds).returncode == 0
+    assert any(r.final is not None for r in records(study.parent, "seeded"))
 
 
 RACE = """\
@@ -161,17 +191,20 @@ def test_a_trial_that_cannot_win_is_asked_no_more_and_the_best_is_asked_the_rest
     raced = [record for record in rows if record.state is TrialState.PRUNED]
     assert [record.params["lr"] for record in raced] == [1e-8]  # no step at all
     [lost] = raced
-    told = lost.notes["raced_out"]
-    assert told["asked"] < told["questions"] == 480
-    assert told["upper"] < 0.0
-    assert lost.notes["reader_calls"]["needed"] == 4 * told["asked"]
-    finals = [record for record in rows if "final" in record.notes]
-    assert {record.notes["final"]["questions"] for record in finals} == {520}
+    told = lost.notes.raced_out
+    assert told is not None
+    assert told.asked < told.questions == 480
+    assert told.upper < 0.0
+    assert lost.notes.calls is not None
+    assert lost.notes.calls.needed == 4 * told.asked
+    finals = [record for record in rows if record.final is not None]
+    assert {record.final.questions for record in finals if record.final is not None} == {520}
     assert lost not in finals
     for record in finals:
-        final = record.notes["final"]
-        assert final["epochs_trained"] == 0
-        assert final["reader_calls"]["asked"] <= 4 * 40  # the first 480 questions are known
+        final = record.final
+        assert final is not None
+        assert final.epochs_trained == 0
+        assert final.calls.asked <= 4 * 40  # the first 480 questions are known
     assert "520 questions" in done.stdout
     state = json.loads((tmp_path / "sweeps" / "race" / "state.json").read_text())
     assert state["best"]["trial"] in [record.name for record in finals]

@@ -25,8 +25,9 @@ from sweeper.results.evidence import gather
 from sweeper.store.reading import read_study
 from sweeper.store.status import study_state
 from sweeper.store.workspace import Workspace
+from sweeper.trainers.builtin import BuiltinTrainer
 from trainer.answers.file import AnswerFile
-from trainer.contract import read_metrics
+from trainer.contract import Epoch, read_epochs
 
 RUN = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "run_fake_study.py")]
 STUDY = """\
@@ -215,9 +216,10 @@ def test_a_failing_trial_fails_as_itself(study: Path) -> None:
 def test_a_trial_that_kills_its_worker_is_given_up_after_three_attempts(study: Path) -> None:
     done = run_here(study, FAKE_CRASH=repr(1e-4))
     assert done.returncode == 1
-    assert done.stdout.count("job lost; tried again") == 2
+    assert done.stdout.count("was killed (SIGKILL: out of memory, or by hand)") == 3
+    assert done.stdout.count("; tried again") == 2
     first = records(study)[0]
-    assert first.notes["failure"] == "lost"
+    assert first.notes.failure == "lost"
     assert [record.state for record in records(study)[1:]] == [TrialState.COMPLETE] * 13
 
 
@@ -261,16 +263,16 @@ def test_files_that_make_no_sense_fail_their_trial_alone(study: Path) -> None:
 def test_the_epochs_before_the_damage_are_in_mlflow(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def damaged(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        lines, _ = read_metrics(folder)
-        if folder.name != "0001" or not lines:
-            return read_metrics(folder, offset=offset)
+    def damaged(self: object, folder: Path, *, offset: int) -> tuple[list[Epoch], int]:
+        epochs, _ = read_epochs(folder)
+        if folder.name != "0001" or not epochs:
+            return read_epochs(folder, offset=offset)
         if offset > 0:
             raise ValueError("no JSON")
-        return lines[:1], 1
+        return epochs[:1], 1
 
     study.write_text(STUDY.replace("trials: 14", "trials: 2"))
-    monkeypatch.setattr("sweeper.running.loop.read_metrics", damaged)
+    monkeypatch.setattr(BuiltinTrainer, "news", damaged)
     done = run_here(study, slots=1, FAKE_SECONDS="0.3")
     assert "trial 1 failed (bad_result)" in done.stdout
     [failed] = [run for run in mlflow_runs(study) if run.info.run_name == "trial 1"]
@@ -363,14 +365,14 @@ def test_settings_that_are_known_need_no_job_and_a_finite_space_ends_the_study(
         first = by_setting.setdefault(str(record.params), record)
         assert record.score == first.score
         assert record.intermediate == first.intermediate
-    cached = [record for record in trials if record.notes["origin"] == "cached"]
+    cached = [record for record in trials if record.notes.origin == "cached"]
     assert len(cached) >= len(trials) - len(by_setting)
-    assert all(record.notes["epochs_trained"] == 0 for record in cached)
+    assert all(record.notes.epochs_trained == 0 for record in cached)
     shorter = [record for record in rows if record.prefix is not None]
     for record in shorter:
         whole = trials[record.number]
         assert record.score == whole.intermediate[record.prefix or 0]
-        assert record.notes["origin"] == "shared prefix"
+        assert record.notes.origin == "shared prefix"
         assert record.params["epochs"] == record.prefix
     assert len({str(record.params) for record in shorter}) == len(shorter)
     origins = Counter(
@@ -383,8 +385,8 @@ def test_settings_that_are_known_need_no_job_and_a_finite_space_ends_the_study(
 def test_a_setting_that_is_proposed_again_can_be_spent_as_another_seed(study: Path) -> None:
     trials = [r for r in finite(study, "duplicates: reseed\n") if r.prefix is None]
     assert len(trials) == 60
-    cached = [record for record in trials if record.notes["origin"] == "cached"]
-    assert all("repeat" not in record.notes for record in cached)  # their seed was scored before
+    cached = [record for record in trials if record.notes.origin == "cached"]
+    assert all(not record.notes.repeat for record in cached)  # their seed was scored before
     assert len(cached) < 6
     seeds = {
         (str(record.params), json.loads(trial_json(study, record.number))["spec"]["seed"])
@@ -411,7 +413,7 @@ def test_a_budget_of_reader_calls_ends_the_search_and_more_of_it_goes_on(study: 
 
 
 def reader_calls(rows: list[TrialRecord]) -> int:
-    return sum(record.notes["reader_calls"]["asked"] for record in rows)
+    return sum(record.notes.calls.asked for record in rows)
 
 
 SHARED = """\
@@ -450,9 +452,9 @@ def test_two_drivers_that_share_stages_make_none_twice_and_ask_nothing_twice(
         folder = Workspace(tmp_path).study(name)
         controls = json.loads((folder.controls / "result.json").read_text())
         trials = [record for record in read_study(folder)[1] if record.prefix is None]
-        trained += controls["epochs_trained"] + sum(r.notes["epochs_trained"] for r in trials)
+        trained += controls["epochs_trained"] + sum(r.notes.epochs_trained for r in trials)
         asked += controls["reader_calls"]["asked"]
-        asked += sum(record.notes["reader_calls"]["asked"] for record in trials)
+        asked += sum(record.notes.calls.asked for record in trials)
         for record in trials:
             scores.setdefault(record.params["epochs"], set()).add(record.score)
     assert trained == 2 + 5  # RCE, and the longest GRPO: all others are its beginnings
@@ -483,7 +485,7 @@ def confirm_scores_every_setting_on_other_questions(workspace: Path) -> None:
     for label, row in confirmed.items():
         assert row.scores is not None
         assert row.scores.mean() == pytest.approx(row.score)
-        assert not np.array_equal(row.shots, searched[label].shots)
+        assert not np.array_equal(row.choices, searched[label].choices)
     assert f"on {evidence.confirmed['best'].questions} held-out questions" in done.stdout
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from sweeper.outcomes import Calls
 from sweeper.results.evidence import Evidence, Kind, Scored
 from sweeper.space import Value
-from sweeper.study.config import StudyConfig, parse_study, spec_for
+from sweeper.study.config import StudyConfig, parse_study, training_of
 
 STUDY = """\
 name: rows
@@ -39,17 +40,17 @@ def answers(*right: int, of: int = 40, shots: int = 1) -> np.ndarray:
 def row(name: int | str, scores: np.ndarray | None, *, kind: Kind = "trial", **more: Any) -> Scored:
     """A trial with these scores by question; other keywords are parameters or fields of a row."""
     params = SETTING | {key: more.pop(key) for key in SETTING if key in more}
-    by_shots = [0.5] if scores is None else scores.mean(axis=0).tolist()
-    accuracy = {str(count): mean for count, mean in enumerate(by_shots, start=1)}
+    by_part = [0.5] if scores is None else scores.mean(axis=0).tolist()
+    accuracy = {str(count): mean for count, mean in enumerate(by_part, start=1)}
     return Scored(
         label=f"{'control' if kind == 'control' else 'trial'} {name}",
         kind=kind,
         params={} if kind == "control" else params,
-        score=more.pop("score", sum(by_shots) / len(by_shots)),
+        score=more.pop("score", sum(by_part) / len(by_part)),
         accuracy=accuracy,
         questions=None if scores is None else len(scores),
         scores=scores,
-        spec=None if kind == "control" else spec_for(study(), params),
+        training=None if kind == "control" else training_of(study(), params),
         **more,
     )
 
@@ -59,4 +60,4 @@ def evidence(rows: Sequence[Scored], **more: Any) -> Evidence:
     known: dict[str, Any] = {"config": study(), "imported": (), "confirmed": {}, "lost": ()}
     empty: dict[str, Any] = {"states": {}, "failures": {}, "environment": {}, "data": {}}
     empty["tensor_means"] = {}
-    return Evidence(rows=rows, liveness=None, calls={}, **{**known, **empty, **more})
+    return Evidence(rows=rows, liveness=None, calls=Calls(), **{**known, **empty, **more})

@@ -1,12 +1,9 @@
 """A trainer without training: scores are a function of the spec. Speaks the worker's protocol.
 
-Where a spec is scored by the validation loss, a good trial has a low one.
-
-Environment: FAKE_DEAD=1 reports a dead instrument, FAKE_SECONDS is the length of an epoch,
-FAKE_CRASH=LR kills the worker at the trial with that lr, FAKE_FAIL=LR lets that trial fail,
-FAKE_FULL_DISK=LR finds no space there; FAKE_TORCH is the version in the environment; FAKE_CALLS
-are the reader calls of a trial; FAKE_QUESTIONS is how many questions are answered one by one, right
-or wrong, and kept beside the stages; FAKE_GONE=1 trains for the held-out questions once more.
+FAKE_CRASH, FAKE_FAIL, FAKE_FULL_DISK name the lr (or `seed 7`) of jobs that end so; FAKE_SECONDS is
+the length of an epoch, FAKE_CALLS the reader calls of a trial, FAKE_TORCH the version that it
+tells; FAKE_DEAD=1 is a dead instrument; FAKE_QUESTIONS answers are kept beside the stages;
+FAKE_GONE=1 trains for the held-out questions once more.
 """
 
 import json
@@ -16,32 +13,50 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trainer.contract import digest, write_json_atomic
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-NO_CALLS = {"needed": 0, "asked": 0, "stage": 0, "store": 0, "equal": 0}
+from fakes.fake_answers import keep_answers
+
+from trainer.contract import (
+    Calls,
+    Check,
+    Epoch,
+    Failure,
+    FailureKind,
+    Liveness,
+    Reaction,
+    Result,
+    Scores,
+    Timing,
+    digest,
+    write_json_atomic,
+    write_outcome,
+)
+
 DATA = {
     "lines": ["train: 640 queries"],
     "warnings": ["pools: training has 32, the evaluation 64"],
     "facts": {"queries": 640},
 }
+FAULTS = {
+    "FAKE_FULL_DISK": (FailureKind.FILES, "[Errno 28] No space left on device"),
+    "FAKE_FAIL": (FailureKind.NOT_FINITE, "grpo epoch 1, step 2: the loss is nan"),
+}
+ASKED = os.environ.get
 
 
 def environment_of(spec: dict[str, Any]) -> dict[str, str]:
-    return {
-        "torch": os.environ.get("FAKE_TORCH", "0"),
-        "device": "cpu",
-        "data": "data",
-        "training": digest(spec["task"]),
-        "start": digest(spec["start"]) if "start" in spec else "",
-        "reader": "reader",
-    }
+    start = digest(spec["start"]) if "start" in spec else ""
+    told = {"torch": ASKED("FAKE_TORCH", "0"), "device": "cpu", "data": "data", "reader": "reader"}
+    return {**told, "training": digest(spec["task"]), "start": start}
 
 
-def scores(spec: dict[str, Any], score: float) -> dict[str, Any]:
-    """What a result says of a stage that is as good as ``score``."""
+def scores(spec: dict[str, Any], score: float) -> Scores:
+    """What a judge says of a policy that is as good as ``score``; a good one has a low loss."""
     if spec["evaluate"]["score"] == "validation_loss":
-        return {"score": 5.0 - score, "accuracy": {}}
-    return {"score": score, "accuracy": {str(shots): score for shots in (1, 2, 3, 4)}}
+        return Scores(score=5.0 - score, accuracy={}, questions=800)
+    accuracy = {str(shots): score for shots in (1, 2, 3, 4)}
+    return Scores(score=score, accuracy=accuracy, questions=800)
 
 
 def score_of(spec: dict[str, Any], epoch: int) -> float:
@@ -51,129 +66,89 @@ def score_of(spec: dict[str, Any], epoch: int) -> float:
     return 0.5 + bonus + 0.01 * epoch - abs(grpo["lr"] - 1e-3) * 10 - grpo["kl_beta"] * 0.1
 
 
-def scored(folder: Path, job: dict[str, Any], epoch: int) -> dict[str, Any]:
-    """What a result says of one epoch; its answers are written where they are counted."""
-    spec = job["spec"]
-    score = score_of(spec, epoch)
-    questions = int(os.environ.get("FAKE_QUESTIONS", "0"))
+def scored(folder: Path, job: dict[str, Any], epoch: int) -> tuple[Scores, str | None]:
+    """What is told of one epoch, and the key of its answers, where they are kept."""
+    questions = int(ASKED("FAKE_QUESTIONS", "0"))
+    told = scores(job["spec"], score_of(job["spec"], epoch))
     if not questions:
-        return {**scores(spec, score), "questions": 800}
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    split = spec["evaluate"]["split"]
-    own = np.random.default_rng(int(digest([spec["phases"][-1], epoch, split])[:8], 16))
-    common = np.random.default_rng(len(split))
-    luck = np.where(common.random((questions, 4)) < 0.8, common.random((questions, 4)), np.nan)
-    right = np.where(np.isnan(luck), own.random((questions, 4)), luck) < score
-    key = digest([spec, epoch])
-    place = folder / job["stages"] / "evaluations"
-    place.mkdir(exist_ok=True)
-    tensors = {"scores": right.astype(np.float32), "shots": np.zeros((questions, 4), np.int64)}
-    save_file(tensors, place / f"{key}.safetensors")
-    means = {str(s): float(mean) for s, mean in zip((1, 2, 3, 4), right.mean(axis=0), strict=True)}
-    return {
-        "score": sum(means.values()) / 4,
-        "accuracy": means,
-        "questions": questions,
-        "evaluation": key,
-    }
+        return told, None
+    return keep_answers(folder / job["stages"], job["spec"], epoch, told.score, questions)
 
 
-def check(folder: Path, job: dict[str, Any]) -> None:
-    spec = job["spec"]
+def check(folder: Path, job: dict[str, Any]) -> str:
+    spec, alive = job["spec"], ASKED("FAKE_DEAD") != "1"
     write_json_atomic(folder / "data.json", DATA)
-    known = [c for c in job["controls"] if scores(spec, 0.4)["accuracy"] or c != "nearest"]
-    alive = os.environ.get("FAKE_DEAD") != "1"
-    changed = 0.4 if alive else 0.0
-    write_json_atomic(
-        folder / "result.json",
-        {
-            "controls": {control: scores(spec, 0.4) for control in known},
-            "liveness": {
-                "questions": 200,
-                "alive": alive,
-                "groups": [
-                    {"group": "head", "selections_changed": changed, "answers_changed": changed}
-                ],
-            },
-            "stage": "start",
-            "reader_calls": NO_CALLS,
-            "epochs_trained": 0,
-            "ended": time.time(),
-            "environment": environment_of(spec),
-        },
+    known = [c for c in job["controls"] if scores(spec, 0.4).accuracy or c != "nearest"]
+    share = 0.4 if alive else 0.0
+    reaction = Reaction(group="head", selections_changed=share, answers_changed=share)
+    found = Check(
+        controls={control: scores(spec, 0.4) for control in known},
+        liveness=Liveness(questions=200, alive=alive, groups=(reaction,)),
+        stage="start",
+        ended=time.time(),
+        reader_calls=Calls(),
+        epochs_trained=0,
+        environment=environment_of(spec),
     )
+    write_outcome(folder, found)
+    return "completed"
 
 
 def train(folder: Path, job: dict[str, Any]) -> str:
-    grpo = job["spec"]["phases"][-1]["grpo"]
-    if os.environ.get("FAKE_CRASH") == repr(grpo["lr"]):
+    spec, grpo = job["spec"], job["spec"]["phases"][-1]["grpo"]
+    names = (repr(grpo["lr"]), f"seed {spec['seed']}")
+    if ASKED("FAKE_CRASH") in names:
         os.kill(os.getpid(), 9)
-    if os.environ.get("FAKE_FULL_DISK") == repr(grpo["lr"]):
-        failure = {"class": "files", "message": "[Errno 28] No space left on device"}
-        write_json_atomic(folder / "failure.json", failure)
-        return "failed"
-    if os.environ.get("FAKE_FAIL") == repr(grpo["lr"]):
-        failure = {"class": "not_finite", "message": "grpo epoch 1, step 2: the loss is nan"}
-        write_json_atomic(folder / "failure.json", failure)
-        return "failed"
-    lines = (folder / "metrics.jsonl").open("a")
-    done = len((folder / "metrics.jsonl").read_text().splitlines())
-    for epoch in range(done + 1, grpo["epochs"] + 1):
-        time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
-        told = scored(folder, job, epoch)
-        line = {
-            "phase": "grpo",
-            "phase_index": len(job["spec"]["phases"]) - 1,
-            "epoch": epoch,
-            "stage": "stage",
-            "evaluation": told.get("evaluation"),
-            "metrics": {
-                "score": told["score"],
-                "loss": 1.0 / epoch,
-                **{f"accuracy/shot_{s}": value for s, value in told["accuracy"].items()},
-            },
-            "timing": {"ended": time.time(), "reader_calls": NO_CALLS, "trained": True},
-        }
-        lines.write(json.dumps(line) + "\n")
-        lines.flush()
+    for variable, (kind, message) in FAULTS.items():
+        if ASKED(variable) in names:
+            write_outcome(folder, Failure(kind=kind, message=message))
+            return "failed"
+    lines = folder / "metrics.jsonl"
+    lines.touch()
+    for epoch in range(len(lines.read_text().splitlines()) + 1, grpo["epochs"] + 1):
+        time.sleep(float(ASKED("FAKE_SECONDS", "0")))
+        told, key = scored(folder, job, epoch)
+        by_part = {f"accuracy/shot_{shots}": value for shots, value in told.accuracy.items()}
+        line = Epoch(
+            phase="grpo",
+            phase_index=len(spec["phases"]) - 1,
+            epoch=epoch,
+            stage="stage",
+            evaluation=key,
+            metrics={"score": told.score, "loss": 1.0 / epoch, **by_part},
+            timing=Timing(ended=time.time()),
+        )
+        with lines.open("a") as file:
+            file.write(json.dumps(line.to_json()) + "\n")
         say(event="epoch", folder=str(folder))
         if epoch < grpo["epochs"] and (folder / "stop").exists():
             return "stopped"
-    calls = int(os.environ.get("FAKE_CALLS", "0"))
-    known = job["spec"]["evaluate"]["split"] == "holdout" and "FAKE_GONE" not in os.environ
-    write_json_atomic(
-        folder / "result.json",
-        {
-            **scored(folder, job, grpo["epochs"]),
-            "stage": digest(job["spec"]),
-            "reader_calls": {**NO_CALLS, "needed": calls, "asked": calls},
-            "epochs_trained": 0 if known else grpo["epochs"],
-            "environment": environment_of(job["spec"]),
-        },
+    told, key = scored(folder, job, grpo["epochs"])
+    calls = int(ASKED("FAKE_CALLS", "0"))
+    is_known = spec["evaluate"]["split"] == "holdout" and "FAKE_GONE" not in os.environ
+    result = Result(
+        **told.model_dump(),
+        evaluation=key,
+        stage=digest(spec),
+        reader_calls=Calls(needed=calls, asked=calls),
+        epochs_trained=0 if is_known else grpo["epochs"],
+        environment=environment_of(spec),
     )
+    write_outcome(folder, result)
     return "completed"
 
 
 def work(folder: Path) -> str:
     job = json.loads((folder / "trial.json").read_text())
-    if job["controls"] is None:
-        return train(folder, job)
-    check(folder, job)
-    return "completed"
+    return train(folder, job) if job["controls"] is None else check(folder, job)
 
 
 def say(**event: Any) -> None:
     print(json.dumps(event), flush=True)
 
 
-def main() -> None:
+if __name__ == "__main__":
     say(event="ready")
     for line in sys.stdin:
-        folder = Path(json.loads(line))
-        say(event="ended", folder=str(folder), status=work(folder))
-
-
-if __name__ == "__main__":
-    main()
+        place = Path(json.loads(line))
+        say(event="ended", folder=str(place), status=work(place))

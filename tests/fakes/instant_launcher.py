@@ -2,12 +2,12 @@
 
 import os
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from fakes import fake_trainer
 
-from sweeper.launchers.jobs import JobId, JobRequest, JobStatus
+from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, SlotState
 
 STATUSES = {"completed": JobStatus.COMPLETED, "failed": JobStatus.FAILED}
 
@@ -19,16 +19,19 @@ class InstantLauncher:
     nor any after it is done.
     """
 
-    device = "cpu"
-    slots = 1
-
     def __init__(self, *, interrupt_at: int | None = None) -> None:
         self.folders: list[Path] = []
         self._interrupt_at = interrupt_at
         self._statuses: dict[JobId, JobStatus] = {}
 
-    def warm_up(self, *, threads: int) -> None:
+    def slots(self) -> Sequence[SlotState]:
+        return [SlotState(name="here", device="cpu")]
+
+    def warm_up(self, request: JobRequest) -> None:
         """Nothing to begin."""
+
+    def attach(self, job_id: JobId) -> bool:
+        return job_id in self._statuses
 
     def submit(self, request: JobRequest) -> JobId:
         self.folders.append(request.folder)
@@ -44,11 +47,12 @@ class InstantLauncher:
 
     def poll(
         self, job_ids: Collection[JobId], *, timeout: float = 0.0
-    ) -> Mapping[JobId, JobStatus]:
-        return {job: self._statuses[job] for job in job_ids}
+    ) -> Mapping[JobId, JobReport]:
+        lost = JobStatus.LOST
+        return {job: JobReport(status=self._statuses.get(job, lost)) for job in job_ids}
 
     def cancel(self, job_id: JobId) -> None:
         """Nothing runs."""
 
-    def close(self) -> None:
+    def close(self, *, leave: bool = False) -> None:
         """Nothing to end."""

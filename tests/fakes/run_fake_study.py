@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fakes.other_worker import OtherWorker
 from rich.console import Console
 
 from sweeper.cli.display import PlainDisplay, print_summary
 from sweeper.errors import SweeperError
-from sweeper.launchers.local import LocalLauncher, open_local
+from sweeper.launchers.jobs import Launcher
+from sweeper.launchers.local import open_local
 from sweeper.running.session import run_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.workspace import Workspace
@@ -54,13 +59,11 @@ def main(study: str, workspace: str, slots: str, *options: str) -> int:
     trainer = Path(__file__).with_name(chosen[0] if chosen else "fake_trainer.py")
     worker = ("-m", "trainer", "serve") if chosen == ["real"] else (str(trainer),)
 
-    def open_launcher(config: StudyConfig, folder: StudyFolder) -> LocalLauncher:
-        return open_local(
-            devices="cpu",
-            slots_per_device=int(slots),
-            log_folder=folder.root / "workers",
-            worker_command=(sys.executable, *worker),
+    def open_launcher(config: StudyConfig, folder: StudyFolder) -> Launcher:
+        local = open_local(
+            devices="cpu", slots_per_device=int(slots), log_folder=folder.root / "workers"
         )
+        return OtherWorker(local, (sys.executable, *worker))
 
     console = Console(width=200)
     try:

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from sweeper.records import TrialRecord, TrialState
+from sweeper.outcomes import Calls
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.space import Value, complete_values
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.store.trial_folder import prepare_job
 from sweeper.store.workspace import Workspace
-from sweeper.study.config import parse_study, spec_for
-from trainer.contract import LOG, Job
+from sweeper.study.config import parse_study, training_of
+from trainer.contract import LOG
 
 TEXT = """\
 # Question: does anybody read this?
@@ -42,24 +43,18 @@ def complete(number: int, score: float, *, lr: float = 1e-3, epochs: int = 2) ->
         params=values,
         state=TrialState.COMPLETE,
         score=score,
-        notes={
-            "proposed": "sampled" if number else "baseline",
-            "origin": "trained",
-            "values": values,
-            "run_id": f"run{number}",
-            "accuracy": {str(shots): score for shots in (1, 2, 3, 4)},
-            "stage": f"stage{number}",
-            "evaluation": f"scores{number}",
-            "device": "cpu",
-            "epochs_trained": epochs,
-            "reader_calls": {
-                "needed": 6400,
-                "stage": 0,
-                "asked": 3200,
-                "store": 3000,
-                "equal": 200,
-            },
-        },
+        notes=Notes(
+            proposed="sampled" if number else "baseline",
+            origin="trained",
+            values=values,
+            run_id=f"run{number}",
+            accuracy={str(shots): score for shots in (1, 2, 3, 4)},
+            stage=f"stage{number}",
+            evaluation=f"scores{number}",
+            device="cpu",
+            epochs_trained=epochs,
+            calls=Calls(needed=6400, asked=3200, store=3000, equal=200),
+        ),
     )
 
 
@@ -75,7 +70,7 @@ def answered(folder: StudyFolder, number: int, scores: NDArray[np.float64]) -> N
 def unfinished(number: int, state: TrialState = TrialState.RUNNING, **notes: Any) -> TrialRecord:
     """A trial that has no score."""
     values: dict[str, Value] = {"lr": 2e-3, "epochs": 3, "freeze": "backbone"}
-    known = {"proposed": "sampled", "origin": "trained", "values": values, **notes}
+    known = Notes(proposed="sampled", origin="trained", values=values, **notes)
     return TrialRecord(number=number, params=values, state=state, notes=known)
 
 
@@ -104,8 +99,9 @@ def start_study(
         for record in records:
             store.add(record)
     for record in records:
-        spec = spec_for(config, complete_values(config.space, record.params))
-        prepare_job(folder.trial(record.number), Job(spec=spec, stages=folder.stages))
+        training = training_of(config, complete_values(config.space, record.params))
+        place = folder.trial(record.number)
+        prepare_job(place, training.job(folder.surroundings(place, device="cpu")))
     return folder
 
 

@@ -1,12 +1,13 @@
-"""A task for unit tests: three kinds of rows, a reader that counts shots of the right kind."""
+"""A task for unit tests: three kinds of rows; a reader that counts shots of the right kind."""
 
 import torch
 from torch import Tensor
 
-from trainer.readers import Answers, Calls
-from trainer.tasks import QuestionSet, RecordedRollouts
+from trainer.readers import Answers, Calls, Reader
+from trainer.tasks import Inputs, QuestionSet, RecordedRollouts
 
 ROWS, WIDTH, POOL, KINDS = 96, 12, 16, 3
+KIND_OF_ROW = torch.arange(ROWS) % KINDS
 
 
 class ToyReader:
@@ -17,13 +18,12 @@ class ToyReader:
     batch_invariant = True
     worth_storing = True
 
-    def __init__(self, kinds: Tensor) -> None:
-        self._kinds = kinds
+    def __init__(self) -> None:
         self.calls = Calls()
 
     def answer(self, queries: Tensor, shots: Tensor) -> Answers:
         self.calls += Calls(asked=len(queries))
-        same = (self._kinds[shots] == self._kinds[queries][:, None]).float()
+        same = (KIND_OF_ROW[shots] == KIND_OF_ROW[queries][:, None]).float()
         weights = torch.arange(1, shots.shape[1] + 1).float()
         share = (same * weights).sum(dim=1) / weights.sum().clamp(min=1.0)
         return Answers((share > 0.5).float(), share)
@@ -33,17 +33,16 @@ class ToyTask:
     """Rows cluster by kind, so that a policy can learn which candidates to choose."""
 
     data_digest = "toy-data"
+    selection_digest = "toy-data"
     training_digest = "toy-training"
     rollouts_are_files = False
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.kinds = torch.arange(ROWS) % KINDS
         centres = torch.randn(KINDS, WIDTH, generator=generator)
         noise = torch.randn(ROWS, WIDTH, generator=generator)
-        self.embeddings = torch.nn.functional.normalize(centres[self.kinds] + 0.8 * noise, dim=1)
+        self.embeddings = torch.nn.functional.normalize(centres[KIND_OF_ROW] + 0.8 * noise, dim=1)
         self.training_queries = torch.arange(32)
-        self.reader = ToyReader(self.kinds)
         self.facts: dict[str, object] = {}
 
     def questions(self, split: str) -> QuestionSet:
@@ -58,13 +57,13 @@ class ToyTask:
         weights[torch.arange(len(queries)), queries] = -1.0
         return weights.argsort(dim=1, descending=True)[:, :POOL]
 
-    def record_rollouts(self, split: str) -> RecordedRollouts:
+    def record_rollouts(self, split: str, reader: Reader) -> RecordedRollouts:
         queries = torch.arange(32) if split == "train" else torch.arange(64, 80)
         generator = torch.Generator().manual_seed(len(queries))
         pools = self.draw_pools(queries, generator)
         pointers = torch.rand(len(queries), 6, POOL, generator=generator).argsort(dim=2)[:, :, :2]
         shots = pools[:, None].expand(-1, 6, -1).gather(2, pointers)
-        answers = self.reader.answer(queries.repeat_interleave(6), shots.flatten(0, 1))
+        answers = reader.answer(queries.repeat_interleave(6), shots.flatten(0, 1))
         return RecordedRollouts(
             queries=queries,
             pools=pools,
@@ -76,3 +75,8 @@ class ToyTask:
             gt_prob=answers.gt_prob,
             rel=torch.zeros_like(answers.score),
         )
+
+
+def toy_inputs() -> Inputs:
+    """The toy task, and a toy reader that nobody has asked yet."""
+    return Inputs(ToyTask(), ToyReader())

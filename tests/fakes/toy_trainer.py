@@ -5,16 +5,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fakes.toy_task import ToyTask
+from fakes.toy_task import toy_inputs
 
 from trainer.contract import TrainSpec
 from trainer.jobs.serve import serve
+from trainer.tasks import Inputs
 
 
-def toy(spec: TrainSpec, device: str) -> ToyTask:
+def toy(spec: TrainSpec, device: str) -> Inputs:
     """Give every spec the toy task; its 32 questions are all there are."""
-    return ToyTask()
+    return toy_inputs()
 
 
 if __name__ == "__main__":
-    serve(sys.stdin, load_task=toy)
+    serve(sys.stdin, load_inputs=toy)

@@ -38,6 +38,10 @@ def work(folder: Path) -> str:
             (folder / value).write_text(str(daemonise()))
         elif step == "environment":
             (folder / value).write_text(json.dumps({"pid": os.getpid(), **os.environ}))
+        elif step == "read":
+            (folder / value).write_text(sys.stdin.read())
+        elif step == "kill":
+            os.kill(os.getpid(), value)
         elif step == "exit":
             os._exit(value)
         elif step == "end":
@@ -48,6 +52,8 @@ def work(folder: Path) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:  # a process for one folder alone
+        sys.exit(0 if work(Path(sys.argv[1])) in ("completed", "stopped") else 1)
     say(event="ready")
     for line in sys.stdin:
         folder = json.loads(line)

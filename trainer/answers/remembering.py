@@ -3,7 +3,6 @@
 Shape legend: B prompts, S shots, P distinct prompts.
 """
 
-import copy
 import functools
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor
 from trainer.answers import Answer, AnswerStore, open_answers
 from trainer.contract import AnswersPlace, EvaluateSpec
 from trainer.readers import Answers, Calls, Reader
-from trainer.tasks import Task
 
 
 class RememberingReader:
@@ -46,9 +44,9 @@ class RememberingReader:
         known = self._store.look_up(self._name, distinct.numpy())
         missing = torch.tensor([i for i, a in enumerate(known) if a is None], dtype=torch.int64)
         self._saved += Calls(store=len(distinct) - len(missing), equal=len(prompts) - len(distinct))
-        for part in torch.split(missing, self._reader.batch_size):
-            self._ask(distinct[part])
-        if len(missing):
+        if len(missing):  # of an empty tensor `split` makes one empty batch
+            for part in torch.split(missing, self._reader.batch_size):
+                self._ask(distinct[part])
             for index, answer in zip(
                 missing.tolist(),
                 self._store.look_up(self._name, distinct[missing].numpy()),
@@ -76,17 +74,21 @@ class RememberingReader:
         self._store.add(self._name, prompts.numpy(), _rows(said))
 
 
-def remembered(task: Task, place: AnswersPlace, spec: EvaluateSpec) -> Task:
-    """The same task, with the answers at ``place`` beside its reader where they are worth keeping.
+def remembered(reader: Reader, place: AnswersPlace, spec: EvaluateSpec, *, rows: str) -> Reader:
+    """The same reader, with the answers at ``place`` beside it where they are worth keeping.
+
+    Args:
+        reader: Who answers.
+        place: Where a workspace keeps its answers.
+        spec: Says whether a job keeps any.
+        rows: Digest of what the global ids stand for.
 
     Raises:
         AnswersError: where the store cannot be opened.
     """
-    if not keeps_answers(task.reader, spec):
-        return task
-    chosen = copy.copy(task)
-    chosen.reader = RememberingReader(task.reader, _open(place), rows=task.data_digest)
-    return chosen
+    if not keeps_answers(reader, spec):
+        return reader
+    return RememberingReader(reader, _open(place), rows=rows)
 
 
 def keeps_answers(reader: Reader, spec: EvaluateSpec) -> bool:

@@ -1,8 +1,10 @@
 """What sweeper may know of the trainer: spec, chain of stages, trial folder. No torch."""
 
 from trainer.contract.claims import Claims
+from trainer.contract.fields import Stored, trusted
 from trainer.contract.files import (
     DATA,
+    DATA_FORMAT,
     FAILURE,
     LOG,
     METRICS,
@@ -35,7 +37,6 @@ from trainer.contract.outcome import (
     read_epochs,
     read_failure,
     read_left,
-    read_metrics,
     read_result,
     read_waiting,
     total_calls,
@@ -60,6 +61,7 @@ from trainer.contract.tasks import EasyVqaSpec, EmbeddingsSpec, FilesSpec, Pools
 
 __all__ = [
     "DATA",
+    "DATA_FORMAT",
     "FAILURE",
     "FORMAT",
     "LOG",
@@ -102,6 +104,7 @@ __all__ = [
     "RewardWeights",
     "Scores",
     "StageRef",
+    "Stored",
     "TaskSpec",
     "Timing",
     "TrainSpec",
@@ -117,13 +120,13 @@ __all__ = [
     "read_job",
     "read_json",
     "read_left",
-    "read_metrics",
     "read_result",
     "read_waiting",
     "rollouts_key",
     "stage_chain",
     "start_of_last_phase",
     "total_calls",
+    "trusted",
     "write_json_atomic",
     "write_outcome",
 ]

@@ -1,6 +1,8 @@
 """What all parts of a spec share: strictness, and bounds that NaN breaks."""
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +13,67 @@ Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 
 
+class Stored(BaseModel):
+    """A value that is read back from a file: what is there must be right, what is unknown is
+    passed over, since a later version may say more.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", populate_by_name=True)
+
+
 class Spec(BaseModel):
     """Unknown keys are errors, `1` is not True, NaN breaks every bound, nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def trusted(model: type[Model], payload: Mapping[str, Any]) -> Model:
+    """Build a model from what ``model_dump`` wrote of it, without asking today's rules.
+
+    What was right when it was stored stays readable, however the rules change. Unknown keys are
+    passed over, missing ones get their defaults.
+
+    Args:
+        model: Its class; fields may be models, unions of models told apart by a `name`, and tuples
+            or lists of these.
+        payload: As stored.
+    """
+    fields = {name: field for name, field in model.model_fields.items() if name in payload}
+    values = {name: _trusted(field.annotation, payload[name]) for name, field in fields.items()}
+    return model.model_construct(**values)
+
+
+def _trusted(annotation: Any, value: Any) -> Any:
+    options = list(_options(annotation))
+    models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+    if isinstance(value, Mapping) and models:
+        return trusted(_named(models, value), value)
+    if isinstance(value, list):
+        for option in options:
+            if get_origin(option) in (tuple, list):
+                items = [_trusted(get_args(option)[0], item) for item in value]
+                return tuple(items) if get_origin(option) is tuple else items
+    return value
+
+
+def _named(models: list[type[BaseModel]], value: Mapping[str, Any]) -> type[BaseModel]:
+    """The model of a union whose `name` the value has; of those without names the first."""
+    for model in models:
+        field = model.model_fields.get("name")
+        if field is not None and value.get("name") in get_args(field.annotation):
+            return model
+    return models[0]
+
+
+def _options(annotation: Any) -> Iterator[Any]:
+    """The alternatives of a type, without constraints and without None."""
+    if get_origin(annotation) is Annotated:
+        yield from _options(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _options(option)
+    elif annotation is not NoneType:
+        yield annotation

@@ -31,6 +31,8 @@ TRIAL, STOP, DATA, METRICS, TRAINED, RESULT, FAILURE, WAITING, LOG = (
     "log.txt",
 )
 
+DATA_FORMAT = 1
+
 
 def write_json_atomic(path: Path, payload: Mapping[str, Any]) -> None:
     """Write ``payload`` so that a reader sees the whole file or no file."""

@@ -18,8 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from trainer.contract.fields import Stored
 from trainer.contract.files import FAILURE, METRICS, RESULT, WAITING, read_json, write_json_atomic
 from trainer.contract.formats import FORMAT, checked_format
 
@@ -47,18 +48,12 @@ class FailureKind(StrEnum):
         return self is FailureKind.FILES
 
 
-class _Value(BaseModel):
-    """Unknown keys are passed over: a later version may say more; what is there must be right."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Number = int | Finite
 Count = Annotated[int, Field(ge=0)]
 
 
-class Calls(_Value):
+class Calls(Stored):
     """Answers of the reader that were needed, by what became of them."""
 
     needed: Count = 0
@@ -86,8 +81,13 @@ class Place:
     phase_index: int
     epoch: int  # one-based, within the phase
 
+    @property
+    def start(self) -> "Place":
+        """Where its phase begins; epochs of one phase have it in common."""
+        return Place(self.phase_index, 0)
 
-class Timing(_Value):
+
+class Timing(Stored):
     """What of an epoch is not the same whenever the spec is run again."""
 
     ended: Finite  # seconds since 1970
@@ -97,7 +97,7 @@ class Timing(_Value):
     reader_calls: Calls = Calls()
 
 
-class Epoch(_Value):
+class Epoch(Stored):
     """One epoch of a training, scored or not."""
 
     phase: str
@@ -105,7 +105,8 @@ class Epoch(_Value):
     epoch: Annotated[int, Field(ge=0)]
     stage: str  # key of the stage that it led to
     evaluation: str | None = None  # key of its scores; None: it was not scored
-    metrics: dict[str, Number | None] = {}  # None stands for a number that is not finite
+    metrics: dict[str, Number | None] = Field(default_factory=dict)
+    """None stands for a number that is not finite."""
     timing: Timing
 
     @property
@@ -139,7 +140,7 @@ class Epoch(_Value):
         return {FORMAT: EPOCH_FORMAT, **self.model_dump(mode="json")}
 
 
-class RacedOut(_Value):
+class RacedOut(Stored):
     """Why a trial was asked no further questions."""
 
     asked: Count
@@ -147,7 +148,7 @@ class RacedOut(_Value):
     upper: Finite  # bound of its mean difference from the best before it, a negative fraction
 
 
-class Scores(_Value):
+class Scores(Stored):
     """What a judge said of one policy."""
 
     score: Finite  # mean over questions and numbers of shots, in [0, 1]; or a loss in nats
@@ -178,14 +179,19 @@ class Result(Scores):
     reader_calls: Calls
     epochs_trained: Count
     environment: dict[str, str]
-    reader: dict[str, bool] = {}
+    reader: dict[str, bool] = Field(default_factory=dict)
+
+    @property
+    def calls(self) -> Calls:
+        """Answers that it needed, by what became of them."""
+        return self.reader_calls
 
     def to_json(self) -> dict[str, Any]:
         """The content of `result.json`."""
         return {FORMAT: RESULT_FORMAT, **self.model_dump(mode="json", exclude_none=True)}
 
 
-class Reaction(_Value):
+class Reaction(Stored):
     """How an evaluation reacts to one group of tensors being perturbed: shares in [0, 1]."""
 
     group: str
@@ -193,7 +199,7 @@ class Reaction(_Value):
     answers_changed: Finite  # of the questions whose shots changed
 
 
-class Liveness(_Value):
+class Liveness(Stored):
     """Whether what is trained reaches the scores."""
 
     alive: bool
@@ -201,7 +207,7 @@ class Liveness(_Value):
     groups: tuple[Reaction, ...] = Field(strict=False)
 
 
-class Check(_Value):
+class Check(Stored):
     """The check of the instrument: policies that nobody searched for, and the probe."""
 
     controls: dict[str, Scores]
@@ -211,14 +217,19 @@ class Check(_Value):
     reader_calls: Calls
     epochs_trained: Count
     environment: dict[str, str]
-    reader: dict[str, bool] = {}
+    reader: dict[str, bool] = Field(default_factory=dict)
+
+    @property
+    def calls(self) -> Calls:
+        """Answers that it needed, by what became of them."""
+        return self.reader_calls
 
     def to_json(self) -> dict[str, Any]:
         """The content of `result.json`."""
         return {FORMAT: RESULT_FORMAT, **self.model_dump(mode="json", exclude_none=True)}
 
 
-class Failure(_Value):
+class Failure(Stored):
     """Why there is no result."""
 
     kind: FailureKind
@@ -229,7 +240,7 @@ class Failure(_Value):
         return {FORMAT: FAILURE_FORMAT, "class": self.kind.value, "message": self.message}
 
 
-class Waiting(_Value):
+class Waiting(Stored):
     """A stage that another job is making."""
 
     stage: str
@@ -306,7 +317,7 @@ def read_epochs(folder: Path, *, offset: int = 0) -> tuple[list[Epoch], int]:
         The epochs, and the offset after the last whole line.
 
     Raises:
-        ValueError: where a line is damaged; pydantic's is one.
+        ValueError: where a line is damaged.
         FormatError: where a line was written by a later version.
     """
     path = folder / METRICS
@@ -319,22 +330,19 @@ def read_epochs(folder: Path, *, offset: int = 0) -> tuple[list[Epoch], int]:
     return [_epoch(line, path) for line in whole.splitlines()], offset + len(whole)
 
 
-def read_metrics(folder: Path, *, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The epochs as they stand in the file."""
-    epochs, end = read_epochs(folder, offset=offset)
-    return [epoch.model_dump(mode="json") for epoch in epochs], end
-
-
 def _epoch(line: bytes, path: Path) -> Epoch:
     payload = json.loads(line)
     if not isinstance(payload, Mapping):
         raise ValueError(f"{path}: a line must be an object, but is {line[:80]!r}")
     checked_format(payload, newest=EPOCH_FORMAT, where=path)
-    return Epoch.model_validate(payload)
+    try:
+        return Epoch.model_validate(payload)
+    except ValidationError as error:
+        raise ValueError(f"a line holds {_broken(error)}") from error
 
 
 def _broken(error: ValidationError) -> str:
-    """Every rule that a result breaks, in a line."""
+    """Every rule that is broken, in a line."""
     return "; ".join(
         f"{'.'.join(map(str, found['loc'])) or 'it'}: "
         f"{found['msg'].removeprefix('Value error, ')}, got {found['input']!r}"[:200]

@@ -24,33 +24,33 @@ Normalisation = Literal["z_score_clamp", "z_score", "rank_normalize", "none"]
 class RewardWeights(Spec):
     """Weights of the parts that a reward is made of; not every mode uses all."""
 
-    hard: NonNegative = 1.0
+    hard: NonNegative = 1.0  # of the answer being right
     soft: NonNegative = 1.0  # of the graded score, or of the right answer's probability
-    rel: NonNegative = 0.1
+    rel: NonNegative = 0.1  # of shots related to the query, where the answer is wrong
 
 
 class _PhaseSpec(Spec):
     """What both phases share: AdamW, its batch and its dropout."""
 
-    lr: Positive = 1e-4
-    weight_decay: NonNegative = 0.01
-    max_grad_norm: Positive = 1.0  # over the trained parameters together
+    lr: Positive = 1e-4  # learning rate of AdamW, constant
+    weight_decay: NonNegative = 0.01  # of AdamW
+    max_grad_norm: Positive = 1.0  # gradients are scaled down to it, all parameters together
     batch_size: Count = 32  # queries a step; the lab's is 1
     dropout: Fraction = 0.0  # of the projections; the lab trains with 0.5
     attention_dropout: Fraction = 0.0  # within cross-attention; the lab trains with 0.1
     reward: Reward = "hard01_plus_gtprob"  # of a recorded rollout; task files: hard_plus_soft
-    reward_weights: RewardWeights = RewardWeights()
+    reward_weights: RewardWeights = RewardWeights()  # of the parts of the reward
 
 
 class RceSpec(_PhaseSpec):
     """Reward-weighted cross-entropy on recorded rollouts."""
 
-    epochs: Annotated[int, Field(ge=0)] = 5  # the length of the temperature schedule
+    epochs: Annotated[int, Field(ge=0)] = 5  # also the length of the temperature schedule
     stop_after: Count | None = None  # the epoch at which to leave the schedule
-    temperature_start: Positive = 2.0
-    temperature_end: Positive = 0.5
-    normalise: Normalisation = "z_score_clamp"
-    top: Count | None = None  # only so many rollouts of highest reward of each query; None: all
+    temperature_start: Positive = 2.0  # of the softmax that makes weights of rewards
+    temperature_end: Positive = 0.5  # at the last epoch
+    normalise: Normalisation = "z_score_clamp"  # of the rewards of one query
+    top: Count | None = None  # so many rollouts of highest reward of each query; all unless given
 
     @model_validator(mode="after")
     def _stops_within_schedule(self) -> "RceSpec":
@@ -69,20 +69,21 @@ class GrpoSpec(_PhaseSpec):
 
     epochs: Annotated[int, Field(ge=0)] = 1  # 0 skips the phase
     kl_beta: NonNegative = 0.15  # weight of the KL term
-    adaptive_kl: bool = False  # x1.5 after a step with KL > 0.1, /1.5 below 0.01 (the lab's)
+    adaptive_kl: bool = False  # beta times 1.5 after a step with KL > 0.1, by 1.5 below 0.01
     clip_epsilon: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.2
-    rollouts: Literal["sampled", "recorded"] = "sampled"  # task files: recorded
+    """Half of the width of the trust region of the probability ratio."""
+    rollouts: Literal["sampled", "recorded"] = "sampled"  # from the policy; task files: recorded
     group_size: Annotated[int, Field(ge=2)] = 8  # sampled rollouts a query
-    reference: Literal["phase_start", "run_start"] = "phase_start"
-    freeze: str = (
-        "none"  # backbone | none | projections | head_then_all:N (unfreeze after N epochs)
-    )
-    advantage: Literal["z_score", "rank"] = "z_score"
-    advantage_min_std: Positive = 0.1
-    advantage_clamp: Positive = 5.0
+    reference: Literal["phase_start", "run_start"] = "phase_start"  # what the KL is measured to
+    freeze: str = "none"
+    """What is trained. backbone: cross-attention, norms and gate; projections: the three
+    projections; none: everything; head_then_all: N: everything after N epochs of backbone."""
+    advantage: Literal["z_score", "rank"] = "z_score"  # of a rollout within its group
+    advantage_min_std: Positive = 0.1  # floor of the standard deviation of a group's rewards
+    advantage_clamp: Positive = 5.0  # largest absolute advantage
     curriculum: Annotated[tuple[Count, ...], Field(strict=False)] | None = None
     """Recorded rollouts only: how many of highest reward are used in epoch 1, 2, ...; the last
-    number stands for all later epochs. The lab's runs: (3, 5)."""
+    number stands for all later epochs. The lab's runs: [3, 5]. All are used unless given."""
 
     @field_validator("freeze", mode="before")
     @classmethod
@@ -119,8 +120,8 @@ class GrpoSpec(_PhaseSpec):
 class PhaseEntry(Spec):
     """One item of `phases`: exactly one of `rce` and `grpo`."""
 
-    rce: RceSpec | None = None
-    grpo: GrpoSpec | None = None
+    rce: RceSpec | None = None  # reward-weighted cross-entropy
+    grpo: GrpoSpec | None = None  # GRPO with a KL term
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "PhaseEntry":

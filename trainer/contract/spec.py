@@ -15,10 +15,9 @@ from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.fields import Count, Spec, Text
 from trainer.contract.phases import PhaseEntry, Reward
-from trainer.contract.tasks import EasyVqaSpec, FilesSpec, TaskSpec
+from trainer.contract.tasks import EasyVqaSpec, TaskSpec
 
 QUESTIONS = 800  # unless a study says otherwise
-EASY_VQA_QUESTIONS = 800  # of each split
 FILES_DEFAULTS = {
     "rce": {"reward": "hard_plus_soft"},
     "grpo": {"reward": "hard_plus_soft", "rollouts": "recorded"},
@@ -32,10 +31,10 @@ class PolicySpec(Spec):
     With a `start` all but the heads is read off its tensors; a size that is given must agree.
     """
 
-    variant: Literal["static", "gated"] | None = None  # static
-    hidden_dim: Count | None = None  # 64; the lab's is 256 for embeddings of 512, easy_vqa has 48
-    num_layers: Count | None = None  # 1
-    num_heads: Count = 1
+    variant: Literal["static", "gated"] | None = None  # static; gated: each pick changes the query
+    hidden_dim: Count | None = None  # 64 unless given; the lab's is 256 for embeddings of 512
+    num_layers: Count | None = None  # 1 unless given
+    num_heads: Count = 1  # of the attention
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "PolicySpec":
@@ -58,20 +57,21 @@ class EvaluateSpec(Spec):
         3,
         4,
     )
-    questions: Count = QUESTIONS  # that select the best configuration; fewer where there are fewer
-    first: Count | None = None  # the first so many in the order of the file instead: no sample
-    confirm: Count | None = None  # of the finalists; the first `questions` of them are known then
-    holdout: Count = 800  # that confirm it; disjoint in images
-    split: Literal["select", "holdout"] = "select"
-    score: Literal["accuracy", "validation_loss"] = "accuracy"
+    """Numbers of shots that are scored; a trial's score is the mean over them."""
+    questions: Count = QUESTIONS  # to select the best by; fewer where there are fewer
+    first: Count | None = None  # the first so many in the order of the file: no sample
+    confirm: Count | None = None  # questions of the finalists; the first `questions` are among them
+    holdout: Count = 800  # further questions, which confirm it; of other images
+    split: Literal["select", "holdout"] = "select"  # which of the two is asked
+    score: Literal["accuracy", "validation_loss"] = "accuracy"  # of the answers; or a loss, in nats
     reward: Reward = "hard_plus_soft"  # of `score: validation_loss`: one for all trials of a study
-    reader: Literal["recorded"] | None = None
+    reader: Literal["recorded"] | None = None  # the file's rollouts; else the task's own
     command: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
     """An argument list; `{checkpoint}` is the file to score, also `{split} {questions} {device}`.
     It prints, or writes to `{output}`, JSON of accuracies by number of shots."""
-    checkpoint_format: Literal["safetensors", "pt", "v2format"] = "v2format"  # for the command
+    checkpoint_format: Literal["safetensors", "pt", "v2format"] = "v2format"  # of `command`
     every: Literal["last"] | Count = 1  # score every n-th epoch, and always the last of the trial
-    race: bool = False  # ask no more of a trial that can no longer be the best
+    race: bool = False  # ask a trial no more once it can no longer be the best
     remember: Literal["auto", "always", "never"] = "auto"
     """Whether answers are kept for all studies of the workspace; auto: where the reader is dear."""
 
@@ -198,14 +198,14 @@ class EvaluateSpec(Spec):
 class TrainSpec(Spec):
     """All that determines what one trial trains and how it is scored."""
 
-    task: TaskSpec = EasyVqaSpec()
-    start: Text | None = None  # checkpoint to begin with, in any form; None: weights of `seed`
-    policy: PolicySpec = PolicySpec()
-    phases: Annotated[tuple[PhaseEntry, ...], Field(strict=False)]
-    evaluate: EvaluateSpec = EvaluateSpec()
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    threads: Annotated[int, Field(ge=1, le=256)] = 1  # 1 and 2 threads give other bits
-    tf32: bool = False  # on CUDA only; faster matrix products with 10 bits of mantissa
+    task: TaskSpec = EasyVqaSpec()  # the data
+    start: Text | None = None  # checkpoint to begin with, in any form; else drawn from `seed`
+    policy: PolicySpec = PolicySpec()  # sizes of what is trained
+    phases: Annotated[tuple[PhaseEntry, ...], Field(strict=False)]  # in order
+    evaluate: EvaluateSpec = EvaluateSpec()  # how it is scored
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of all that is random in training
+    threads: Annotated[int, Field(ge=1, le=256)] = 1  # of the CPU; 1 and 2 give other bits
+    tf32: bool = False  # on CUDA only: faster matrix products with 10 bits of mantissa
     bf16: bool = False  # training's forward pass in bfloat16; weights and losses stay float32
 
     @field_validator("phases")
@@ -233,16 +233,18 @@ class TrainSpec(Spec):
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> "TrainSpec":
-        problems = _of_files(self) if isinstance(self.task, FilesSpec) else _of_easy_vqa(self)
-        if problems:
+        if problems := [*_of_questions(self), *_of_reader(self)]:
             raise ValueError("; ".join(problems))
         return self
 
     def below(self, folder: Path) -> "TrainSpec":
         """The same spec, its files looked for from ``folder`` where their paths are relative."""
-        task = self.task.below(folder) if isinstance(self.task, FilesSpec) else self.task
         start = None if self.start is None else str(folder / self.start)
-        return self.model_copy(update={"task": task, "start": start})
+        return self.model_copy(update={"task": self.task.below(folder), "start": start})
+
+    def only(self, count: int) -> "TrainSpec":
+        """The same, scored on ``count`` of the questions that select, the first of those asked."""
+        return self.model_copy(update={"evaluate": self.evaluate.only(count)})
 
     def to_json(self) -> dict[str, Any]:
         """The spec as `trial.json` holds it; `TrainSpec.model_validate` reads it back."""
@@ -264,32 +266,36 @@ def _with_files_defaults(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_files(spec: TrainSpec) -> list[str]:
+def _of_reader(spec: TrainSpec) -> list[str]:
+    """What a task with a reader of its own, or without one, cannot be asked for."""
+    name, evaluate = spec.task.name, spec.evaluate
+    if spec.task.brings_reader:
+        if evaluate.reader is None:
+            return []
+        return [f"evaluate.reader: {name} brings its own reader; remove the key"]
     problems = [
-        f"phases.{index}.grpo.rollouts: sampled ones need a reader; task files has recorded ones"
+        f"phases.{index}.grpo.rollouts: sampled ones need a reader; task {name} has recorded ones"
         for index, entry in enumerate(spec.phases)
         if entry.grpo is not None and entry.grpo.rollouts == "sampled"
     ]
-    if spec.evaluate.judge == "reader" and spec.evaluate.reader is None:
+    if evaluate.judge == "reader" and evaluate.reader is None:
         problems.append(
-            "evaluate: task files brings no reader; say who scores: `score: validation_loss`, "
+            f"evaluate: task {name} brings no reader; say who scores: `score: validation_loss`, "
             "`reader: recorded` or `command: [...]`"
         )
     return problems
 
 
-def _of_easy_vqa(spec: TrainSpec) -> list[str]:
-    evaluate = spec.evaluate
-    problems = [
-        f"evaluate.{name}: easy_vqa has {EASY_VQA_QUESTIONS} questions, but got {count}"
-        for name, count in (
+def _of_questions(spec: TrainSpec) -> list[str]:
+    """More questions than the task has, where that is known."""
+    evaluate, most = spec.evaluate, spec.task.questions_a_split
+    return [
+        f"evaluate.{key}: {spec.task.name} has {most} questions, but got {count}"
+        for key, count in (
             ("questions", evaluate.questions),
             ("first", evaluate.first or 1),
             ("confirm", evaluate.confirm or 1),
             ("holdout", evaluate.holdout),
         )
-        if count > EASY_VQA_QUESTIONS
+        if most is not None and count > most
     ]
-    if evaluate.reader is not None:
-        problems.append("evaluate.reader: easy_vqa brings its own reader; remove the key")
-    return problems

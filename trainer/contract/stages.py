@@ -13,7 +13,6 @@ from typing import Any
 
 from trainer.contract.phases import GrpoSpec, RceSpec
 from trainer.contract.spec import TrainSpec
-from trainer.contract.tasks import EasyVqaSpec
 
 NUMERICS = 3  # raise whenever the trainer's numbers change: every key changes with it
 
@@ -60,8 +59,7 @@ def _base(spec: TrainSpec, environment: Environment) -> dict[str, Any]:
 
 def rollouts_key(spec: TrainSpec, environment: Environment) -> str:
     """Key of the recorded rollouts: they depend on data and reader, not on the spec's seed."""
-    asked = isinstance(spec.task, EasyVqaSpec)  # the others are in a file, whoever answered them
-    reader = environment.reader if asked else ""
+    reader = environment.reader if spec.task.asks_for_rollouts else ""  # else in a file, by anyone
     return digest({"phase": "rollouts", **_base(spec, environment), "reader": reader})
 
 

@@ -1,7 +1,10 @@
-"""Which questions are asked, from which data: the embedded task, or the lab's own files."""
+"""Which questions are asked, from which data: the embedded task, or the lab's own files.
+
+What others must know of a task is a fact of its spec: nobody asks which task it is.
+"""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -11,13 +14,21 @@ from trainer.contract.fields import Spec, Text
 class EasyVqaSpec(Spec):
     """The embedded task: questions about rendered shapes, with a small reader of its own."""
 
-    name: Literal["easy_vqa"] = "easy_vqa"
-    training_queries: Annotated[int, Field(ge=32, le=1600)] = 1600
+    brings_reader: ClassVar[bool] = True  # one that answers any question with any shots
+    asks_for_rollouts: ClassVar[bool] = True  # recorded ones are its reader's answers
+    questions_a_split: ClassVar[int | None] = 800  # for evaluation; None: as many as a file has
+
+    name: Literal["easy_vqa"] = "easy_vqa"  # `task: easy_vqa` says the same
+    training_queries: Annotated[int, Field(ge=32, le=1600)] = 1600  # so many of its queries
 
     @property
     def recorded_rollouts(self) -> int:
         """Rollouts that are recorded once: 16 for each training and 400 validation queries."""
         return 16 * (self.training_queries + 400)
+
+    def below(self, folder: Path) -> "EasyVqaSpec":
+        """The same: it has no files."""
+        return self
 
 
 class EmbeddingsSpec(Spec):
@@ -30,22 +41,26 @@ class EmbeddingsSpec(Spec):
 class PoolsSpec(Spec):
     """Evaluation pools that are drawn from the training rows."""
 
-    size: Annotated[int, Field(ge=4, le=64)] = 64
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    size: Annotated[int, Field(ge=4, le=64)] = 64  # candidates of a question
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of the draw
 
 
 class FilesSpec(Spec):
     """The lab's own files. Paths are absolute, or relative to the study file."""
 
-    name: Literal["files"]
+    brings_reader: ClassVar[bool] = False
+    asks_for_rollouts: ClassVar[bool] = False
+    questions_a_split: ClassVar[int | None] = None
+
+    name: Literal["files"]  # tells it from the embedded task
     rollouts: Text  # RL data: queries with their recorded rollouts
-    validation: Text | None = None  # RL data that validates; None: what `split` leaves of the above
-    embeddings: EmbeddingsSpec
-    pools: Text | PoolsSpec = PoolsSpec()  # of the questions in `embeddings.evaluate`
+    validation: Text | None = None  # RL data that validates; else what `split` leaves of the above
+    embeddings: EmbeddingsSpec  # of the questions; a file alone is that of `train`
+    pools: Text | PoolsSpec = PoolsSpec()  # candidates of the questions in `embeddings.evaluate`
     split: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.8
     """Share of the queries, sorted by id, that trains where `validation` is not given."""
     on_bad: Literal["error", "drop"] = "error"  # what becomes of a query that contradicts itself
-    skip_fallback: bool = True  # rollouts that were scored by the fallback metric
+    skip_fallback: bool = True  # leave out rollouts that were scored by the fallback metric
     require_positive: bool = False  # drop queries without a correct rollout
     old_scores: Literal["higher_is_better", "lower_is_better"] | None = None
     """Sense of the scores of an older file (`id_list`) that does not tell it itself."""

@@ -12,7 +12,8 @@ from trainer.jobs.run import prepare_torch, read_trial, spec_problems
 from trainer.jobs.start import read_start
 from trainer.jobs.training import environment_of
 from trainer.scoring.evaluate import evaluate_folder, scores_of
-from trainer.tasks import build_task
+from trainer.scoring.opening import open_judge
+from trainer.tasks import open_inputs
 
 
 def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
@@ -26,7 +27,8 @@ def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
         spec = TrainSpec.model_validate(payload)
         job = Job(spec=spec, stages=Path(), device=device)
         prepare_torch(job)
-        task = build_task(spec, device=device)
+        task, reader = open_inputs(spec, device)
+        judge = open_judge(spec, task, reader)
         start = read_start(spec, width=task.embeddings.shape[1])
     except ValidationError as error:
         return {"problems": spec_problems(error), "environment": None, "facts": {}}
@@ -38,15 +40,13 @@ def check_spec(payload: Any, *, device: str) -> dict[str, Any]:
         problems.append(f"evaluate.shots: {max(spec.evaluate.shots)} shots from pools of {pool}")
     return {
         "problems": problems,
-        "environment": environment_to_json(
-            environment_of(task, device, start=start, evaluate=spec.evaluate)
-        ),
+        "environment": environment_to_json(environment_of(judge, device, start=start)),
         "facts": {
             "training_queries": len(task.training_queries),
             "pool": pool,
             "width": task.embeddings.shape[1],
         },
-        "data_contract": data_contract(spec, task),
+        "data_contract": data_contract(spec, task, reader),
     }
 
 
@@ -63,6 +63,6 @@ def evaluate_finished(stage: Path, trial: Path, *, split: str, questions: int) -
     )
     spec = job.spec.model_copy(update={"evaluate": evaluate})
     prepare_torch(job)
-    task = build_task(spec, device=job.device)
-    evaluation = evaluate_folder(stage, spec, task, device=job.device)
-    return {**scores_of(evaluation, spec), "split": split}
+    judge = open_judge(spec, *open_inputs(spec, job.device))
+    evaluation = evaluate_folder(stage, judge, device=job.device)
+    return {**scores_of(evaluation, judge).model_dump(), "split": split}

@@ -16,8 +16,11 @@ from torch import Tensor
 from trainer.answers.remembering import keeps_answers
 from trainer.contract import GrpoSpec, TrainSpec
 from trainer.groups import within_groups
+from trainer.readers import Reader
 from trainer.rollouts.recorded import reward_of
-from trainer.scoring.evaluate import asked_questions
+from trainer.scoring.judge import Judge
+from trainer.scoring.opening import open_judge
+from trainer.scoring.selection import asked_questions
 from trainer.scoring.validation import uniform_losses
 from trainer.tasks import RecordedRollouts, Task
 
@@ -34,7 +37,7 @@ class Side(NamedTuple):
     consequence: str = ""  # of a difference; none where they should differ
 
 
-def data_contract(spec: TrainSpec, task: Task) -> dict[str, Any]:
+def data_contract(spec: TrainSpec, task: Task, reader: Reader) -> dict[str, Any]:
     """Everything worth knowing of the data before it is trained on.
 
     Returns:
@@ -44,14 +47,15 @@ def data_contract(spec: TrainSpec, task: Task) -> dict[str, Any]:
     Raises:
         InputError: where a phase's reward cannot be made of these rollouts.
     """
-    sides = list(_sides(spec, task))
+    judge = open_judge(spec, task, reader)
+    sides = list(_sides(judge, reader))
     facts: dict[str, Any] = {**task.facts, "sides": [side._asdict() for side in sides]}
-    if spec.evaluate.judge == "reader":
+    if judge.scores_shots:
         facts["asked_queries"] = asked_questions(task, spec.evaluate.in_full()).queries.tolist()
     lines: list[str] = []
     warnings: list[str] = []
     if task.rollouts_are_files:
-        recorded = {split: task.record_rollouts(split) for split in ("train", "validate")}
+        recorded = {split: task.record_rollouts(split, reader) for split in ("train", "validate")}
         facts |= {split: _shape_facts(rollouts) for split, rollouts in recorded.items()}
         facts["rewards"] = list(_reward_facts(spec, recorded["train"]))
         uniform = float(uniform_losses(recorded["validate"]).mean())
@@ -67,8 +71,8 @@ def data_contract(spec: TrainSpec, task: Task) -> dict[str, Any]:
         for side in sides
         if side.consequence and side.training != side.evaluation
     ]
-    if not task.reader.batch_invariant:
-        warnings.append(_minds_its_batch(kept=keeps_answers(task.reader, spec.evaluate)))
+    if not reader.batch_invariant:
+        warnings.append(_minds_its_batch(kept=keeps_answers(reader, spec.evaluate)))
     if (no_sample := spec.evaluate.no_sample) is not None:
         warnings.append(no_sample)
     return {"lines": lines, "warnings": warnings, "facts": facts}
@@ -203,45 +207,49 @@ def _signal_warnings(facts: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _sides(spec: TrainSpec, task: Task) -> Iterator[Side]:
+def _sides(judge: Judge, reader: Reader) -> Iterator[Side]:
     """What a policy is trained on and what it is scored on, side by side."""
-    evaluate, facts = spec.evaluate, task.facts
-    trained_shots, trained_pools = _trained(spec, task)
-    judge = "command" if evaluate.judge == "command" else None
-    questions = None if judge else task.questions("select")
-    scored = trained_shots if evaluate.judge == "validation_loss" else _numbers(evaluate.shots)
+    task, facts, scored = judge.task, judge.task.facts, judge.conditions()
+    trained_shots, trained_pools = _trained(judge, reader)
+    questions, own = scored.questions, scored.scorer
     yield Side(
         "pools",
         trained_pools,
-        "the command's own" if questions is None else _from_to(_range(questions.pool_sizes)),
+        own if questions is None else _from_to(_range(questions.pool_sizes)),
         "the policy chooses among other numbers of candidates than it has learnt to",
     )
     yield Side(
-        "shots", trained_shots, scored, "it is scored on numbers of shots that it never chose"
+        "shots",
+        trained_shots,
+        trained_shots if scored.shots is None else _numbers(scored.shots),
+        "it is scored on numbers of shots that it never chose",
     )
     yield Side(
         "split",
         facts.get("training_split", "train"),
-        "the command's own" if questions is None else facts.get("evaluation_split", "select"),
+        own if questions is None else facts.get("evaluation_split", "select"),
     )
-    reader = {"command": "the command's own", "validation_loss": "none (loss)"}.get(
-        evaluate.judge, task.reader.digest
+    trained_by = facts.get("recorded_reader", reader.digest)
+    yield Side(
+        "reader",
+        trained_by,
+        scored.scorer,
+        "rewards and scores are given by different judges",
     )
-    trained_by = facts.get("recorded_reader", task.reader.digest)
-    yield Side("reader", trained_by, reader, "rewards and scores are given by different judges")
     for name in ("decoder", "prompt") if task.rollouts_are_files else ():
         told = str(facts.get(f"recorded_{name}", NOT_TOLD))
-        asked = "the command's own" if judge else told
+        asked = own if questions is None else told
         yield Side(name, told, asked, "answers that earned the rewards were given otherwise")
 
 
-def _trained(spec: TrainSpec, task: Task) -> tuple[str, str]:
+def _trained(judge: Judge, reader: Reader) -> tuple[str, str]:
     """Shots and pools of the last phase."""
+    spec, task = judge.spec, judge.task
     last = spec.phases[-1].settings
     if isinstance(last, GrpoSpec) and last.rollouts == "sampled":
         pools = task.draw_pools(task.training_queries[:1], torch.Generator().manual_seed(0))
         return _numbers(spec.evaluate.shots), str(pools.shape[1])
-    recorded = task.record_rollouts("train")
+    recorded = task.record_rollouts("train", reader)
     return str(recorded.pointers.shape[1]), _from_to(_range(recorded.pool_sizes))
 
 

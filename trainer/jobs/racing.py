@@ -14,7 +14,8 @@ from torch import Tensor
 
 from trainer.contract import StageRef
 from trainer.jobs.training import Training
-from trainer.scoring.evaluate import Evaluation, evaluate_stage
+from trainer.scoring.evaluate import evaluate_stage
+from trainer.scoring.evaluation import Evaluation
 
 BLOCK = 40  # questions between two looks
 ERROR_RATE = 0.05  # share of trials at least as good as the best that a race may lose
@@ -22,7 +23,7 @@ _LARGEST_BET = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RacedOut:
+class OutOfRace:
     """A trial that is out of its race."""
 
     evaluation: Evaluation  # of the questions that were asked
@@ -30,26 +31,23 @@ class RacedOut:
     upper: float  # bound of the mean difference from the best, a negative fraction
 
 
-def race(training: Training, ref: StageRef, best: Evaluation) -> RacedOut | None:
+def race(training: Training, ref: StageRef, best: Evaluation) -> OutOfRace | None:
     """Score a stage a block of questions at a time, as long as it may be as good as ``best``.
 
     What is known of the stage already is looked at in the same blocks: whether a trial is raced out
     depends on the answers alone.
     """
-    evaluate = training.spec.evaluate
-    total = min(evaluate.asked, len(best.scores))
+    total = min(training.spec.evaluate.asked, len(best.scores))
     known = question_means(best)
     for asked in range(BLOCK, total, BLOCK):
-        spec = training.spec.model_copy(
-            update={"evaluate": evaluate.model_copy(update={"questions": asked})}
-        )
+        judge = training.judge.only(asked)
         part = evaluate_stage(
-            training.store, ref.key, spec, training.task, training.environment, load=training.load
+            training.store, ref.key, judge, training.environment, load=training.load
         )
         differences = question_means(part) - known[:asked]
         upper = upper_bound(differences.tolist(), total)
         if upper < 0.0:
-            return RacedOut(evaluation=part, total=total, upper=upper)
+            return OutOfRace(evaluation=part, total=total, upper=upper)
     return None
 
 

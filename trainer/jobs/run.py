@@ -15,47 +15,49 @@ from trainer.contract import (
     RESULT,
     TRIAL,
     WAITING,
+    Failure,
+    FailureKind,
+    FormatError,
     Job,
     TrainSpec,
     read_job,
-    write_json_atomic,
+    write_outcome,
 )
 from trainer.errors import InputError, TrainerError
 from trainer.jobs.controls import score_controls
 from trainer.jobs.train import train
-from trainer.tasks import Task, build_task
+from trainer.tasks import Inputs, open_inputs
 
 Status = Literal["completed", "failed", "stopped", "waiting"]
-LoadTask = Callable[[TrainSpec, str], Task]
+LoadInputs = Callable[[TrainSpec, str], Inputs]
 DEVICES = ("cpu", "cuda")
 
 
-class TaskCache:
-    """Tasks that this process has loaded: a warm worker pays for each once."""
+class InputCache:
+    """Tasks and readers that this process has loaded: a warm worker pays for each once."""
 
     def __init__(self) -> None:
-        self._tasks: dict[tuple[str, ...], Task] = {}
+        self._inputs: dict[tuple[str, str], Inputs] = {}
 
-    def __call__(self, spec: TrainSpec, device: str) -> Task:
-        """The task of ``spec`` with its reader on ``device``."""
-        evaluate = spec.evaluate
-        key = (spec.task.model_dump_json(), evaluate.judge, str(evaluate.shots), device)
-        if key not in self._tasks:
-            self._tasks[key] = build_task(spec, device=device)
-        return self._tasks[key]
+    def __call__(self, spec: TrainSpec, device: str) -> Inputs:
+        """The task of ``spec``, and its reader on ``device``."""
+        key = (spec.task.model_dump_json(), device)
+        if key not in self._inputs:
+            self._inputs[key] = open_inputs(spec, device)
+        return self._inputs[key]
 
 
 def run_folder(
-    folder: Path, load_task: LoadTask, *, on_epoch: Callable[[], None] = lambda: None
+    folder: Path, load_inputs: LoadInputs, *, on_epoch: Callable[[], None] = lambda: None
 ) -> Status:
     """Work through the trial folder; never raises for what a job did wrong.
 
-    `failure.json` holds ``{"class", "message"}``; the same goes to stderr, hence into `log.txt` of
+    `failure.json` says why; the same goes to stderr, hence into `log.txt` of
     a worker, after the traceback of what was not foreseen.
 
     Args:
         folder: Holds `trial.json`; one with a `result.json` is done.
-        load_task: Gives the task of a spec on a device.
+        load_inputs: Gives the task of a spec, and its reader on a device.
         on_epoch: Called after each new line of `metrics.jsonl`.
 
     Returns:
@@ -69,21 +71,24 @@ def run_folder(
             (folder / former).unlink(missing_ok=True)
         job = read_trial(folder)
         prepare_torch(job)
-        task = load_task(job.spec, job.device)
+        task, reader = load_inputs(job.spec, job.device)
         if job.answers is not None:
-            task = remembered(task, job.answers, job.spec.evaluate)
+            rows = task.data_digest
+            reader = remembered(reader, job.answers, job.spec.evaluate, rows=rows)
         if job.controls is not None:
-            return score_controls(job, folder, task)
-        return train(job, folder, task, on_epoch=on_epoch)
+            return score_controls(job, folder, task, reader)
+        return train(job, folder, task, reader, on_epoch=on_epoch)
     except TrainerError as error:
-        return _failed(folder, error.failure_class, str(error))
+        return _failed(folder, error.kind, str(error))
+    except FormatError as error:
+        return _failed(folder, FailureKind.INPUT, str(error))
     except (torch.OutOfMemoryError, MemoryError) as error:
-        return _failed(folder, "out_of_memory", str(error) or "no memory is left")
+        return _failed(folder, FailureKind.OUT_OF_MEMORY, str(error) or "no memory is left")
     except OSError as error:  # a full disk or a folder that vanished is no bug of ours
-        return _failed(folder, "files", str(error))
+        return _failed(folder, FailureKind.FILES, str(error))
     except Exception as error:
         traceback.print_exc()
-        return _failed(folder, "error", f"{type(error).__name__}: {error}")
+        return _failed(folder, FailureKind.ERROR, f"{type(error).__name__}: {error}")
 
 
 def read_trial(folder: Path) -> Job:
@@ -106,7 +111,7 @@ def read_trial(folder: Path) -> Job:
     except ValidationError as error:
         problems = "\n".join(f"  spec.{problem}" for problem in spec_problems(error))
         raise InputError(f"{path} is not a job:\n{problems}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, FormatError) as error:
         raise InputError(f"{path} is not a job: {error}") from error
 
 
@@ -140,10 +145,10 @@ def prepare_torch(job: Job) -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def _failed(folder: Path, failure_class: str, message: str) -> Status:
-    print(f"failed ({failure_class}): {message}", file=sys.stderr, flush=True)
+def _failed(folder: Path, kind: FailureKind, message: str) -> Status:
+    print(f"failed ({kind.value}): {message}", file=sys.stderr, flush=True)
     try:
-        write_json_atomic(folder / FAILURE, {"class": failure_class, "message": message})
+        write_outcome(folder, Failure(kind=kind, message=message))
     except OSError as error:
         print(f"cannot write {folder / FAILURE}: {error}", file=sys.stderr)
     return "failed"

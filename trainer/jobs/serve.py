@@ -20,20 +20,20 @@ from typing import Any, TextIO
 
 from trainer.contract import LOG
 from trainer.errors import InputError
-from trainer.jobs.run import LoadTask, TaskCache, run_folder
+from trainer.jobs.run import InputCache, LoadInputs, run_folder
 
 
-def serve(stdin: TextIO, *, load_task: LoadTask | None = None) -> None:
+def serve(stdin: TextIO, *, load_inputs: LoadInputs | None = None) -> None:
     """Work through folders until ``stdin`` ends.
 
     Args:
         stdin: One JSON string a line.
-        load_task: Gives the task of a spec on a device; None loads each once.
+        load_inputs: Gives the task of a spec, and its reader on a device; None loads each once.
 
     Raises:
         InputError: for a line that is no JSON string; who sends such lines does not mean us.
     """
-    tasks = TaskCache() if load_task is None else load_task
+    inputs = InputCache() if load_inputs is None else load_inputs
     with os.fdopen(os.dup(1), "w") as events:
         os.dup2(2, 1)  # what is printed between jobs must not be taken for an event
 
@@ -47,7 +47,7 @@ def serve(stdin: TextIO, *, load_task: LoadTask | None = None) -> None:
             with _printing_to(folder / LOG):
                 status = run_folder(
                     folder,
-                    tasks,
+                    inputs,
                     on_epoch=lambda f=folder: say(event="epoch", folder=str(f)),  # type: ignore[misc]
                 )
             say(event="ended", folder=str(folder), status=status)

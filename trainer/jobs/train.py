@@ -14,19 +14,22 @@ from typing import Any, Literal
 
 from trainer.answers.remembering import reader_facts
 from trainer.contract import (
-    RESULT,
     STOP,
-    WAITING,
+    Calls,
     Claims,
+    Epoch,
     Job,
+    RacedOut,
+    Result,
     StageRef,
-    TrainSpec,
+    Timing,
+    Waiting,
     environment_to_json,
     evaluation_key,
-    write_json_atomic,
+    write_outcome,
 )
 from trainer.jobs.metrics_file import MetricsFile
-from trainer.jobs.racing import RacedOut, race
+from trainer.jobs.racing import OutOfRace, race
 from trainer.jobs.training import (
     EpochStatistics,
     Training,
@@ -34,8 +37,11 @@ from trainer.jobs.training import (
     open_training,
     trained_stages,
 )
-from trainer.readers import Calls
-from trainer.scoring.evaluate import Evaluation, LoadPolicy, answers_of, read_evaluation, scores_of
+from trainer.readers import Calls as Asked
+from trainer.readers import Reader
+from trainer.scoring.evaluate import LoadPolicy, read_evaluation, scores_of
+from trainer.scoring.evaluation import Evaluation
+from trainer.scoring.judge import Judge
 from trainer.stage_store import load_policy
 from trainer.tasks import Task
 
@@ -46,6 +52,7 @@ def train(
     job: Job,
     folder: Path,
     task: Task,
+    reader: Reader,
     *,
     on_epoch: Callable[[], None] = lambda: None,
     load: LoadPolicy = load_policy,
@@ -55,7 +62,8 @@ def train(
     Args:
         job: Spec, place of the stages, kind of device.
         folder: The trial folder that receives lines and result.
-        task: Data and reader, on the job's device.
+        task: The data.
+        reader: Who answers, on the job's device.
         on_epoch: Called after each new line.
         load: How the evaluation reads weights; a parameter so that a broken one can be tested.
 
@@ -66,7 +74,7 @@ def train(
     Raises:
         TrainerError: NotFiniteError or StageError, with what happened where.
     """
-    training = open_training(job, task, load=load)
+    training = open_training(job, task, reader, load=load)
     with claimed(training, folder) as claims:
         if claims is None:
             return "waiting"
@@ -79,7 +87,7 @@ def claimed(training: Training, folder: Path) -> Iterator[Claims | None]:
     with Claims(training.store.root) as claims:
         blocking = claims.take(missing_work(training))
         if blocking is not None:
-            write_json_atomic(folder / WAITING, {"stage": blocking})
+            write_outcome(folder, Waiting(stage=blocking))
         yield claims if blocking is None else None
 
 
@@ -94,97 +102,95 @@ def _train(
     """Train and score what is claimed, a stage at a time; what is done is claimed no longer."""
     rival = None if best is None else read_evaluation(training.store, best)
     raced_out = None
-    task = training.task
+    reader = training.reader
     lines = MetricsFile(folder, keys={ref.key for ref in training.chain})
     selects = training.spec.evaluate.split == "select"  # a confirmation scores the last stage alone
     for ref, statistics in trained_stages(training):
         if statistics.trained:
             lines.note_trained(ref.key)
-        before = task.reader.calls
+        before = reader.calls
         if rival is not None and ref is training.chain[-1]:
             raced_out = race(training, ref, rival)
         if selects and lines.lacks(ref.key):
             trained = lines.was_trained(ref.key)
-            spent = task.reader.calls - before
+            spent = reader.calls - before
             lines.append(_line(training, ref, statistics, spent, raced_out, trained=trained))
             on_epoch()
             claims.release(ref.key)
         if ref is not training.chain[-1] and (folder / STOP).exists():
             return "stopped"
     last = training.chain[-1]
-    before = task.reader.calls
+    before = reader.calls
     evaluation = training.evaluate(last) if raced_out is None else raced_out.evaluation
-    confirmed = 0 if selects else answers_of(evaluation, training.spec)
-    write_json_atomic(
-        folder / RESULT,
-        {
-            **scores_of(evaluation, training.spec),
-            **({} if raced_out is None else {"raced_out": _told(raced_out)}),
-            "phase": last.phase,
-            "epoch": last.epoch,
-            "stage": last.key,
-            "evaluation": evaluation_key(last.key, training.spec, training.environment),
-            "split": training.spec.evaluate.split,
-            "reader_calls": lines.reader_calls(confirmed, **asdict(task.reader.calls - before)),
-            "epochs_trained": lines.epochs_trained,
-            "environment": environment_to_json(training.environment),
-            "reader": reader_facts(task.reader),
-        },
+    confirmed = 0 if selects else training.judge.answers(evaluation)
+    result = Result(
+        **scores_of(evaluation, training.judge).model_dump(),
+        raced_out=None if raced_out is None else _told(raced_out),
+        phase=last.phase,
+        epoch=last.epoch,
+        stage=last.key,
+        evaluation=evaluation_key(last.key, training.spec, training.environment),
+        split=training.spec.evaluate.split,
+        reader_calls=lines.reader_calls(confirmed, reader.calls - before),
+        epochs_trained=lines.epochs_trained,
+        environment=environment_to_json(training.environment),
+        reader=reader_facts(reader),
     )
+    write_outcome(folder, result)
     return "completed"
 
 
-def _told(raced_out: RacedOut) -> dict[str, Any]:
+def _told(raced_out: OutOfRace) -> RacedOut:
     asked = int(raced_out.evaluation.questions)
-    return {"asked": asked, "questions": raced_out.total, "upper": raced_out.upper}
+    return RacedOut(asked=asked, questions=raced_out.total, upper=raced_out.upper)
 
 
 def _line(
     training: Training,
     ref: StageRef,
     statistics: EpochStatistics,
-    spent: Calls,
-    raced_out: RacedOut | None,
+    spent: Asked,
+    raced_out: OutOfRace | None,
     *,
     trained: bool,
-) -> dict[str, Any]:
+) -> Epoch:
     """One line of `metrics.jsonl`: all outside `timing` is the same whenever the spec is run.
 
     A trial that is raced out has no score: what it was asked is no sample of its own choosing.
     """
-    clock, before = time.monotonic(), training.task.reader.calls
+    clock, before = time.monotonic(), training.reader.calls
     metrics = dict(statistics.metrics)
     metrics["reader_calls"] = metrics.pop("training_reader_calls")
     key = None
     if raced_out is not None:
         metrics["raced_questions"] = int(raced_out.evaluation.questions)
-        metrics["reader_calls"] += answers_of(raced_out.evaluation, training.spec)
+        metrics["reader_calls"] += training.judge.answers(raced_out.evaluation)
     elif training.scores(ref):
         key = evaluation_key(ref.key, training.spec, training.environment)
-        _add_scores(metrics, training.evaluate(ref), training.spec)
+        _add_scores(metrics, training.evaluate(ref), training.judge)
     moved = training.shots(ref) != training.shots(training.phase_start(ref))
     metrics["moved_queries"] = float(moved.any(dim=1).double().mean())
-    calls = statistics.calls + spent + training.task.reader.calls - before
-    return {
-        "phase": ref.phase,
-        "phase_index": ref.phase_index,
-        "epoch": ref.epoch,
-        "stage": ref.key,
-        "evaluation": key,
-        "metrics": metrics,
-        "timing": {
-            "ended": time.time(),
-            "training_seconds": statistics.seconds,
-            "evaluation_seconds": time.monotonic() - clock,
-            "reader_calls": asdict(calls),
-            "trained": trained,
-        },
-    }
+    calls = statistics.calls + spent + training.reader.calls - before
+    return Epoch(
+        phase=ref.phase,
+        phase_index=ref.phase_index,
+        epoch=ref.epoch,
+        stage=ref.key,
+        evaluation=key,
+        metrics=metrics,
+        timing=Timing(
+            ended=time.time(),
+            training_seconds=statistics.seconds,
+            evaluation_seconds=time.monotonic() - clock,
+            reader_calls=Calls(**asdict(calls)),
+            trained=trained,
+        ),
+    )
 
 
-def _add_scores(metrics: dict[str, Any], evaluation: Evaluation, spec: TrainSpec) -> None:
-    metrics |= {f"accuracy/shot_{s}": v for s, v in evaluation.accuracy(spec.evaluate).items()}
-    if spec.evaluate.reader == "recorded":
+def _add_scores(metrics: dict[str, Any], evaluation: Evaluation, judge: Judge) -> None:
+    metrics |= {f"accuracy/shot_{s}": v for s, v in judge.accuracy(evaluation).items()}
+    if judge.spec.evaluate.reader == "recorded":
         metrics["recorded_share"] = evaluation.known
     metrics["score"] = evaluation.score
-    metrics["reader_calls"] += answers_of(evaluation, spec)
+    metrics["reader_calls"] += judge.answers(evaluation)

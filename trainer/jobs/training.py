@@ -15,7 +15,6 @@ from torch import Tensor
 
 from trainer.contract import (
     Environment,
-    EvaluateSpec,
     GrpoSpec,
     Job,
     RceSpec,
@@ -34,17 +33,13 @@ from trainer.phases.grpo import GrpoPhase, grpo_epochs
 from trainer.phases.rce import rce_epochs
 from trainer.policy.encoding import Rows
 from trainer.policy.policy import PointerSelector
-from trainer.readers import Calls
+from trainer.readers import Calls, Reader
 from trainer.rollouts.recorded import reward_of
 from trainer.rollouts.recording import known_rollouts
-from trainer.scoring.command_judge import command_digest
-from trainer.scoring.evaluate import (
-    Evaluation,
-    LoadPolicy,
-    evaluate_stage,
-    is_scored,
-    shots_of_stage,
-)
+from trainer.scoring.evaluate import LoadPolicy, evaluate_stage, is_scored, shots_of_stage
+from trainer.scoring.evaluation import Evaluation
+from trainer.scoring.judge import Judge
+from trainer.scoring.opening import open_judge
 from trainer.scoring.validation import uniform_losses, validation_kl, validation_losses
 from trainer.stage_store import (
     OPTIMIZER,
@@ -58,24 +53,16 @@ from trainer.stage_store import (
 from trainer.tasks import RecordedRollouts, Task
 
 
-def environment_of(
-    task: Task,
-    device: str,
-    *,
-    start: Checkpoint | None = None,
-    evaluate: EvaluateSpec | None = None,
-) -> Environment:
+def environment_of(judge: Judge, device: str, *, start: Checkpoint | None = None) -> Environment:
     """What else than the spec determines the bits of this process's stages and their scores."""
-    judge = task.reader.digest
-    if evaluate is not None and evaluate.command is not None:
-        judge = f"{judge}-{command_digest(evaluate.command)}"
+    identity = judge.identity()
     return Environment(
         torch=torch.__version__,
         device=device,
-        data=task.data_digest,
-        training=task.training_digest,
+        data=identity.data,
+        training=judge.task.training_digest,
         start=start.digest if start else "",
-        reader=judge,
+        reader=identity.scorer,
     )
 
 
@@ -85,6 +72,8 @@ class Training:
 
     spec: TrainSpec
     task: Task
+    reader: Reader
+    judge: Judge
     environment: Environment
     store: StageStore
     start: Checkpoint | None  # that training begins with; None: weights drawn from the seed
@@ -99,9 +88,7 @@ class Training:
 
     def evaluate(self, ref: StageRef) -> Evaluation:
         """Score a stage of the chain, or read its scores."""
-        return evaluate_stage(
-            self.store, ref.key, self.spec, self.task, self.environment, load=self.load
-        )
+        return evaluate_stage(self.store, ref.key, self.judge, self.environment, load=self.load)
 
     def scores(self, ref: StageRef) -> bool:
         """Whether this trial scores a stage of its chain."""
@@ -109,13 +96,13 @@ class Training:
 
     def is_scored(self, ref: StageRef) -> bool:
         """Whether the scores of a stage are on disk."""
-        return is_scored(self.store, ref.key, self.spec, self.task, self.environment)
+        return is_scored(self.store, ref.key, self.judge, self.environment)
 
     def shots(self, ref: StageRef) -> Tensor:
         """The shots that a stage of the chain chooses; asks no reader. Shape: ``(Q, S)``."""
         if ref.key not in self._shots:  # that of a phase's start is asked for at every epoch
             self._shots[ref.key] = shots_of_stage(
-                self.store, ref.key, self.spec, self.task, self.environment, load=self.load
+                self.store, ref.key, self.judge, self.environment, load=self.load
             )
         return self._shots[ref.key]
 
@@ -133,15 +120,23 @@ class Training:
 
 
 def open_training(
-    job: Job, task: Task, *, spec: TrainSpec | None = None, load: LoadPolicy = load_policy
+    job: Job,
+    task: Task,
+    reader: Reader,
+    *,
+    spec: TrainSpec | None = None,
+    load: LoadPolicy = load_policy,
 ) -> Training:
     """Lay out the chain of a job's spec (or of ``spec``, its beginning); writes nothing."""
     chosen = job.spec if spec is None else spec
     start = read_start(chosen, width=task.embeddings.shape[1])
-    environment = environment_of(task, job.device, start=start, evaluate=chosen.evaluate)
+    judge = open_judge(chosen, task, reader)
+    environment = environment_of(judge, job.device, start=start)
     return Training(
         spec=chosen,
         task=task,
+        reader=reader,
+        judge=judge,
         environment=environment,
         store=StageStore(job.stages),
         start=start,
@@ -251,7 +246,7 @@ def _train_phase(
     training: Training, *, before: StageRef, ref: StageRef
 ) -> Iterator[EpochStatistics]:
     """Train the phase of ``ref`` from its epoch on, starting at the stage ``before``."""
-    spec, task, store = training.spec, training.task, training.store
+    spec, reader, store = training.spec, training.reader, training.store
     settings = spec.phases[ref.phase_index].settings
     stage = training.read(before)
     policy = _policy_of(stage, spec, training.environment.device)
@@ -266,7 +261,7 @@ def _train_phase(
     start = training.read(training.phase_start(ref))
     started = _policy_of(start, spec, training.environment.device)
     anchor = _anchor(training, settings, ref)
-    clock, calls = time.monotonic(), task.reader.calls
+    clock, calls = time.monotonic(), reader.calls
     for epoch, statistics in enumerate(
         _epochs(training, settings, policy, optimizer, recorded["train"], stage=stage, ref=ref),
         start=ref.epoch,
@@ -282,7 +277,7 @@ def _train_phase(
             "validation_loss": float(losses.double().mean()),
             "nats_better_than_uniform": float(gain.mean()),
             **_drift_metrics(start.tensors[POLICY], weights),
-            "training_reader_calls": (task.reader.calls - calls).needed,
+            "training_reader_calls": (reader.calls - calls).needed,
         }
         if isinstance(settings, GrpoSpec):
             flips = flip_margins(started.eval(), policy.eval(), rows, recorded["validate"])
@@ -309,9 +304,9 @@ def _train_phase(
             metrics=metrics,
             seconds=time.monotonic() - clock,
             trained=True,
-            calls=task.reader.calls - calls,
+            calls=reader.calls - calls,
         )
-        clock, calls = time.monotonic(), task.reader.calls
+        clock, calls = time.monotonic(), reader.calls
 
 
 def _epochs(
@@ -344,6 +339,7 @@ def _epochs(
     phase = GrpoPhase(
         settings=settings,
         task=training.task,
+        reader=training.reader,
         embeddings=training.embeddings,
         recorded=recorded,
         reference=reference.eval(),
@@ -374,7 +370,7 @@ def _policy_of(stage: Stage, spec: TrainSpec, device: str) -> PointerSelector:
 def recorded_rollouts(training: Training) -> dict[str, RecordedRollouts]:
     """The rollouts "train" and "validate" on the device that trains."""
     key = rollouts_key(training.spec, training.environment)
-    found = known_rollouts(training.task, training.store, key=key)
+    found = known_rollouts(training.task, training.reader, training.store, key=key)
     return {split: rollouts.to(training.environment.device) for split, rollouts in found.items()}
 
 

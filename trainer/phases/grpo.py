@@ -34,6 +34,7 @@ from trainer.policy.losses import (
     ppo_terms,
 )
 from trainer.policy.policy import PointerSelector, rollout_log_probs, step_entropy
+from trainer.readers import Reader
 from trainer.rollouts.recorded import advantages_of, for_grpo, reward_of
 from trainer.seeds import EpochGenerators, epoch_generators
 from trainer.tally import Tally
@@ -49,6 +50,7 @@ class GrpoPhase:
 
     settings: GrpoSpec
     task: Task
+    reader: Reader  # who rewards what is sampled
     embeddings: Tensor  # the task's, on the policy's device. Shape: (M, D)
     recorded: RecordedRollouts | None  # needed for `rollouts: recorded`
     reference: PointerSelector  # frozen anchor of the KL
@@ -215,9 +217,7 @@ def _sample(
     policy.train()
     shots = questions.pools[:, None].expand(-1, group, -1).gather(2, roll_out.pointers)
     asked = questions.queries.repeat_interleave(group)
-    scores = [
-        phase.task.reader.answer(asked, shots.flatten(0, 1)[:, :s]).score for s in phase.shots
-    ]
+    scores = [phase.reader.answer(asked, shots.flatten(0, 1)[:, :s]).score for s in phase.shots]
     rewards = torch.stack(scores).mean(dim=0).view(len(chosen), group)
     reference = phase.reference.step_logits(
         Rows(phase.embeddings).encode(phase.reference, questions), roll_out.pointers

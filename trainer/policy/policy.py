@@ -127,8 +127,11 @@ class PointerSelector(nn.Module):
         projection = shapes.get("input_proj.weight", (hidden, hidden))
         groups = {tensor_group(name) for name in shapes}
         layers = {name.split(".")[1] for name in shapes if name.startswith("cross_attn_layers.")}
+        width = projection[-1] if projection else hidden
+        if min(width, hidden) < 1:
+            raise InputError(f"tensors of no size: embeddings are {width} wide, H = {hidden}")
         policy = cls(
-            width=projection[-1] if projection else hidden,
+            width=width,
             hidden_dim=hidden,
             num_layers=max(1, len(layers)),
             num_heads=num_heads,

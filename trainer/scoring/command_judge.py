@@ -16,19 +16,69 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from trainer.contract import EvaluateSpec, TrainSpec
+from trainer.contract import Control, EvaluateSpec, TrainSpec
 from trainer.errors import JudgeError
 from trainer.lab.export import write_lab_checkpoints
+from trainer.readers import Reader
+from trainer.scoring.evaluation import Evaluation, accuracy_by_shots
+from trainer.scoring.judge import Conditions, Identity, LoadedPolicy
 from trainer.stage_store import POLICY, read_stage
+from trainer.tasks import Task
 
 SAID = 2000  # characters of a command's last words that an error repeats
 SUFFIXES = {"pt": ".pt", "v2format": ".ckpt"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandJudge:
+    """What the spec's command says of a checkpoint; see `Judge`.
+
+    It has questions of its own: those of the task only show how far a policy has moved.
+    """
+
+    spec: TrainSpec
+    task: Task
+    reader: Reader  # rewards what is sampled in training; scores nothing
+    scores_shots: ClassVar[bool] = False
+
+    def identity(self) -> Identity:
+        """The task without questions that it does not ask; the reader, and the command with the
+        files it names.
+        """
+        command = command_digest(self.spec.evaluate.command or ())
+        return Identity(data=self.task.selection_digest, scorer=f"{self.reader.digest}-{command}")
+
+    def score(self, loaded: LoadedPolicy, known: Evaluation | None = None) -> Evaluation:
+        """Run the command, whatever is known."""
+        scores, questions = ask_command(loaded.folder, self.spec, device=loaded.device)
+        return Evaluation(loaded.shots, scores, torch.tensor(questions))
+
+    def score_control(self, control: Control, known: Evaluation | None = None) -> Evaluation | None:
+        """None: a command wants a checkpoint, and a rule has no weights."""
+        return None
+
+    def accuracy(self, evaluation: Evaluation) -> dict[str, float]:
+        """As the command tells it."""
+        return accuracy_by_shots(evaluation, self.spec.evaluate)
+
+    def answers(self, evaluation: Evaluation) -> int:
+        """None of the trainer's reader."""
+        return 0
+
+    def conditions(self) -> Conditions:
+        """The command knows them, and nobody else."""
+        return Conditions(None, self.spec.evaluate.shots, "the command's own")
+
+    def only(self, count: int) -> "CommandJudge":
+        """See `Judge`; a command without `{questions}` may not heed it."""
+        return replace(self, spec=self.spec.only(count))
 
 
 def ask_command(folder: Path, spec: TrainSpec, *, device: str) -> tuple[Tensor, int]:

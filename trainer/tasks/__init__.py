@@ -7,12 +7,12 @@ index a position in the query's pool. Pools of different size are padded with ro
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from trainer.contract import EasyVqaSpec, TrainSpec
+from trainer.contract import TrainSpec
 from trainer.readers import Reader
 
 
@@ -72,16 +72,17 @@ class RecordedRollouts:
 
 
 class Task(Protocol):
-    """One data set with its reader. Built once a worker, shared by its jobs, never changed.
+    """One data set, without anyone who answers. Built once a worker, shared by its jobs, never
+    changed.
 
-    All tensors that it hands out are on the CPU; the reader answers on the device of the queries.
+    All tensors that it hands out are on the CPU.
     """
 
     embeddings: Tensor  # Shape: (M, D), float32
     training_queries: Tensor  # global ids. Shape: (B,), int64
     data_digest: str  # of what the evaluation uses
+    selection_digest: str  # of what it uses where the judge has questions of its own
     training_digest: str  # of what training uses
-    reader: Reader
     rollouts_are_files: bool  # whether `record_rollouts` reads a file instead of asking
     facts: Mapping[str, Any]  # what reading the data found, for people; JSON
 
@@ -91,16 +92,54 @@ class Task(Protocol):
     def draw_pools(self, queries: Tensor, generator: torch.Generator) -> Tensor:
         """Fresh candidate pools for training queries. Shape: ``(B,)`` to ``(B, K)``."""
 
-    def record_rollouts(self, split: str) -> RecordedRollouts:
-        """The recorded rollouts of "train" or "validate", asked for or read. Deterministic."""
+    def record_rollouts(self, split: str, reader: Reader) -> RecordedRollouts:
+        """The recorded rollouts of "train" or "validate": answered by ``reader``, which is asked
+        for each once, or read, whoever answered them. Deterministic.
+        """
 
 
-def build_task(spec: TrainSpec, *, device: str = "cpu") -> Task:
-    """Load the task that ``spec`` names onto ``device``; InputError where data is missing."""
-    if isinstance(spec.task, EasyVqaSpec):
+class Inputs(NamedTuple):
+    """What a spec is trained with: the data, and who answers questions about it."""
+
+    task: Task
+    reader: Reader
+
+
+def build_task(spec: TrainSpec) -> Task:
+    """Load the data that ``spec`` names; InputError where some are missing."""
+    if spec.task.name == "easy_vqa":
         from trainer.tasks.easy_vqa import EasyVqa  # costs the decoding of 5,000 images
 
-        return EasyVqa(spec.task, device=device)
+        return EasyVqa(spec.task)
     from trainer.tasks.files import FilesTask
 
-    return FilesTask(spec.task, spec.evaluate)
+    return FilesTask(spec.task)
+
+
+def open_reader(spec: TrainSpec, task: Task, *, device: str = "cpu") -> Reader:
+    """Open who answers questions about the rows of ``task``, on ``device``.
+
+    Jobs see the protocol alone: a reader that lives in another process is opened here too, and
+    knows the rows by their global ids.
+
+    Args:
+        spec: Names the task.
+        task: Built of ``spec``.
+        device: Where answers are computed.
+
+    Raises:
+        InputError: where the reader's weights cannot be used.
+    """
+    if spec.task.name == "easy_vqa":
+        from trainer.tasks.easy_vqa.reader import open_own_reader
+
+        return open_own_reader(task, device=device)
+    from trainer.tasks.files.recorded_reader import open_recorded_reader
+
+    return open_recorded_reader(task)
+
+
+def open_inputs(spec: TrainSpec, device: str) -> Inputs:
+    """Load data and reader of ``spec``. Raises InputError."""
+    task = build_task(spec)
+    return Inputs(task, open_reader(spec, task, device=device))

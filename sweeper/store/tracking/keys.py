@@ -9,8 +9,10 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sweeper.outcomes import Calls, Epoch
 
 SCORE = "score"
 MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters; MLflow 3.17, mlflow/utils/validation.py
@@ -52,20 +54,20 @@ def phase_groups(kinds: Sequence[str]) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def curve_points(line: Mapping[str, Any], groups: Sequence[str] = ()) -> list[Point]:
-    """Turn one line of `metrics.jsonl` into points, always the same ones for the same line.
+def curve_points(epoch: Epoch, groups: Sequence[str] = ()) -> list[Point]:
+    """Turn an epoch into points, always the same ones for the same epoch.
 
     Of the measures of a tensor's drift the relative norm is one.
 
     Args:
-        line: As `trainer.contract.read_metrics` returns it; None is a number that is not finite.
+        epoch: None among its metrics is a number that is not finite.
         groups: What ``phase_groups`` made of the spec; empty where every phase is of its own kind.
     """
-    group = groups[line["phase_index"]] if groups else line["phase"]
-    timestamp = round(line["timing"]["ended"] * 1000)
+    group = groups[epoch.phase_index] if groups else epoch.phase
+    timestamp = round(epoch.ended * 1000)
     return [
-        Point(_curve_key(group, name), finite_or_nan(value), timestamp, line["epoch"])
-        for name, value in line["metrics"].items()
+        Point(_curve_key(group, name), finite_or_nan(value), timestamp, epoch.epoch)
+        for name, value in epoch.metrics.items()
         if not (name.startswith("drift/") and name.endswith(NO_CURVES))
     ]
 
@@ -78,14 +80,14 @@ def _curve_key(group: str, name: str) -> str:
     return metric_key(f"{group}/{name}")
 
 
-def call_metrics(calls: Mapping[str, int]) -> dict[str, float]:
+def call_metrics(calls: Calls) -> dict[str, float]:
     """Final numbers of a trial's reader calls: asked, and saved by cause."""
-    saved = {
-        f"reader_calls_saved_{cause}": float(count)
-        for cause, count in calls.items()
-        if cause not in ("asked", "needed")
+    return {
+        "reader_calls_asked": float(calls.asked),
+        "reader_calls_saved_stage": float(calls.stage),
+        "reader_calls_saved_store": float(calls.store),
+        "reader_calls_saved_equal": float(calls.equal),
     }
-    return {"reader_calls_asked": float(calls["asked"]), **saved}
 
 
 def finite_or_nan(value: float | None) -> float:

@@ -9,16 +9,18 @@ would not do, for a study that is started afresh and other people's studies may 
 import contextlib
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput
 from mlflow.exceptions import MlflowException
 
+from sweeper.outcomes import Epoch
 from sweeper.space import Value
 from sweeper.store.tracking import view
 from sweeper.store.tracking.keys import SCORE, Point, curve_points, finite_or_nan, metric_key
 from sweeper.store.tracking.writer import PARENT, RUN, RunWriter, explained
+from sweeper.words import part_key
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -143,18 +145,18 @@ class Tracking:
         return run_id
 
     def log_epochs(
-        self, run_id: str, lines: Iterable[Mapping[str, Any]], *, groups: Sequence[str] = ()
+        self, run_id: str, epochs: Iterable[Epoch], *, groups: Sequence[str] = ()
     ) -> None:
-        """Copy lines of `metrics.jsonl`; a line that is logged twice stays one point.
+        """Copy epochs; one that is logged twice stays one point.
 
         Args:
             run_id: Of the trial.
-            lines: As `trainer.contract.read_metrics` returns them.
+            epochs: In any order.
             groups: Names of the spec's phases, see ``phase_groups``.
         """
         with explained("epochs could not be logged"):
             self._runs.log(
-                run_id, [point for line in lines for point in curve_points(line, groups)]
+                run_id, [point for epoch in epochs for point in curve_points(epoch, groups)]
             )
 
     def finish_trial(
@@ -320,8 +322,8 @@ def _final_points(
     timestamp: int,
 ) -> list[Point]:
     """A trial's final numbers, the score first: MLflow compares runs by it."""
-    shots = {f"shot_{count}": value for count, value in sorted(accuracy.items())}
-    finals = {**({} if score is None else {SCORE: score}), **shots, **metrics}
+    parts = {part_key(str(count)): value for count, value in sorted(accuracy.items())}
+    finals = {**({} if score is None else {SCORE: score}), **parts, **metrics}
     return [
         Point(metric_key(name), finite_or_nan(value), timestamp, 0)
         for name, value in finals.items()

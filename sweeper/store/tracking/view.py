@@ -8,10 +8,10 @@ shows its default view, and nothing else depends on it.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from sweeper.store.tracking.keys import SCORE, metric_key
+from sweeper.words import part_key
 
 STUDY_ID = "sweeper.study_id"  # tag of every run
 MAX_EXPERIMENT_TAG = 20_000  # characters; MLflow refuses longer ones
@@ -27,7 +27,7 @@ class StudyView:
     study_id: str  # tells its runs from those of other studies of that name
     question: str = ""  # Markdown, shown on top of the experiment
     params: Sequence[str] = ()
-    shots: Sequence[int] = (1, 2, 3, 4)
+    parts: Sequence[str] = ()  # what a score is the mean of
     tags: Sequence[str] = ("sweeper.origin",)  # columns
     groups: Sequence[str] = ()  # phases in order of training; the last one's charts come first
     minimize: bool = False
@@ -85,8 +85,8 @@ def _column(kind: str, name: str) -> str:
     return f"{kind}.`{name}`"
 
 
-def _page_state(view: StudyView) -> dict[str, Any]:
-    finals = [SCORE, *(f"shot_{count}" for count in view.shots)]
+def _page_state(view: StudyView) -> dict[str, object]:
+    finals = [SCORE, *map(part_key, view.parts)]
     params = [metric_key(name) for name in view.params]
     columns = [
         *(_column("metrics", name) for name in finals),
@@ -107,7 +107,7 @@ def _page_state(view: StudyView) -> dict[str, Any]:
     }
 
 
-def _sections(groups: Sequence[str]) -> list[Mapping[str, Any]]:
+def _sections(groups: Sequence[str]) -> list[Mapping[str, object]]:
     """Sections by interest; the page fills them with charts by name and adds others below."""
     curves = [name for group in reversed(groups) for name in (f"{group}/accuracy", group)]
     return [
@@ -121,7 +121,7 @@ def study_filter(study_id: str) -> str:
     return f"tags.`{STUDY_ID}` = '{study_id}'"
 
 
-def _charts(params: Sequence[str], finals: Sequence[str]) -> list[Mapping[str, Any]]:
+def _charts(params: Sequence[str], finals: Sequence[str]) -> list[Mapping[str, object]]:
     parallel = {
         "type": "PARALLEL",
         "selectedParams": list(params),

@@ -10,15 +10,24 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeper.cli.display import LiveDisplay, PlainDisplay, live_table, open_display, print_summary
+from sweeper.outcomes import Calls, Result, Scores
 from sweeper.records import TrialRecord, TrialState
 from sweeper.results.table import rows
 from sweeper.running.session import Summary
 from sweeper.store.study_folder import StudyFolder
 
 ACCURACY = {str(shots): 0.4 for shots in (1, 2, 3, 4)}
-CONTROLS = {name: {"score": 0.4, "accuracy": ACCURACY} for name in ("nearest", "random")}
+CONTROLS = {name: Scores(score=0.4, accuracy=ACCURACY) for name in ("nearest", "random")}
 CONFIRMED = {
-    label: {"score": score, "questions": 800}
+    label: Result(
+        score=score,
+        accuracy=ACCURACY,
+        questions=800,
+        stage="",
+        reader_calls=Calls(),
+        epochs_trained=0,
+        environment={},
+    )
     for label, score in (("start", 0.5), ("baseline", 0.55), ("best", 0.625))
 }
 LINK = "http://127.0.0.1:5000/#/experiments/1"
@@ -96,7 +105,7 @@ def test_eighty_columns_get_short_names_and_no_wrapped_line() -> None:
 
 def test_many_parameters_fold_within_a_column_of_their_own() -> None:
     values = {f"parameter_{number}": number / 7 for number in range(5)}
-    wordy = replace(TRIALS[1], notes={**TRIALS[1].notes, "values": values})
+    wordy = replace(TRIALS[1], notes=TRIALS[1].notes.model_copy(update={"values": values}))
     lines = shown(summary(wordy), 80)
     header = "trial   score    1    2    3    4 parameters"
     assert lines[2] == header
@@ -154,11 +163,11 @@ trial 0 (baseline) 0.0001      2   none 5.0000     +0.0000
 
 def loss_lines(width: int) -> list[str]:
     trials = [
-        replace(trial, notes={**trial.notes, "accuracy": {}})
+        replace(trial, notes=trial.notes.model_copy(update={"accuracy": {}}))
         for trial in (complete(0, 5.0, lr=1e-4), complete(1, 4.8))
     ]
     controls = {
-        name: {"score": score, "accuracy": {}} for name, score in (("random", 5.25), ("start", 5.1))
+        name: Scores(score=score, accuracy={}) for name, score in (("random", 5.25), ("start", 5.1))
     }
     table = rows(trials, controls, goal="minimize")
     return shown(replace(summary(*trials), table=table), width)

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fakes.epochs import epoch_of
 from fakes.evidence_rows import answers, evidence, row
 
 from sweeper.findings import Finding, findings
-from sweeper.findings.rows import parameter_of
 from sweeper.results.assessment import assess
 from sweeper.results.evidence import Evidence, Scored
+from sweeper.trainers.builtin.findings.grpo import parameter_of
 
 
 def found_in(known: Evidence) -> dict[str, Finding]:
@@ -18,12 +19,9 @@ def found_in(known: Evidence) -> dict[str, Finding]:
 
 
 def curve(scored: Scored, *scores: float, **last: Any) -> Scored:
-    lines = [
-        {"phase_index": 1, "epoch": epoch, "stage": "", "metrics": {"score": score}}
-        for epoch, score in enumerate(scores, start=1)
-    ]
-    lines[-1]["metrics"] |= last  # type: ignore[operator]
-    return replace(scored, lines=lines)
+    epochs = [epoch_of(number, score=score) for number, score in enumerate(scores, start=1)]
+    epochs[-1] = epoch_of(len(scores), score=scores[-1], **last)
+    return replace(scored, epochs=epochs)
 
 
 def test_the_best_at_an_end_of_its_range_points_beyond_it() -> None:
@@ -39,12 +37,12 @@ def test_no_edge_is_seen_where_nothing_is_told_from_anything() -> None:
     assert "best_at_the_edge" not in found_in(evidence(rows))
 
 
-def test_another_winner_by_shots_must_be_proven() -> None:
+def test_another_winner_by_part_must_be_proven() -> None:
     best, base = row(1, answers(30, 30)), row(0, answers(10, 10), kind="baseline")
     clear, slight = row(2, answers(40, 10)), row(3, answers(31, 10))
-    found = found_in(evidence([best, clear, base]))["another_winner_by_shots"]
+    found = found_in(evidence([best, clear, base]))["another_winner_by_part"]
     assert found.facts["winners"] == "1: trial 2"
-    assert "another_winner_by_shots" not in found_in(evidence([best, slight, base]))
+    assert "another_winner_by_part" not in found_in(evidence([best, slight, base]))
 
 
 @pytest.mark.parametrize(("failed", "told"), [(1, False), (3, True)])

@@ -8,10 +8,12 @@ from typing import Any
 import optuna
 import pytest
 from fakes import fake_trainer
+from fakes.other_worker import OtherWorker
 from mlflow import MlflowClient
 
 from sweeper.importing.study import import_results
-from sweeper.launchers.local import LocalLauncher, open_local
+from sweeper.launchers.jobs import Launcher
+from sweeper.launchers.local import open_local
 from sweeper.results.evidence import gather
 from sweeper.running.session import run_study
 from sweeper.store.study_folder import StudyFolder
@@ -61,13 +63,11 @@ def workspace_with(folder: Path, database: Path, rows: list[str]) -> tuple[Path,
 def run(study: Path, workspace: Workspace, *, slots: int) -> list[dict[str, Any]]:
     """Run the study; return what its trials tried."""
 
-    def open_launcher(config: StudyConfig, folder: StudyFolder) -> LocalLauncher:
-        return open_local(
-            devices="cpu",
-            slots_per_device=slots,
-            log_folder=folder.root / "workers",
-            worker_command=(sys.executable, str(fake_trainer.__file__)),
+    def open_launcher(config: StudyConfig, folder: StudyFolder) -> Launcher:
+        local = open_local(
+            devices="cpu", slots_per_device=slots, log_folder=folder.root / "workers"
         )
+        return OtherWorker(local, (sys.executable, str(fake_trainer.__file__)))
 
     summary = run_study(study, workspace=workspace, open_launcher=open_launcher, progress=Quiet())
     assert summary.exit_code == 0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fakes.fake_nvml import Card, Cards
 
 from sweeper.errors import LauncherError, LauncherUnavailable
 from sweeper.launchers.devices import GpuShare, Slot
-from sweeper.launchers.jobs import JobId, JobRequest, JobStatus
+from sweeper.launchers.jobs import JobId, JobRequest, JobStatus, Needs
 from sweeper.launchers.leases import GpuLeases, Lease, lock_name
 from sweeper.launchers.local import LocalLauncher, find_slots, open_local
 
@@ -34,11 +35,12 @@ from sweeper.launchers.local import open_local
 
 signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 logs, folder, *command = sys.argv[1:]
-launcher = open_local(devices="cpu", log_folder=Path(logs), worker_command=command)
-job = launcher.submit(JobRequest(folder=Path(folder)))
+launcher = open_local(devices="cpu", log_folder=Path(logs))
+request = JobRequest(folder=Path(folder), argv=tuple(command), worker=tuple(command))
+job = launcher.submit(request)
 launcher.poll([job], timeout=20.0)
 print("running", flush=True)
-while not (status := launcher.poll([job], timeout=0.05)[job]).is_terminal:
+while not (status := launcher.poll([job], timeout=0.05)[job].status).is_terminal:
     pass
 print(status.value, flush=True)
 launcher.close()
@@ -58,7 +60,7 @@ def open_launcher(tmp_path: Path) -> Iterator[Open]:
     opened: list[LocalLauncher] = []
 
     def open_one(slots: Sequence[Slot] | int = 1, **settings: Any) -> LocalLauncher:
-        settings = {"worker_command": COMMAND, "log_folder": tmp_path / "logs", **settings}
+        settings = {"log_folder": tmp_path / "logs", **settings}
         opened.append(
             LocalLauncher(cpu_slots(slots) if isinstance(slots, int) else slots, **settings)
         )
@@ -69,20 +71,22 @@ def open_launcher(tmp_path: Path) -> Iterator[Open]:
         launcher.close()
 
 
-def job(folder: Path, *steps: Step, threads: int = 1) -> JobRequest:
+def job(
+    folder: Path, *steps: Step, threads: int = 1, worker: tuple[str, ...] | None = COMMAND
+) -> JobRequest:
     folder.mkdir(parents=True)
     (folder / "trial.json").write_text(json.dumps({"do": steps}))
-    return JobRequest(folder=folder, threads=threads)
+    return JobRequest(folder=folder, argv=COMMAND, worker=worker, needs=Needs(threads=threads))
 
 
 def ending(launcher: LocalLauncher, job_id: JobId) -> JobStatus:
     deadline = time.monotonic() + DEADLINE
-    while not (status := launcher.poll([job_id], timeout=DEADLINE)[job_id]).is_terminal:
+    while not (status := launcher.poll([job_id], timeout=DEADLINE)[job_id].status).is_terminal:
         assert time.monotonic() < deadline, status
     return status
 
 
-def run(launcher: LocalLauncher, folder: Path, **settings: int) -> dict[str, str]:
+def run(launcher: LocalLauncher, folder: Path, **settings: Any) -> dict[str, str]:
     """Run a job and return the environment that it found."""
     job_id = launcher.submit(job(folder, ["environment", "here"], **settings))
     assert ending(launcher, job_id) is JobStatus.COMPLETED
@@ -102,8 +106,8 @@ def test_a_worker_that_was_started_early_takes_the_first_job(
     open_launcher: Open, tmp_path: Path
 ) -> None:
     launcher = open_launcher(2)
-    launcher.warm_up(threads=1)
-    launcher.warm_up(threads=1)
+    launcher.warm_up(job(tmp_path / "warm"))
+    launcher.warm_up(job(tmp_path / "warmer"))
     assert list(launcher.guard_pids) == ["cpu-0"]
     guard = launcher.guard_pids["cpu-0"]
     run(launcher, tmp_path / "a")
@@ -185,7 +189,7 @@ def test_end_that_was_said_before_the_cancel_counts(open_launcher: Open, tmp_pat
     while not (tmp_path / "b" / "here").exists():
         assert time.monotonic() < deadline
     launcher.cancel(job_id)
-    assert launcher.poll([job_id])[job_id] is JobStatus.COMPLETED
+    assert launcher.poll([job_id])[job_id].status is JobStatus.COMPLETED
 
 
 def test_end_with_a_status_that_nobody_knows_is_a_failure(
@@ -200,8 +204,9 @@ def test_worker_that_never_gets_ready_is_an_error_with_its_last_words(
     open_launcher: Open, tmp_path: Path
 ) -> None:
     program = "import sys; sys.exit('No module named torch')"
-    launcher = open_launcher(worker_command=(sys.executable, "-I", "-S", "-c", program))
-    job_id = launcher.submit(job(tmp_path / "a"))
+    launcher = open_launcher()
+    worker = (sys.executable, "-I", "-S", "-c", program)
+    job_id = launcher.submit(job(tmp_path / "a", worker=worker))
     with pytest.raises(
         LauncherError,
         match=r"(?s)cpu-0 ended with exit code 1 before it was ready"
@@ -223,16 +228,16 @@ with open({str(tmp_path / "starts")!r}, "a") as file:
         sys.exit(1)
 runpy.run_path({str(FAKE_WORKER)!r}, run_name="__main__")
 """
-    launcher = open_launcher(worker_command=(sys.executable, "-I", "-S", "-c", program))
-    run(launcher, tmp_path / "a")
+    launcher, worker = open_launcher(), (sys.executable, "-I", "-S", "-c", program)
+    run(launcher, tmp_path / "a", worker=worker)
     kill_idle_worker(launcher)
-    run(launcher, tmp_path / "b")
+    run(launcher, tmp_path / "b", worker=worker)
     assert (tmp_path / "starts").read_text() == 6 * "x"
 
 
 def test_worker_command_that_does_not_exist_is_named(open_launcher: Open, tmp_path: Path) -> None:
-    launcher = open_launcher(worker_command=("no-such-trainer",))
-    job_id = launcher.submit(job(tmp_path / "a"))
+    launcher = open_launcher()
+    job_id = launcher.submit(job(tmp_path / "a", worker=("no-such-trainer",)))
     with pytest.raises(LauncherError, match="cannot start 'no-such-trainer'"):
         launcher.poll([job_id], timeout=DEADLINE)
 
@@ -254,7 +259,7 @@ def test_launcher_needs_a_slot(open_launcher: Open) -> None:
 
 def test_opening_on_the_cpu_gives_the_slots_asked_for(tmp_path: Path) -> None:
     with open_local(devices="cpu", slots_per_device=3, log_folder=tmp_path) as launcher:
-        assert (launcher.slots, launcher.device) == (3, "cpu")
+        assert [slot.device for slot in launcher.slots()] == ["cpu"] * 3
 
 
 def test_slots_are_found_without_starting_anything() -> None:
@@ -276,7 +281,7 @@ def test_job_waits_while_a_foreign_process_is_on_the_card(
     leases = GpuLeases(Cards([card]), folder=tmp_path / "slots")
     launcher = open_launcher([gpu_slot()], leases=leases, retry_interval=0.01)
     job_id = launcher.submit(job(tmp_path / "a"))
-    assert launcher.poll([job_id], timeout=0.05)[job_id] is JobStatus.QUEUED
+    assert launcher.poll([job_id], timeout=0.05)[job_id].status is JobStatus.QUEUED
     assert launcher.refusals == {"gpu-0": "GPU 0 is used by other programs (process 1)"}
     card.pids = ()
     assert ending(launcher, job_id) is JobStatus.COMPLETED
@@ -297,7 +302,7 @@ def test_card_is_leased_as_long_as_a_worker_lives_on_it(
     assert slot.share is not None
     leases = GpuLeases(Cards([Card()]), folder=tmp_path / "slots")
     launcher = open_launcher([slot], leases=leases)
-    assert launcher.device == "cuda"
+    assert launcher.slots()[0].device == "cuda"
     run(launcher, tmp_path / "a")
     lock = tmp_path / "slots" / lock_name(slot.share)
     assert lock.read_text() == str(launcher.guard_pids["gpu-0"])
@@ -355,3 +360,64 @@ def test_killed_driver_takes_worker_and_daemon_along(
     driver.send_signal(signal.SIGKILL)
     _, alive = psutil.wait_procs(processes, timeout=DEADLINE)
     assert not alive
+
+
+def test_a_lost_job_names_the_log_in_which_its_end_stands(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher()
+    lost = launcher.submit(job(tmp_path / "a", ["kill", signal.SIGSEGV]))
+    ending(launcher, lost)
+    report = launcher.poll([lost])[lost]
+    log = tmp_path / "logs" / "worker-cpu-0.log"
+    assert report.cause == f"the worker of slot cpu-0 was ended by SIGSEGV; see {log}"
+    assert (report.signal, report.slot) == (signal.SIGSEGV, "cpu-0")
+    assert "was ended by SIGSEGV" in log.read_text()
+
+
+def test_a_job_without_a_worker_gets_a_process_of_its_own_and_keeps_its_log(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher()
+    first = run(launcher, tmp_path / "a", worker=None)
+    cold = launcher.submit(job(tmp_path / "b", ["print", "hello"], worker=None))
+    assert ending(launcher, cold) is JobStatus.COMPLETED
+    assert "hello" in (tmp_path / "b" / "log.txt").read_text()
+    assert run(launcher, tmp_path / "c", worker=None)["pid"] != first["pid"]
+    run(launcher, tmp_path / "d")  # a warm one takes the slot again
+
+
+def test_a_job_of_its_own_that_reads_finds_nothing_to_read(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    """It would wait for ever where the driver held the other end."""
+    launcher = open_launcher()
+    job_id = launcher.submit(job(tmp_path / "a", ["read", "heard"], worker=None))
+    assert ending(launcher, job_id) is JobStatus.COMPLETED
+    assert (tmp_path / "a" / "heard").read_text() == ""
+
+
+def test_a_job_of_its_own_says_in_its_log_why_it_ended(open_launcher: Open, tmp_path: Path) -> None:
+    launcher = open_launcher()
+    job_id = launcher.submit(job(tmp_path / "a", ["no such step", 1], worker=None))
+    assert ending(launcher, job_id) is JobStatus.FAILED
+    log = tmp_path / "a" / "log.txt"
+    cause = f"the job on slot cpu-0 ended with exit code 1; see {log}"
+    assert launcher.poll([job_id])[job_id].cause == cause
+    assert "ValueError: no such step" in log.read_text()
+
+
+def test_a_worker_of_another_environment_is_another_worker(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher()
+    pids = []
+    for name, environment in {
+        "a": {"X": "1", "Y": "2"},
+        "b": {"Y": "2", "X": "1"},
+        "c": {"X": "1"},
+    }.items():
+        request = replace(job(tmp_path / name, ["environment", "here"]), environment=environment)
+        assert ending(launcher, launcher.submit(request)) is JobStatus.COMPLETED
+        pids.append(json.loads((tmp_path / name / "here").read_text())["pid"])
+    assert pids[0] == pids[1] != pids[2]

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes.epochs import epoch_of
 from fakes.evidence_rows import answers, evidence, row
+from fakes.evidence_rows import study as study_file
 
 from sweeper.findings import findings
 from sweeper.findings.texts import BY_LANGUAGE
+from sweeper.outcomes import Liveness, Reaction
 from sweeper.report.blocks import Page, Table
 from sweeper.report.numbers import difference, digits, p_text
 from sweeper.report.page import page, verdict
@@ -19,20 +22,16 @@ from sweeper.results.assessment import assess
 from sweeper.results.evidence import Evidence
 
 
-def line(epoch: int, score: float, **metrics: Any) -> dict[str, Any]:
-    return {"phase_index": 1, "epoch": epoch, "stage": "", "metrics": {"score": score, **metrics}}
-
-
 def study() -> Evidence:
     drift = {f"drift/query_proj.weight/{m}": 0.25 for m in ("mean_abs", "max_abs", "relative_norm")}
     shots = np.arange(80).reshape(40, 2)
     best = replace(
         row(1, answers(36, 34), length=2),
-        lines=[line(1, 0.8), line(2, 0.875, kl=0.4, **drift)],
-        shots=shots,
+        epochs=[epoch_of(1, score=0.8), epoch_of(2, score=0.875, kl=0.4, **drift)],
+        choices=shots,
         calls=80,
     )
-    controls = [replace(row("start", answers(20, 18), kind="control"), shots=shots + 1)]
+    controls = [replace(row("start", answers(20, 18), kind="control"), choices=shots + 1)]
     trials = [best, row(2, answers(30, 30), pull=0.2), row(0, answers(20, 18), kind="baseline")]
     return evidence([*controls, *trials], data={"warnings": ["pools: 32 | <64>"]})
 
@@ -67,7 +66,8 @@ def test_the_verdict_is_three_sentences_and_an_alarm_comes_before_them() -> None
     assert len(told) == 3
     assert told[0].startswith("trial 1 (step=0.001 pull=0.1 length=2 what=none) is better than")
     assert "p < 0.001" in told[0]
-    silent = replace(known, liveness={"alive": False, "groups": [{"group": "a"}], "questions": 9})
+    reaction = Reaction(group="a", selections_changed=0.5, answers_changed=0.0)
+    silent = replace(known, liveness=Liveness(alive=False, groups=(reaction,), questions=9))
     weighed = assess(silent)
     told = verdict(silent, weighed, findings(silent, weighed), "en")
     assert told[0].startswith("Alarm: The evaluation cannot see what is trained.")
@@ -123,3 +123,13 @@ def test_numbers_keep_what_a_score_has() -> None:
     assert difference(-0.00275, "maximize") == "-0.275"
     assert difference(0.5, "minimize") == "+0.5000"
     assert [p_text(p) for p in (0.0001, 0.0423)] == ["< 0.001", "= 0.042"]
+
+
+def test_what_the_rule_takes_is_said_where_it_is_not_the_leader() -> None:
+    rows = [row(1, answers(21), length=6), row(2, answers(20), length=1)]
+    known = evidence(rows, config=study_file("best: {rule: one_standard_error}\n"))
+    weighed = assess(known)
+    said = verdict(known, weighed, findings(known, weighed), "en")
+    assert said[0].startswith("trial 1 (")
+    assert said[1] == "By its rule `one_standard_error` the study takes trial 2."
+    assert "trial 2" in verdict(known, weighed, [], "zh")[1]

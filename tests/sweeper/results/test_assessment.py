@@ -11,10 +11,10 @@ def test_a_lead_that_most_questions_share_is_better_than_the_baseline() -> None:
     best, baseline = row(1, answers(36)), row(0, answers(20), kind="baseline")
     found = assess(evidence([best, baseline]))
     assert found.outcome == "better"
-    assert found.best is not None
-    assert found.best.difference == pytest.approx(0.4)
+    assert found.leader is not None
+    assert found.leader.difference == pytest.approx(0.4)
     # sixteen questions, all one way: 2 / 2^16
-    assert found.best.p == pytest.approx(2.0**-15)
+    assert found.leader.p == pytest.approx(2.0**-15)
 
 
 def test_a_lead_of_one_question_cannot_be_told_from_the_baseline() -> None:
@@ -41,16 +41,16 @@ def test_seeds_that_disagree_take_the_claim_back() -> None:
         row(0, answers(14), kind="baseline"), seed_scores=np.stack([answers(14), answers(14)])
     )
     found = assess(evidence([best, base]))
-    assert found.best is not None
-    assert found.best.p_max_t is not None
-    assert found.best.p_max_t < 0.05
+    assert found.leader is not None
+    assert found.leader.p_max_t is not None
+    assert found.leader.p_max_t < 0.05
     assert found.outcome == "untold"
 
 
 def test_rows_that_answered_other_questions_are_not_tested() -> None:
     found = assess(evidence([row(1, answers(36)), row(0, answers(20, of=41), kind="baseline")]))
-    assert found.best is not None
-    assert found.best.p is None
+    assert found.leader is not None
+    assert found.leader.p is None
     assert found.outcome == "unknown"
 
 

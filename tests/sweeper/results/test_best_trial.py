@@ -37,10 +37,10 @@ def ended(root: Path, rule: str = "highest", *, kept: bool = True, more: str = "
     """A study of four trials, with their answers unless they are not kept."""
     records = []
     for number, epochs in enumerate((1, 3, 2, 1)):
-        by_shots = scores(number).mean(axis=0).tolist()
-        record = complete(number, sum(by_shots) / 4, lr=10.0 ** (number - 5), epochs=epochs)
-        record.notes["accuracy"].update(  # type: ignore[attr-defined]
-            {str(count): mean for count, mean in enumerate(by_shots, start=1)}
+        by_part = scores(number).mean(axis=0).tolist()
+        record = complete(number, sum(by_part) / 4, lr=10.0 ** (number - 5), epochs=epochs)
+        record.notes.accuracy.update(
+            {str(count): mean for count, mean in enumerate(by_part, start=1)}
         )
         records.append(record)
     folder = start_study(root, *records, more=f"best: {{rule: {rule}}}\n{more}")

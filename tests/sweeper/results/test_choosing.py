@@ -3,7 +3,7 @@ import pytest
 from fakes.evidence_rows import answers, evidence, row
 
 from sweeper.results.assessment import Assessment, assess
-from sweeper.results.choosing import choices, choose, mildness, tie, trained_tensors
+from sweeper.results.choosing import choices, choose, mildness, tie
 from sweeper.results.evidence import Evidence
 
 
@@ -33,22 +33,6 @@ def test_of_equally_mild_settings_the_lower_number_comes_first_a_part_before_its
     names = ["10", 2, "2@1", "2@3", 11]
     ordered = sorted((row(name, None) for name in names), key=mildness)
     assert [found.label.split()[1] for found in ordered] == ["2@1", "2@3", "2", "10", "11"]
-
-
-@pytest.mark.parametrize(
-    ("what", "epochs", "tensors"),
-    [
-        ("projections", 3, 9 + 3 * 3),  # RCE's one epoch trains all nine
-        ("backbone", 3, 9 + 3 * 6),
-        ("head_then_all:2", 3, 9 + 2 * 6 + 9),
-        ("head_then_all:2", 2, 9 + 2 * 6),  # never thawed: as mild as backbone
-        ("none", 3, 9 + 3 * 9),
-    ],
-)
-def test_tensors_are_those_that_each_epoch_trains(what: str, epochs: int, tensors: int) -> None:
-    spec = row(0, None, what=what, length=epochs).spec
-    assert spec is not None
-    assert trained_tensors(spec) == tensors
 
 
 HIGHEST = row(1, answers(30), length=6)

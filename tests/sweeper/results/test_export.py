@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sweeper.errors import UsageError
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.results.best import Best
 from sweeper.results.choosing import Tie
 from sweeper.results.export import configuration, write_checkpoint, write_trial_folder
@@ -32,14 +32,14 @@ RECORDS = [
         params={"lr": 1e-3, "freeze": "backbone"},
         state=TrialState.COMPLETE,
         score=0.7,
-        notes={"stage": "key0", "device": "cpu"},
+        notes=Notes(stage="key0", device="cpu"),
     ),
     TrialRecord(
         number=1,
         params={"lr": 1e-4, "freeze": "none", "kl_beta": 0.02},
         state=TrialState.COMPLETE,
         score=0.6,
-        notes={"stage": "key1", "device": "cuda"},
+        notes=Notes(stage="key1", device="cuda"),
     ),
     TrialRecord(number=2, params={"lr": 1e-4, "freeze": "backbone"}, state=TrialState.FAILED),
 ]
@@ -49,8 +49,8 @@ BEST = Best(record=RECORDS[0], score=0.7, rule="highest")
 def test_the_best_configuration_has_the_values_of_inactive_parameters_too() -> None:
     best = configuration(CONFIG, RECORDS, BEST)
     assert dict(best.params) == {"lr": 1e-3, "freeze": "backbone", "kl_beta": 0.15}
-    assert best.spec.phases[0].grpo is not None
-    assert best.spec.phases[0].grpo.kl_beta == 0.15
+    assert best.training.spec.phases[0].grpo is not None
+    assert best.training.spec.phases[0].grpo.kl_beta == 0.15
 
 
 def test_yaml_and_json_read_back_to_the_same_object() -> None:
@@ -58,7 +58,7 @@ def test_yaml_and_json_read_back_to_the_same_object() -> None:
     as_json = json.loads(best.render("json"))
     assert list(as_json) == ["study", "trial", "score", "params", "spec"]
     assert yaml.safe_load(best.render("yaml")) == as_json
-    assert TrainSpec.model_validate(as_json["spec"]) == best.spec
+    assert TrainSpec.model_validate(as_json["spec"]) == best.training.spec
 
 
 def test_how_it_was_chosen_stands_between_its_score_and_its_parameters() -> None:
@@ -106,7 +106,7 @@ def test_the_trial_folder_has_its_own_stages(tmp_path: Path) -> None:
     write_trial_folder(configuration(CONFIG, RECORDS, BEST), tmp_path / "again")
     job = read_job(tmp_path / "again")
     assert job.stages == tmp_path / "again" / "stages"
-    assert job.spec == configuration(CONFIG, RECORDS, BEST).spec
+    assert job.spec == configuration(CONFIG, RECORDS, BEST).training.spec
     assert job.device == "cpu"
     write_trial_folder(configuration(CONFIG, RECORDS, None, trial="1"), tmp_path / "on_cuda")
     assert read_job(tmp_path / "on_cuda").device == "cuda"

@@ -1,9 +1,11 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from sweeper.outcomes import Failure, FailureKind, Scores
 from sweeper.ranking import ranking
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import Final, Notes, TrialRecord, TrialState
 from sweeper.results.table import markdown, rows
 from sweeper.results.trials_csv import trials_csv
 from sweeper.words import counts_line, params_text
@@ -16,9 +18,9 @@ def record(
     state: TrialState = TrialState.COMPLETE,
     proposed: str = "sampled",
 ) -> TrialRecord:
-    notes = {"proposed": proposed, "origin": "trained", "values": {"lr": 1e-4 * (number + 1)}}
-    if score is not None:
-        notes["accuracy"] = {"1": score - 0.01, "2": score + 0.01}
+    accuracy = {} if score is None else {"1": score - 0.01, "2": score + 0.01}
+    values = {"lr": 1e-4 * (number + 1)}
+    notes = Notes(proposed=proposed, origin="trained", values=values, accuracy=accuracy)
     return TrialRecord(
         number=number, params={"lr": 1e-4 * (number + 1)}, state=state, score=score, notes=notes
     )
@@ -31,12 +33,39 @@ RECORDS = [
     record(3, 0.9, state=TrialState.PRUNED),
     record(4, 0.6),
 ]
-CONTROLS = {"random": {"score": 0.4, "accuracy": {"1": 0.39, "2": 0.41}}}
+CONTROLS = {"random": Scores(score=0.4, accuracy={"1": 0.39, "2": 0.41})}
 
 
 def test_only_complete_trials_are_ranked_and_ties_go_by_number() -> None:
     assert [r.number for r in ranking(RECORDS, goal="maximize")] == [1, 4, 0]
     assert [r.number for r in ranking(RECORDS, goal="minimize")] == [0, 1, 4]
+
+
+def final(number: int, search: float, score: float, **more: Any) -> TrialRecord:
+    found = Final(score=score, accuracy={"1": score}, questions=800)
+    return replace(record(number, search, **more), final=found)
+
+
+def test_a_leader_without_a_final_stays_the_leader() -> None:
+    records = [
+        final(0, 0.55, 0.60, proposed="baseline"),
+        replace(
+            record(1, 0.90),
+            final_failure=Failure(kind=FailureKind.JUDGE, message="exit code 1"),
+        ),
+        final(2, 0.70, 0.69),
+        record(3, 0.40),
+    ]
+    assert [r.number for r in ranking(records, goal="maximize")] == [1, 2, 0, 3]
+    assert "| trial 1 | 0.0002 | 90.0 |" in markdown(rows(records, {}, goal="maximize"))
+    assert "| no final: judge |" in markdown(rows(records, {}, goal="maximize"))
+
+
+def test_finalists_exchange_their_places_by_their_finals_alone() -> None:
+    records = [final(0, 0.9, 0.6), record(1, 0.8), final(2, 0.7, 0.65), record(3, 0.75)]
+    assert [r.number for r in ranking(records, goal="maximize")] == [2, 1, 3, 0]
+    losses = [final(0, 0.1, 0.4), record(1, 0.2), final(2, 0.3, 0.35)]
+    assert [r.number for r in ranking(losses, goal="minimize")] == [2, 1, 0]
 
 
 def test_controls_stand_first_and_differences_are_to_the_baseline() -> None:
@@ -52,10 +81,10 @@ def test_controls_stand_first_and_differences_are_to_the_baseline() -> None:
 
 def test_losses_stand_in_nats_and_without_columns_of_shots() -> None:
     losses = [
-        replace(item, notes={**item.notes, "accuracy": {}}, score=score)
+        replace(item, notes=item.notes.model_copy(update={"accuracy": {}}), score=score)
         for item, score in zip(RECORDS[:2], (4.81234, 4.7), strict=True)
     ]
-    controls = {"random": {"score": 5.25, "accuracy": {}}}
+    controls = {"random": Scores(score=5.25, accuracy={})}
     assert markdown(rows(losses, controls, goal="minimize")) == (
         "|  | lr | score | vs baseline |\n"
         "| --- | --- | --- | --- |\n"
@@ -66,7 +95,7 @@ def test_losses_stand_in_nats_and_without_columns_of_shots() -> None:
 
 
 def test_an_accuracy_that_is_not_known_leaves_its_cell_empty() -> None:
-    controls = {"random": {"score": 0.4, "accuracy": {"2": 0.4}}}
+    controls = {"random": Scores(score=0.4, accuracy={"2": 0.4})}
     line = markdown(rows(RECORDS, controls, goal="maximize")).splitlines()[2]
     assert line == "| control random |  | 40.0 |  | 40.0 | -10.0 |"
 

@@ -1,73 +1,78 @@
-import json
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from typing import Any
 
-from sweeper.launchers.jobs import JobId, JobRequest, JobStatus
-from sweeper.running.controls import contract_lines, contract_markdown
-from sweeper.running.works import OneOffJobs
-from trainer.contract import RESULT, Job, TrainSpec
+import pytest
 
-JOB = Job(spec=TrainSpec.model_validate({"phases": [{"rce": {}}]}), stages=Path("stages"))
+from sweeper.outcomes import Liveness, Reaction
+from sweeper.running.instrument import another_instrument, dead_instrument
+from sweeper.trainers.builtin.training import BuiltinTraining
+from trainer.contract import TrainSpec
 
-
-class SlowLauncher:
-    """A job that runs through some looks and leaves its result at the last one."""
-
-    device = "cpu"
-    slots = 1
-
-    def __init__(self, folder: Path, looks: int) -> None:
-        self._folder = folder
-        self._looks = looks
-
-    def submit(self, request: JobRequest) -> JobId:
-        return JobId("1")
-
-    def poll(self, job_ids: Collection[JobId], *, timeout: float) -> Mapping[JobId, JobStatus]:
-        self._looks -= 1
-        if self._looks:
-            return dict.fromkeys(job_ids, JobStatus.RUNNING)
-        (self._folder / RESULT).write_text(json.dumps({"score": 1.0}))
-        return dict.fromkeys(job_ids, JobStatus.COMPLETED)
-
-    def cancel(self, job_id: JobId) -> None:
-        """Never asked for."""
-
-    def close(self) -> None:
-        """Nothing to end."""
+DEAD = Liveness(
+    alive=False,
+    questions=200,
+    groups=(Reaction(group="input_proj", selections_changed=0.25, answers_changed=0.0),),
+)
 
 
-def looks_at(folder: Path, looks: int) -> int:
-    """How often somebody who waits for a job is called."""
-    calls: list[None] = []
-    jobs = OneOffJobs(SlowLauncher(folder, looks), lambda: False)
-    pending = jobs.start(folder, JOB)
-    assert pending.result(while_waiting=lambda: calls.append(None)) == {"score": 1.0}
-    return len(calls)
+def test_a_dead_instrument_is_said_with_its_numbers() -> None:
+    reason = dead_instrument(DEAD)
+    assert reason is not None
+    assert "input_proj             25.0 % of selections changed,    0.0 % of answers" in reason
+    assert dead_instrument(DEAD.model_copy(update={"alive": True})) is None
 
 
-def test_who_waits_is_called_at_every_look_and_once_the_result_is_there(tmp_path: Path) -> None:
-    assert looks_at(tmp_path / "slow", 3) == 3 + 1
+def test_a_dead_instrument_without_a_reader_speaks_of_scores() -> None:
+    reason = dead_instrument(DEAD, asks=False)
+    assert reason is not None
+    assert " 25.0 % of selections changed,    0.0 % of scores\n" in reason
 
 
-def test_who_waits_for_what_is_there_already_is_called_too(tmp_path: Path) -> None:
-    looks_at(tmp_path / "known", 1)
-    assert looks_at(tmp_path / "known", 1) == 1
+FILES = {"name": "files", "rollouts": "a.json", "embeddings": "e.npy"}
+LOSS = {"score": "validation_loss"}
 
 
-CONTRACT = {"lines": ["640 queries", "pools of 64"], "warnings": ["tied", "silent"], "facts": {}}
+def spec(**fields: Any) -> BuiltinTraining:
+    section = {"task": FILES, "start": "a.pt", "phases": [{"grpo": {}}], "evaluate": LOSS}
+    return BuiltinTraining(TrainSpec.model_validate({**section, **fields}))
 
 
-def test_warnings_of_the_data_stand_last_and_say_what_they_are() -> None:
-    assert contract_lines(CONTRACT) == [
-        "640 queries",
-        "pools of 64",
-        "warning: tied",
-        "warning: silent",
-    ]
+CONTROLS = {
+    "torch": "2",
+    "device": "cpu",
+    "data": "d",
+    "training": "t",
+    "start": "s",
+    "reader": "r",
+}
+OTHER_DATA = spec(task={**FILES, "rollouts": "b.json"})
+OTHER_START = spec(start="b.pt")
 
 
-def test_the_page_of_the_data_lists_its_warnings_or_none() -> None:
-    page = "# Data contract\n\n```\n640 queries\npools of 64\n```\n\n## Warnings\n\n"
-    assert contract_markdown(CONTRACT) == f"{page}- tied\n- silent\n"
-    assert contract_markdown({**CONTRACT, "warnings": []}) == f"{page}None.\n"
+@pytest.mark.parametrize("trial", [spec(), OTHER_DATA, OTHER_START])
+@pytest.mark.parametrize("part", ["torch", "device", "data", "reader"])
+def test_what_scores_must_be_the_same_for_every_trial(trial: BuiltinTraining, part: str) -> None:
+    environment = {**CONTROLS, part: "other"}
+    found = another_instrument(environment, CONTROLS, training=trial, first=spec())
+    assert found == f"{part} 'other' instead of {CONTROLS[part]!r}"
+    assert another_instrument(CONTROLS, CONTROLS, training=trial, first=spec()) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "free", "bound"),
+    [("training", OTHER_DATA, OTHER_START), ("start", OTHER_START, OTHER_DATA)],
+)
+def test_data_and_start_differ_only_where_the_spec_says_so(
+    part: str, free: BuiltinTraining, bound: BuiltinTraining
+) -> None:
+    environment = {**CONTROLS, part: "other"}
+    assert another_instrument(environment, CONTROLS, training=free, first=spec()) is None
+    for trial in (spec(), bound):
+        found = another_instrument(environment, CONTROLS, training=trial, first=spec())
+        assert found is not None
+        assert found.startswith(f"{part} 'other' instead of")
+
+
+def test_an_environment_that_lacks_a_part_is_another_one() -> None:
+    old = {key: value for key, value in CONTROLS.items() if key != "data"}
+    found = another_instrument(CONTROLS, old, training=spec(), first=spec())
+    assert found == "data 'd' instead of None"

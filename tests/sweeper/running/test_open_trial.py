@@ -1,12 +1,16 @@
-from pathlib import Path
-
 import pytest
 
 from sweeper.running import open_trial
 from sweeper.running.open_trial import OpenTrial
-from trainer.contract import TrainSpec
+from sweeper.trainers.builtin.training import BuiltinTraining
+from trainer.contract import Epoch, Timing, TrainSpec
 
 SPEC = TrainSpec.model_validate({"phases": [{"rce": {"epochs": 1}}, {"grpo": {"epochs": 3}}]})
+TRAINING = BuiltinTraining(SPEC)
+FIRST, SECOND, THIRD = (
+    Epoch(phase="grpo", phase_index=1, epoch=n, stage="s", timing=Timing(ended=0.0))
+    for n in (1, 2, 3)
+)
 
 
 @pytest.fixture
@@ -20,27 +24,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def trial(clock: list[float]) -> OpenTrial:
     opened = OpenTrial(number=7, run_id="run", started=0.0)
-    opened.begin(spec=SPEC, folder=Path("7"))
+    opened.begin(TRAINING)
     return opened
 
 
 def test_epochs_of_a_second_go_to_mlflow_together(trial: OpenTrial, clock: list[float]) -> None:
-    trial.unlogged += [{"epoch": 1}, {"epoch": 2}]
+    trial.unlogged += [FIRST, SECOND]
     assert trial.take_unlogged(now=False) == []
     clock[0] += 1.0
-    assert trial.take_unlogged(now=False) == [{"epoch": 1}, {"epoch": 2}]
+    assert trial.take_unlogged(now=False) == [FIRST, SECOND]
     assert trial.unlogged == []
-    trial.unlogged.append({"epoch": 3})
+    trial.unlogged.append(THIRD)
     assert trial.take_unlogged(now=False) == []
-    assert trial.take_unlogged(now=True) == [{"epoch": 3}]
+    assert trial.take_unlogged(now=True) == [THIRD]
 
 
 def test_a_lone_epoch_waits_for_nothing(trial: OpenTrial, clock: list[float]) -> None:
     for _ in range(10):
         clock[0] += 0.5
         assert trial.take_unlogged(now=False) == []
-    trial.unlogged.append({"epoch": 1})
-    assert trial.take_unlogged(now=False) == [{"epoch": 1}]
+    trial.unlogged.append(FIRST)
+    assert trial.take_unlogged(now=False) == [FIRST]
 
 
 def test_its_state_and_the_means_of_its_seeds(trial: OpenTrial) -> None:
@@ -55,6 +59,6 @@ def test_its_state_and_the_means_of_its_seeds(trial: OpenTrial) -> None:
         "seconds": 0.0,
         "params": {"lr": 0.1},
     }
-    trial.begin(spec=SPEC, folder=Path("7 seed 1"))
+    trial.begin(TRAINING)
     trial.curves[-1] |= {1: 0.75}
     assert trial.means() == {1: 0.625}

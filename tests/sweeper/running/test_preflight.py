@@ -9,6 +9,8 @@ from sweeper.running.preflight import validate_study
 from sweeper.running.slots import planned_slots
 from sweeper.store.workspace import Workspace
 from sweeper.study.config import parse_study
+from sweeper.trainers.builtin import BuiltinTrainer
+from sweeper.trainers.builtin.processes import check
 
 STUDY = """\
 name: checked
@@ -31,9 +33,16 @@ def study(tmp_path: Path) -> Path:
 
 
 def validate(study: Path, trainer: str, workspace: Path | None = None) -> str:
-    """Validate with a few lines of Python in place of `trainer check`."""
+    """Validate with a few lines of Python in place of the trainer."""
     where = Workspace(workspace or study.parent)
-    return validate_study(study, where, check_command=[sys.executable, "-c", trainer])
+    program = [sys.executable, "-c", trainer]
+    with pytest.MonkeyPatch.context() as replaced:
+        replaced.setattr(
+            BuiltinTrainer,
+            "check",
+            lambda self, training, device: check(training, device=device, program=program),
+        )
+        return validate_study(study, where)
 
 
 def test_a_good_study_is_summed_up_and_nothing_is_written(study: Path) -> None:
@@ -67,7 +76,7 @@ def test_the_trainer_is_asked_for_the_first_spec_on_the_device_of_the_slots(stud
     validate(study, trainer)
     spec, options = json.loads(seen.read_text())
     assert 1e-5 <= spec["phases"][0]["rce"]["lr"] <= 1e-2
-    assert options == ["--device", "cpu"]
+    assert options == ["check", "-", "--device", "cpu"]
 
 
 def test_a_gpu_that_is_not_here_is_a_warning(study: Path) -> None:

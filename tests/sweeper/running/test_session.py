@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from fakes import fake_trainer
+from fakes.other_worker import OtherWorker
 from mlflow import MlflowClient
 
 from sweeper.errors import InstrumentError
-from sweeper.launchers.local import LocalLauncher, open_local
+from sweeper.launchers.jobs import Launcher
+from sweeper.launchers.local import open_local
 from sweeper.running.session import Summary, run_study
 from sweeper.store.reading import read_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.workspace import Workspace
-from sweeper.study.config import StudyConfig, spec_for
+from sweeper.study.config import StudyConfig, training_of
 from trainer.contract import FilesSpec
 
 STUDY = """\
@@ -51,13 +53,9 @@ class Heard:
         self.states.append(state)
 
 
-def open_launcher(config: StudyConfig, folder: StudyFolder) -> LocalLauncher:
-    return open_local(
-        devices="cpu",
-        slots_per_device=2,
-        log_folder=folder.root / "workers",
-        worker_command=(sys.executable, str(fake_trainer.__file__)),
-    )
+def open_launcher(config: StudyConfig, folder: StudyFolder) -> Launcher:
+    local = open_local(devices="cpu", slots_per_device=2, log_folder=folder.root / "workers")
+    return OtherWorker(local, (sys.executable, str(fake_trainer.__file__)))
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def test_mlflow_has_the_loss_the_data_contract_and_the_lowest_first(done: Done) 
 
 def test_every_trial_finds_its_files_beside_the_study_file(done: Done) -> None:
     config, records = read_study(done.workspace.study("losses"))
-    specs = [spec_for(config, record.notes["values"]) for record in records]
+    specs = [training_of(config, record.values).spec for record in records]
     rollouts = {spec.task.rollouts for spec in specs if isinstance(spec.task, FilesSpec)}
     assert rollouts == {str(done.path.parent / name) for name in ("a.json", "b.json")}
     assert {spec.start for spec in specs} == {
@@ -167,7 +165,7 @@ def test_a_study_file_that_moved_goes_on_with_its_files(done: Done) -> None:
     done.path.rename(moved)
     Done(done.summary, done.heard, done.workspace, moved).run()
     config, records = read_study(done.workspace.study("losses"))
-    assert spec_for(config, records[0].notes["values"]).start == str(moved.parent / "a.pt")
+    assert training_of(config, records[0].values).spec.start == str(moved.parent / "a.pt")
     assert len(records) == 8
 
 

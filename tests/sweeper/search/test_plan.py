@@ -29,7 +29,7 @@ def test_a_grid_is_counted_exactly_with_shared_beginnings_once() -> None:
     assert planned.epochs_alone == 6 * 5 + 2 * (1 + 2 + 3)
     evaluation = 100 * 4
     sampled = 1600 * 8 * 4
-    assert planned.reader_calls == (
+    assert planned.calls == (
         5 * evaluation + 6 * (sampled + evaluation)  # stages
         + 2 * evaluation + 100 * 4 * 7  # controls beside the start, and the probe
         + 2 * 200 * 4  # start and best on the held-out questions
@@ -51,13 +51,11 @@ def test_the_text_says_hours_for_a_price_of_a_call() -> None:
     config = parse_study(GRID, Path("grid.yaml"))
     planned = plan_study(config, search_of(config, lag=8))
     text = plan_text(config, slots=2, seconds_a_call=1.3)
-    hours = planned.reader_calls * 1.3 / 2 / 3600
+    hours = planned.calls * 1.3 / 2 / 3600
     assert f"reader time at 1.3 s a call: {hours:.1f} hours" in text
     assert "epochs to train: 11 (42 if every trial trained alone)" in text
     saved = planned.saved_by_stages
-    assert (
-        f"{planned.reader_calls:,.0f} at most; stages that trials share save {saved:,.0f}" in text
-    )
+    assert f"{planned.calls:,.0f} at most; stages that trials share save {saved:,.0f}" in text
     assert "  trial 0 (sampled): " in text
 
 
@@ -67,7 +65,7 @@ def test_questions_that_are_no_sample_are_a_warning() -> None:
     for text in (GRID, history):
         config = parse_study(text, Path("grid.yaml"))
         texts.append(plan_text(config, slots=2, seconds_a_call=0))
-        calls.append(plan_study(config, search_of(config, lag=8)).reader_calls)
+        calls.append(plan_study(config, search_of(config, lag=8)).calls)
     assert calls[0] == calls[1]
     warning = "warning: evaluate.first: the first 100 questions in the order of the file are no"
     assert [warning in text for text in texts] == [False, True]
@@ -106,11 +104,11 @@ def test_other_data_or_another_start_checkpoint_share_no_stage() -> None:
 def test_a_judge_that_is_no_reader_costs_no_calls(evaluate: str) -> None:
     text = FILES.replace("{score: validation_loss}", evaluate)
     config = parse_study(text, Path("files.yaml"))
-    assert plan_study(config, search_of(config, lag=8)).reader_calls == 0
+    assert plan_study(config, search_of(config, lag=8)).calls == 0
 
 
 def test_a_loss_costs_the_calls_that_record_and_sample_all_the_same() -> None:
     text = GRID.replace("{questions: 100, holdout: 200}", "{score: validation_loss}")
     config = parse_study(text, Path("grid.yaml"))
     planned = plan_study(config, search_of(config, lag=8))
-    assert planned.reader_calls == 6 * 1600 * 8 * 4 + 16 * (1600 + 400)
+    assert planned.calls == 6 * 1600 * 8 * 4 + 16 * (1600 + 400)

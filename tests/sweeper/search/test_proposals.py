@@ -9,7 +9,7 @@ import optuna
 import pytest
 import torch
 
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.search import (
     Goal,
     PrunerName,
@@ -88,7 +88,7 @@ def run(
                 params=proposal.params,
                 state=TrialState.RUNNING,
                 sampler_state=proposal.sampler_state,
-                notes={"origin": proposal.origin},
+                notes=Notes(origin=proposal.origin),
             )
         else:
             number = running.pop(dice.randrange(len(running)))
@@ -209,9 +209,9 @@ def test_baseline_comes_first_then_the_enqueued_then_the_sampler() -> None:
     search = Search(space=NUMBERS, baseline=first, enqueue=(second, first), sampler_name="random")
     records = run(search, 4)
     assert [r.params for r in records[:3]] == [first, second, first]
-    assert [r.notes["origin"] for r in records] == ["baseline", "enqueued", "enqueued", "sampled"]
+    assert [r.notes.origin for r in records] == ["baseline", "enqueued", "enqueued", "sampled"]
     without = run(replace(search, baseline=None), 1)
-    assert without[0].notes["origin"] == "enqueued"
+    assert without[0].notes.origin == "enqueued"
 
 
 def test_given_settings_are_written_as_the_space_writes_them() -> None:
@@ -526,4 +526,4 @@ def test_a_setting_is_answered_by_the_first_trial_that_had_it_as_far_back_as_res
     assert source(scored(6, 3, lr=4e-3)) == "3@3"
     assert source(scored(5, 3, lr=4e-3)) is None  # trial 3 may still be running then
     assert source(scored(6, 4)) is None
-    assert source(replace(scored(6, 3), notes={"repeat": 1})) is None  # another seed
+    assert source(replace(scored(6, 3), notes=Notes(repeat=1))) is None  # another seed

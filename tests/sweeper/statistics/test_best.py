@@ -66,6 +66,6 @@ def test_identical_rows_are_found_with_the_share_on_which_others_differ() -> Non
     share = differing_share(rows)
     assert share[0].tolist() == [0.0, 0.25, 0.0, 0.5]
     assert (share == share.T).all()
-    by_shots = np.stack([rows, rows[::-1]], axis=2)
-    assert differing_share(by_shots)[0, 1] == pytest.approx(0.5)
-    assert differing_share(by_shots)[0, 2] == pytest.approx(0.25)
+    by_part = np.stack([rows, rows[::-1]], axis=2)
+    assert differing_share(by_part)[0, 1] == pytest.approx(0.5)
+    assert differing_share(by_part)[0, 2] == pytest.approx(0.25)

@@ -65,6 +65,6 @@ def test_the_corrected_test_finds_as_often_as_announced(answers: Answers) -> Non
 def test_a_quarter_of_a_point_without_scores_by_question_takes_hundreds_to_hundred_thousands() -> (
     None
 ):
-    fewest, most = questions_range(0.5585, 0.56125, shots=4)
+    fewest, most = questions_range(0.5585, 0.56125, parts=4)
     assert 600 < fewest < 800
     assert 400_000 < most < 600_000

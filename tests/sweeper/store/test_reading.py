@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.epochs import epoch_of
 from fakes.started_study import complete, start_study, unfinished
 
 from sweeper.errors import SweeperError, UsageError
@@ -21,11 +22,8 @@ def folder(tmp_path: Path) -> StudyFolder:
 
 
 def write_epochs(folder: StudyFolder, number: int, *scores: float | None) -> None:
-    lines = [
-        {"phase": "grpo", "epoch": epoch, "metrics": {"score": score, "loss": 0.5, "kl": None}}
-        for epoch, score in enumerate(scores, start=1)
-    ]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
+    epochs = [epoch_of(n, score=score, loss=0.5, kl=None) for n, score in enumerate(scores, 1)]
+    text = "".join(json.dumps(epoch.to_json()) + "\n" for epoch in epochs)
     (folder.trial(number) / METRICS).write_text(text)
 
 
@@ -214,4 +212,4 @@ def test_a_loss_is_shown_in_nats(tmp_path: Path) -> None:
 
 
 def replace_accuracy(record: TrialRecord) -> TrialRecord:
-    return replace(record, notes={**record.notes, "accuracy": {}})
+    return replace(record, notes=record.notes.model_copy(update={"accuracy": {}}))

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.store.snapshot import snapshot
 from sweeper.study.config import parse_study
 
@@ -18,7 +18,7 @@ trials: 9
 def record(number: int, state: TrialState, score: float | None = None) -> TrialRecord:
     values = {"lr": 1e-3}
     return TrialRecord(
-        number=number, params=values, state=state, score=score, notes={"values": values}
+        number=number, params=values, state=state, score=score, notes=Notes(values=values)
     )
 
 

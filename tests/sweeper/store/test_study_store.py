@@ -13,7 +13,8 @@ import optuna
 import pytest
 
 from sweeper.errors import StudyChangedError, SweeperError, UsageError
-from sweeper.records import TrialRecord, TrialState
+from sweeper.outcomes import Calls, Failure, FailureKind
+from sweeper.records import Notes, SeedScore, TrialRecord, TrialState
 from sweeper.search import Search, propose
 from sweeper.space import Parameter, Space, Value
 from sweeper.store.study_store import StudyStore
@@ -55,11 +56,11 @@ def read(path: Path | str, name: str = "kl_lr") -> list[TrialRecord]:
 
 def test_what_was_written_is_read_back_equal_with_its_types(path: Path, store: StudyStore) -> None:
     state = {"cma:generation": 2, "cma:optimizer:0": "ab" * 1000, "x_for_tell": [0.5]}
-    store.add(replace(running(0), sampler_state=state, notes={"origin": "baseline"}))
+    store.add(replace(running(0), sampler_state=state, notes=Notes(origin="trained")))
     store.report(0, 1, 0.5)
     store.report(0, 2, 0.1 + 0.2)
-    store.note(0, run_id="abc", accuracy={"1": 0.5})
-    store.tell(0, TrialState.COMPLETE, 2 / 3, seconds=1.5)
+    store.note_run(0, "abc")
+    store.tell(0, TrialState.COMPLETE, 2 / 3, notes=Notes(accuracy={"1": 0.5}, seconds=1.5))
     [record] = read(path)
     assert [record] == store.records()
     assert record == TrialRecord(
@@ -69,7 +70,7 @@ def test_what_was_written_is_read_back_equal_with_its_types(path: Path, store: S
         score=2 / 3,
         intermediate={1: 0.5, 2: 0.1 + 0.2},
         sampler_state=state,
-        notes={"origin": "baseline", "run_id": "abc", "accuracy": {"1": 0.5}, "seconds": 1.5},
+        notes=Notes(origin="trained", run_id="abc", accuracy={"1": 0.5}, seconds=1.5),
     )
     assert {name: type(value) for name, value in record.params.items()} == {
         name: type(value) for name, value in PARAMS.items()
@@ -77,24 +78,27 @@ def test_what_was_written_is_read_back_equal_with_its_types(path: Path, store: S
 
 
 def test_notes_in_memory_are_as_they_will_be_read_back(path: Path, store: StudyStore) -> None:
-    store.add(replace(running(0), notes={"shots": (1, 2)}))
-    store.note(0, accuracy={1: 0.5})
-    assert store.record(0).notes == {"shots": [1, 2], "accuracy": {"1": 0.5}}
+    seeds = (SeedScore(seed=0, score=0.5, accuracy={"1": 0.5}), SeedScore(seed=1, score=0.25))
+    store.add(replace(running(0), notes=Notes(values={"lr": 1, "tied": True})))
+    store.tell(0, TrialState.COMPLETE, 0.5, notes=Notes(seeds=seeds, calls=Calls(asked=2)))
+    known = Notes(values={"lr": 1, "tied": True}, seeds=seeds, calls=Calls(asked=2))
+    assert store.record(0).notes == known
+    assert type(read(path)[0].notes.values["tied"]) is bool
     assert read(path) == store.records()
 
 
 def test_a_verdict_that_was_written_in_half_was_never_told(
     path: Path, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.add(replace(running(0), notes={"origin": "baseline"}))
+    store.add(replace(running(0), notes=Notes(origin="trained")))
     monkeypatch.setattr(store._storage, "set_trial_state_values", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.tell(0, TrialState.FAILED, failure="lost", seconds=1.0)
-    assert read(path)[0].notes == {"origin": "baseline"}
+        store.tell(0, TrialState.FAILED, notes=Notes(failure="lost", seconds=1.0))
+    assert read(path)[0].notes == Notes(origin="trained")
     with create(path) as next_one:
-        next_one.note(0, run_id="abc")
-        next_one.tell(0, TrialState.COMPLETE, 0.5, seconds=2.0)
-        told = {"origin": "baseline", "run_id": "abc", "seconds": 2.0}
+        next_one.note_run(0, "abc")
+        next_one.tell(0, TrialState.COMPLETE, 0.5, notes=Notes(seconds=2.0))
+        told = Notes(origin="trained", run_id="abc", seconds=2.0)
         assert next_one.record(0).notes == told
     assert read(path)[0].notes == told
 
@@ -108,7 +112,7 @@ def test_failed_pruned_and_running_trials_have_no_score(path: Path, store: Study
         store.add(running(number))
         store.report(number, 1, 0.4)
     store.report(2, 2, math.nan)
-    store.tell(0, TrialState.FAILED, failure="not_finite")
+    store.tell(0, TrialState.FAILED, notes=Notes(failure="not_finite"))
     store.tell(1, TrialState.PRUNED)
     store.tell(2, TrialState.PRUNED)
     found = read(path)
@@ -182,7 +186,7 @@ def test_an_ended_trial_never_changes(path: Path, store: StudyStore) -> None:
     with pytest.raises(ValueError, match="trial 0 has ended as failed"):
         store.report(0, 1, 0.5)
     with pytest.raises(ValueError, match="trial 0 has ended as failed"):
-        store.note(0, late=True)
+        store.note_run(0, "late")
     assert read(path) == store.records()
 
 
@@ -340,7 +344,7 @@ def test_proposals_of_cmaes_go_on_from_the_file(path: Path, store: StudyStore) -
 
 WRITER = """
 import sys
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.space import Parameter, Space
 from sweeper.store.study_store import StudyStore
 
@@ -352,7 +356,7 @@ while True:
     print("added", number, flush=True)
     store.report(number, 1, 0.25)
     print("reported", number, flush=True)
-    store.tell(number, TrialState.COMPLETE, 0.5, told="yes")
+    store.tell(number, TrialState.COMPLETE, 0.5, notes=Notes(reason="yes"))
     print("told", number, flush=True)
 """
 
@@ -385,5 +389,14 @@ def test_kill_9_loses_nothing_that_was_returned(path: Path) -> None:
             if ("told", record.number) in promised:
                 assert (record.state, record.score) == (TrialState.COMPLETE, 0.5)
             if record.state is TrialState.COMPLETE:
-                assert record.notes == {"told": "yes"}  # notes come before the end
+                assert record.notes == Notes(reason="yes")  # notes come before the end
     assert len(promised) >= 80
+
+
+def test_a_failed_final_counts_while_its_trial_is_a_finalist(path: Path, store: StudyStore) -> None:
+    failure = Failure(kind=FailureKind.LOST, message="gone")
+    for number in (0, 1):
+        store.add(running(number))
+        store.set_final(number, failure)
+    store.forget_failed_finals([1])
+    assert [record.final_failure for record in read(path)] == [None, failure]

@@ -8,12 +8,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.epochs import epoch_of
 
 from sweeper.errors import TrackingError
 from sweeper.store.tracking import open_tracking
@@ -44,17 +44,6 @@ def open_again(database: Path, *, now: float = 1000.0) -> "Tracking":
     return open_tracking(
         database, experiment="lab", artifacts=database.parent / "artifacts", now=lambda: now
     )
-
-
-def line(epoch: int, **metrics: float | None) -> Mapping[str, Any]:
-    return {
-        "phase": "grpo",
-        "phase_index": 1,
-        "epoch": epoch,
-        "stage": f"key{epoch}",
-        "metrics": metrics,
-        "timing": {"ended": 1000.0 + epoch},
-    }
 
 
 def latest_metrics(database: Path, run: str) -> list[tuple[str, float, int]]:
@@ -102,8 +91,8 @@ def test_an_epoch_that_is_logged_twice_is_one_point(
     tracking: "Tracking", client: "MlflowClient"
 ) -> None:
     trial = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
-    tracking.log_epochs(trial, [line(1, loss=0.5, kl=None)])
-    tracking.log_epochs(trial, [line(1, loss=0.5, kl=None), line(2, loss=0.25, kl=0.125)])
+    tracking.log_epochs(trial, [epoch_of(1, loss=0.5, kl=None)])
+    tracking.log_epochs(trial, [epoch_of(1, loss=0.5, kl=None), epoch_of(2, loss=0.25, kl=0.125)])
     assert history(client, trial, "grpo/loss") == [(1, 0.5, 1001000), (2, 0.25, 1002000)]
     first, second = history(client, trial, "grpo/kl")
     assert math.isnan(first[1])
@@ -217,7 +206,7 @@ def test_a_half_made_run_gets_its_params_and_score_as_its_first_metric_when_it_i
     assert resumed.trial_run(parent, name="trial 0", params=PARAMS) == half
     assert client.get_run(half).data.params == {"lr": "1e-05", "freeze": "none", "epochs": "2"}
     assert math.isnan(client.get_run(half).data.metrics["score"])
-    resumed.log_epochs(half, [line(1, a_loss=0.5)])
+    resumed.log_epochs(half, [epoch_of(1, a_loss=0.5)])
     resumed.finish_trial(half, status="FINISHED", score=0.5)
     assert [key for key, _, _ in latest_metrics(database, half)] == ["score", "grpo/a_loss"]
 
@@ -255,7 +244,7 @@ def test_score_is_the_first_metric_of_a_run_for_mlflow_compares_runs_by_that(
     tracking: "Tracking", database: Path
 ) -> None:
     trial = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
-    tracking.log_epochs(trial, [line(1, a_loss=0.5)])
+    tracking.log_epochs(trial, [epoch_of(1, a_loss=0.5)])
     tracking.finish_trial(trial, status="FINISHED", score=0.5, accuracy={1: 0.5})
     assert latest_metrics(database, trial) == [
         ("score", 0.5, 0),
@@ -312,7 +301,7 @@ def test_thousands_of_metrics_and_hundreds_of_params_are_logged_in_batches(
     trial = tracking.trial_run(
         tracking.study_run("s", study_id="s1"), name="t", params={f"p{n}": n for n in range(250)}
     )
-    tracking.log_epochs(trial, [line(1, **{f"m{n}": float(n) for n in range(2500)})])
+    tracking.log_epochs(trial, [epoch_of(1, **{f"m{n}": float(n) for n in range(2500)})])
     data = client.get_run(trial).data
     assert len(data.params) == 250
     assert data.metrics["grpo/m2499"] == 2499.0

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+from fakes.epochs import epoch_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,20 +14,16 @@ from sweeper.store.tracking.keys import (
     text,
 )
 
-LINE = {
-    "phase": "grpo",
-    "phase_index": 1,
-    "epoch": 3,
-    "stage": "abc",
-    "metrics": {
+EPOCH = epoch_of(
+    3,
+    **{
         "loss": 0.5,
         "kl": None,
         "accuracy/shot_1": 0.75,
         "drift/cross_attn.in_proj_weight/relative_norm": 0.125,
         "drift/cross_attn.in_proj_weight/max_abs": 0.5,
     },
-    "timing": {"ended": 1700000000.25, "train": 1.0},
-}
+)
 
 
 @pytest.mark.parametrize(
@@ -56,22 +53,22 @@ def test_long_names_that_begin_alike_get_different_keys() -> None:
     assert metric_key("a" * 300 + "1") != metric_key("a" * 300 + "2")
 
 
-def test_curves_are_grouped_by_phase_with_the_epoch_as_step_and_the_time_of_the_line() -> None:
-    points = {point.key: point for point in curve_points(LINE)}
+def test_curves_are_grouped_by_phase_with_the_epoch_as_step_and_its_time() -> None:
+    points = {point.key: point for point in curve_points(EPOCH)}
     assert list(points) == [
         "grpo/loss",
         "grpo/kl",
         "grpo/accuracy/shot_1",
         "grpo/drift relative_norm/cross_attn.in_proj_weight",
     ]
-    assert points["grpo/loss"] == ("grpo/loss", 0.5, 1700000000250, 3)
+    assert points["grpo/loss"] == ("grpo/loss", 0.5, 1003000, 3)
     assert math.isnan(points["grpo/kl"].value)
 
 
 def test_a_second_phase_of_a_kind_gets_curves_of_its_own() -> None:
     groups = phase_groups(["grpo", "grpo", "rce"])
     assert groups == ("grpo", "grpo 2", "rce")
-    assert curve_points(LINE, groups)[0].key == "grpo 2/loss"
+    assert curve_points(EPOCH, groups)[0].key == "grpo 2/loss"
 
 
 @pytest.mark.parametrize("value", [None, math.inf, -math.inf, math.nan])

@@ -9,7 +9,7 @@ VIEW = StudyView(
     study_id="5f3a",
     question="How large?",
     params=["lr", "freeze"],
-    shots=[1, 4],
+    parts=["1", "4"],
     groups=["rce", "grpo"],
 )
 

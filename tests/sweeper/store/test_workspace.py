@@ -1,14 +1,17 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweeper.errors import StudyLockedError, SweeperError, UsageError
 from sweeper.store.study_folder import answers_place
-from sweeper.store.trial_folder import prepare_job, read_result
+from sweeper.store.trial_folder import prepare_job
 from sweeper.store.workspace import Workspace, checked_server
-from trainer.contract import AnswersPlace, Job, TrainSpec, read_job
+from sweeper.trainers import Surroundings
+from sweeper.trainers.builtin.training import BuiltinTraining
+from trainer.contract import AnswersPlace, TrainSpec, read_job, read_json, read_result
 
 
 def started(tmp_path: Path, *names: str) -> Workspace:
@@ -21,9 +24,12 @@ def started(tmp_path: Path, *names: str) -> Workspace:
     return workspace
 
 
-def job(*, lr: float = 1e-3, answers: AnswersPlace | None = None) -> Job:
-    spec = TrainSpec.model_validate({"phases": [{"rce": {"lr": lr}}]})
-    return Job(spec=spec, stages=Path("stages"), answers=answers)
+def training(lr: float = 1e-3) -> BuiltinTraining:
+    return BuiltinTraining(TrainSpec.model_validate({"phases": [{"rce": {"lr": lr}}]}))
+
+
+def job(*, lr: float = 1e-3, answers: tuple[str, str] | None = None) -> dict[str, Any]:
+    return training(lr).job(Surroundings(stages=Path("stages"), answers=answers))
 
 
 @pytest.mark.parametrize("name", ["kl_lr", "größe 2", "研究", "a.b-c"])
@@ -78,7 +84,7 @@ def test_a_trial_folder_of_the_same_job_keeps_what_it_holds(tmp_path: Path) -> N
     (folder / "result.json").write_text('{"score": 0.5}')
     (folder / "stop").touch()
     prepare_job(folder, job())
-    assert read_result(folder) == {"score": 0.5}
+    assert read_json(folder / "result.json") == {"score": 0.5}
     assert not (folder / "stop").exists()
 
 
@@ -87,18 +93,18 @@ def test_a_trial_folder_of_another_job_is_emptied(tmp_path: Path) -> None:
     prepare_job(folder, job())
     (folder / "result.json").write_text('{"score": 0.5}')
     prepare_job(folder, job(lr=2e-3))
-    assert read_result(folder) is None
-    assert read_job(folder).spec == job(lr=2e-3).spec
+    assert read_json(folder / "result.json") is None
+    assert read_job(folder).spec == training(2e-3).spec
 
 
 def test_a_job_whose_answers_moved_is_the_same_job(tmp_path: Path) -> None:
     folder = tmp_path / "trial"
-    prepare_job(folder, job(answers=AnswersPlace("file", "../answers.db")))
+    prepare_job(folder, job(answers=("file", "../answers.db")))
     (folder / "result.json").write_text('{"score": 0.5}')
-    server = AnswersPlace("server", "postgresql://host/answers")
+    server = ("server", "postgresql://host/answers")
     prepare_job(folder, job(answers=server))
-    assert read_result(folder) == {"score": 0.5}
-    assert read_job(folder).answers == server
+    assert read_json(folder / "result.json") == {"score": 0.5}
+    assert read_job(folder).answers == AnswersPlace(*server)
 
 
 def test_answers_lie_in_a_file_beside_a_shared_one_or_on_the_server() -> None:
@@ -108,17 +114,18 @@ def test_answers_lie_in_a_file_beside_a_shared_one_or_on_the_server() -> None:
         for server, on_network in ((None, False), (None, True), (url, True))
     ]
     assert places == [
-        AnswersPlace("file", "answers.db"),
-        AnswersPlace("appended", "answers.db"),
-        AnswersPlace("server", url),
+        ("file", "answers.db"),
+        ("appended", "answers.db"),
+        ("server", url),
     ]
 
 
 def test_the_jobs_of_a_workspace_name_its_answers(tmp_path: Path) -> None:
-    spec, url = job().spec, "postgresql://host/answers"
+    url = "postgresql://host/answers"
     for server in (None, url):
         study = Workspace(tmp_path, server).study("a")
-        prepare_job(study.trial(0), study.job(study.trial(0), spec, device="cpu"))
+        place = study.trial(0)
+        prepare_job(place, training().job(study.surroundings(place, device="cpu")))
         found = read_job(study.trial(0)).answers
         file = AnswersPlace("file", str(tmp_path / "sweeps" / "answers.db"))
         assert found == (file if server is None else AnswersPlace("server", url))
@@ -144,3 +151,11 @@ def test_a_url_that_may_not_stand_in_every_job_is_refused_unquoted(url: str, why
 def test_a_result_that_is_no_object_counts_as_missing(tmp_path: Path, content: str) -> None:
     (tmp_path / "result.json").write_text(content)
     assert read_result(tmp_path) is None
+
+
+def test_a_job_of_an_earlier_format_is_the_same_job(tmp_path: Path) -> None:
+    folder = tmp_path / "trial"
+    prepare_job(folder, {key: value for key, value in job().items() if key != "format"})
+    (folder / "result.json").write_text('{"score": 0.5}')
+    prepare_job(folder, job())
+    assert read_json(folder / "result.json") == {"score": 0.5}

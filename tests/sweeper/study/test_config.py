@@ -12,11 +12,10 @@ from sweeper.errors import ConfigError
 from sweeper.space import Parameter, complete_values
 from sweeper.study.config import (
     StudyConfig,
-    free_phases,
     load_study,
     parse_study,
-    spec_for,
-    study_from_json,
+    stored_study,
+    training_of,
 )
 from sweeper.study.sections import Best, Metric
 from trainer.contract import FilesSpec
@@ -114,7 +113,7 @@ def test_the_default_study_becomes_a_config() -> None:
 def test_a_spec_has_the_values_in_place_of_the_references() -> None:
     config = parse(KL_LR)
     assert config.baseline is not None
-    grpo = spec_for(config, config.baseline).phases[1].grpo
+    grpo = training_of(config, config.baseline).spec.phases[1].grpo
     assert grpo is not None
     assert (grpo.lr, grpo.epochs, grpo.kl_beta, grpo.freeze) == (1e-4, 1, 0.15, "backbone")
 
@@ -122,7 +121,7 @@ def test_a_spec_has_the_values_in_place_of_the_references() -> None:
 def test_a_reference_within_a_text_is_written_out() -> None:
     text = small(grpo=', freeze: "head_then_all:${n}"', parameters="  n: {min: 1, max: 3}")
     config = parse(text)
-    spec = spec_for(config, {"lr": 1e-3, "n": 2})
+    spec = training_of(config, {"lr": 1e-3, "n": 2}).spec
     assert spec.phases[0].grpo is not None
     assert spec.phases[0].grpo.freeze == "head_then_all:2"
 
@@ -134,7 +133,7 @@ def test_values_that_only_together_are_wrong_are_a_config_error_that_names_them(
     with pytest.raises(
         ConfigError, match=r'trainer.policy: hidden_dim 32 .* num_heads 3, with .*"width": 32'
     ):
-        spec_for(config, {"lr": 1e-3, "heads": 3, "width": 32})
+        training_of(config, {"lr": 1e-3, "heads": 3, "width": 32})
 
 
 def test_an_unfreezing_epoch_becomes_one_text_everywhere() -> None:
@@ -170,30 +169,10 @@ def test_wandb_words_mean_sampler_and_trials() -> None:
     assert (config.sampler.name, config.trials) == ("tpe", 7)
 
 
-@pytest.mark.parametrize(
-    ("trainer", "expected"),
-    [
-        ("phases: [{rce: {}}, {grpo: {lr: '${a}'}}]", (1,)),
-        ("phases: [{rce: {lr: '${a}'}}, {grpo: {lr: '${a}'}}]", (0, 1)),
-        ("{phases: [{rce: {}}, {grpo: {}}], seed: '${b}'}", (0, 1)),
-        ("{phases: [{rce: {}}, {grpo: {}}], evaluate: {questions: '${b}'}}", ()),
-        ("phases: [{rce: {lr: '${c}'}}, {grpo: {lr: '${a}'}}]", (1,)),
-    ],
-)
-def test_free_phases_are_those_that_differ_between_trials(
-    trainer: str, expected: tuple[int, ...]
-) -> None:
-    section = trainer if trainer.startswith("{") else f"{{{trainer}}}"
-    entries = {"a": "{min: 0.1, max: 0.2}", "b": "{min: 32, max: 64}", "c": "{value: 0.1}"}
-    used = [f"  {name}: {entry}" for name, entry in entries.items() if f"${{{name}}}" in trainer]
-    text = f"name: x\ntrainer: {section}\nparameters:\n" + "\n".join(used)
-    assert free_phases(parse(text)) == expected
-
-
 @pytest.mark.parametrize("text", [KL_LR, CONDITIONAL, small(rest="pruner: {name: median}")])
 def test_a_config_survives_json_with_sorted_keys(text: str) -> None:
     config = parse(text)
-    assert study_from_json(json.loads(json.dumps(config.to_json(), sort_keys=True))) == config
+    assert stored_study(json.loads(json.dumps(config.to_json(), sort_keys=True))) == config
 
 
 def test_the_search_part_knows_neither_name_nor_trainer() -> None:
@@ -413,13 +392,13 @@ def files(evaluate: str = "score: validation_loss", rest: str = "") -> str:
 
 def test_paths_begin_at_the_folder_of_the_study_file() -> None:
     config = parse_study(files(), Path("studies/files.yaml"))
-    spec = spec_for(config, {"lr": 1e-3, "embeddings": "a.npy"})
+    spec = training_of(config, {"lr": 1e-3, "embeddings": "a.npy"}).spec
     below = Path("studies").absolute()
     assert isinstance(spec.task, FilesSpec)
     assert spec.task.rollouts == str(below / "data/rl.json")
     assert spec.task.embeddings.train == str(below / "a.npy")
     assert spec.start == "/weights/rce.pt"
-    other = spec_for(config, {"lr": 1e-3, "embeddings": "/b.npy"})
+    other = training_of(config, {"lr": 1e-3, "embeddings": "/b.npy"}).spec
     assert isinstance(other.task, FilesSpec)
     assert other.task.embeddings.train == "/b.npy"
 
@@ -432,9 +411,11 @@ def test_the_folder_of_the_study_file_is_no_part_of_the_study() -> None:
 
 def test_the_metric_follows_what_a_trial_is_scored_by() -> None:
     assert parse(files()).metric == Metric(name="validation_loss", goal="minimize")
-    assert parse(files("reader: recorded")).metric == Metric()
+    assert parse(files("reader: recorded")).metric == Metric(
+        name="mean_shot_accuracy", goal="maximize"
+    )
     assert parse(files(rest="metric: {name: validation_loss}")).goal == "minimize"
-    assert study_from_json(parse(files()).to_json()) == parse(files())
+    assert stored_study(parse(files()).to_json()) == parse(files())
 
 
 def test_a_rule_that_needs_answers_is_refused_where_a_loss_is_the_score() -> None:
@@ -552,4 +533,4 @@ def damaged_studies(draw: st.DrawFn) -> str:
 def test_any_text_loads_or_is_a_config_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         config = parse(text)
-        assert study_from_json(config.to_json()) == config
+        assert stored_study(config.to_json()) == config

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from sweeper.study.refusals import refusals
+from sweeper.refusals import refusals
 from sweeper.study.sections import StudyFile
 from trainer.contract import TrainSpec
 

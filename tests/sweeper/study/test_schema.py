@@ -75,6 +75,9 @@ def test_the_schema_accepts_the_study_that_init_writes() -> None:
         ('freeze: "${freeze}"', 'freeze: {head_then_all: "${n}"}'),
         ('freeze: "${freeze}"', 'freeze: "head_then_all:2", curriculum: ["${n}", 5]'),
         ("[1, 2, 3, 4]", '[1, "${shots}"]'),
+        ("questions: 800,", "screen: 200, confirm: 800,"),
+        ("trials: 32", "seeds: [0, 1]"),
+        ("trials: 32", "seeds: {values: [0, 1], strategy: finalists}"),
         ("lr: 1e-3", "stop_after: null"),
         ("values: [backbone, none]", "values: [{head_then_all: 2}, 1, true]"),
         ("log: true", "log: true, when: {a: b, c: [d, 1]}, otherwise: 1"),
@@ -101,6 +104,8 @@ def test_the_schema_accepts_what_may_be_written(old: str, new: str) -> None:
         ("log: true", "log: 1"),
         ("devices: auto", "devices: gpu"),
         ("name: study", "title: study"),
+        ("trials: 32", "seeds: [-1]"),
+        ("[random, start, nearest]", "[best]"),
     ],
 )
 def test_the_schema_refuses_what_loading_refuses(old: str, new: str) -> None:
@@ -112,6 +117,14 @@ def test_every_reference_within_the_schema_leads_somewhere() -> None:
     schema = study_schema()
     names = set(re.findall(r"#/\$defs/(\w+)", str(schema)))
     assert names == schema["$defs"].keys()
+
+
+def test_a_key_is_described_as_its_model_describes_it() -> None:
+    schema = study_schema()
+    lag = schema["properties"]["lag"]["description"]
+    assert lag.startswith("Trial n is proposed from the results of trials 0 to n - lag")
+    freeze = schema["$defs"]["GrpoSpec"]["properties"]["freeze"]["description"]
+    assert freeze.startswith("What is trained.")
 
 
 def test_no_key_of_the_study_is_offered_null() -> None:

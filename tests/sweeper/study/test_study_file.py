@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.errors import ConfigError
+from sweeper.problems import Position
 from sweeper.study.file import Document, parse_document, read_document
-from sweeper.study.problems import Position
 
 PATH = Path("study.yaml")
 

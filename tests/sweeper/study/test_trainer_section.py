@@ -2,6 +2,7 @@ from typing import Any
 
 from sweeper.space import Parameter, Space
 from sweeper.study.trainer_section import resolved, trainer_complaints
+from sweeper.trainers import builtin_trainer
 
 LR = Parameter(name="lr", low=1e-5, high=1e-2, log=True)
 MODE = Parameter(name="mode", choices=("backbone", "none"))
@@ -12,7 +13,7 @@ def grpo(**fields: Any) -> dict[str, Any]:
 
 
 def texts(trainer: dict[str, Any], *parameters: Parameter, **options: Any) -> list[tuple[str, str]]:
-    found = trainer_complaints(trainer, Space(parameters), **options)
+    found = trainer_complaints(builtin_trainer(), trainer, Space(parameters), **options)
     return [(".".join(map(str, item.where)), item.text) for item in found]
 
 
@@ -145,10 +146,10 @@ def test_settings_are_tried_whole() -> None:
 def test_a_resolved_section_has_every_default_and_keeps_its_references() -> None:
     trainer = grpo(lr="${lr}", freeze={"head_then_all": "${n}"}, curriculum=["${n}", 5])
     space = Space((LR, Parameter(name="n", low=2, high=3, integer=True)))
-    found = resolved({**trainer, "task": "easy_vqa"}, space)
+    found = resolved(builtin_trainer(), {**trainer, "task": "easy_vqa"}, space)
     assert found["phases"][0]["grpo"]["lr"] == "${lr}"
     assert found["phases"][0]["grpo"]["freeze"] == {"head_then_all": "${n}"}
     assert found["phases"][0]["grpo"]["curriculum"] == ["${n}", 5]
     assert found["phases"][0]["grpo"]["kl_beta"] == 0.15
     assert found["evaluate"]["questions"] == 800
-    assert resolved(found, space) == found
+    assert resolved(builtin_trainer(), found, space) == found

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from fakes.toy_task import ToyTask
+from fakes.toy_task import toy_inputs
 
 from trainer.contract import RESULT, Job, TrainSpec
 from trainer.jobs.controls import score_controls
@@ -25,7 +25,7 @@ def check(tmp_path: Path, **options: Any) -> dict[str, Any]:
     folder = tmp_path / "controls"
     folder.mkdir()
     job = Job(spec=SPEC, stages=tmp_path / "stages", controls=("random", "start", "nearest"))
-    assert score_controls(job, folder, ToyTask(), **options) == "completed"
+    assert score_controls(job, folder, *toy_inputs(), **options) == "completed"
     result: dict[str, Any] = json.loads((folder / RESULT).read_text())
     return result
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from fakes.toy_task import ToyTask
+from fakes.toy_task import toy_inputs
 
 from trainer.__main__ import main
 from trainer.contract import (
@@ -21,11 +21,11 @@ from trainer.contract import (
     TRIAL,
     Job,
     TrainSpec,
-    read_metrics,
+    read_epochs,
 )
 from trainer.errors import InputError, NotFiniteError, StageError
-from trainer.jobs.run import TaskCache, prepare_torch, read_trial, run_folder
-from trainer.tasks import Task
+from trainer.jobs.run import InputCache, prepare_torch, read_trial, run_folder
+from trainer.tasks import Inputs
 
 
 def spec(**rce: Any) -> TrainSpec:
@@ -40,18 +40,18 @@ def spec(**rce: Any) -> TrainSpec:
 
 
 def toy(_: TrainSpec, __: str) -> Any:
-    return ToyTask()
+    return toy_inputs()
 
 
 def dear(_: TrainSpec, __: str) -> Any:
     """The toy task, with a reader whose answers are worth keeping."""
-    task = ToyTask()
-    task.reader.worth_storing = True
-    return task
+    inputs = toy_inputs()
+    inputs.reader.worth_storing = True
+    return inputs
 
 
 def raising(error: BaseException) -> Any:
-    def load(_: TrainSpec, __: str) -> Task:
+    def load(_: TrainSpec, __: str) -> Inputs:
         raise error
 
     return load
@@ -67,7 +67,7 @@ def trial(folder: Path, **changes: Any) -> Path:
 
 def failure(folder: Path) -> dict[str, str]:
     content: dict[str, str] = json.loads((folder / FAILURE).read_text())
-    assert list(content) == ["class", "message"]
+    assert list(content) == ["format", "class", "message"]
     return content
 
 
@@ -77,7 +77,7 @@ def test_a_good_job_leaves_a_result_and_no_failure(tmp_path: Path) -> None:
     (folder / FAILURE).write_text('{"class": "files", "message": "of an earlier attempt"}')
     assert run_folder(folder, toy, on_epoch=lambda: epochs.append(1)) == "completed"
     assert 0.0 <= json.loads((folder / RESULT).read_text())["score"] <= 1.0
-    assert len(epochs) == len(read_metrics(folder)[0]) == 2
+    assert len(epochs) == len(read_epochs(folder)[0]) == 2
     assert not (folder / FAILURE).exists()
 
 
@@ -99,12 +99,12 @@ def test_a_stop_file_ends_the_training_after_an_epoch_and_the_next_run_goes_on(
 ) -> None:
     (trial(tmp_path) / STOP).touch()
     assert run_folder(tmp_path, toy) == "stopped"
-    assert len(read_metrics(tmp_path)[0]) == 1
+    assert len(read_epochs(tmp_path)[0]) == 1
     assert not (tmp_path / RESULT).exists()
     assert not (tmp_path / FAILURE).exists()
     (tmp_path / STOP).unlink()
     assert run_folder(tmp_path, toy) == "completed"
-    assert len(read_metrics(tmp_path)[0]) == 2
+    assert len(read_epochs(tmp_path)[0]) == 2
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,7 @@ def test_a_cuda_job_without_a_card_fails_with_what_to_do(tmp_path: Path) -> None
     )
     assert done.returncode == 1
     assert failure(tmp_path) == {
+        "format": 1,
         "class": "input",
         "message": "the job asks for a CUDA device, but torch sees none; check the driver and "
         "CUDA_VISIBLE_DEVICES, or use the CPU: `resources: {devices: cpu}` in the study file, "
@@ -226,7 +227,7 @@ def test_the_threads_of_the_spec_are_those_of_torch() -> None:
 
 
 def test_a_task_is_built_once_for_equal_specs() -> None:
-    cache = TaskCache()
+    cache = InputCache()
     assert cache(spec(lr=1e-3), "cpu") is cache(spec(lr=1e-4), "cpu")
 
 
@@ -286,9 +287,9 @@ def test_a_result_says_whether_an_answer_depends_on_its_batch(
     tmp_path: Path, kept: bool, invariant: bool
 ) -> None:
     def load(spec: TrainSpec, device: str) -> Any:
-        task = dear(spec, device)
-        task.reader.batch_invariant = invariant
-        return task
+        inputs = dear(spec, device)
+        inputs.reader.batch_invariant = invariant
+        return inputs
 
     answers = {"kind": "file", "where": "answers.db"}
     chosen = spec().to_json()

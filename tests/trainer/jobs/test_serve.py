@@ -14,19 +14,19 @@ from trainer.contract import FAILURE, LOG, RESULT, TRIAL, Job, TrainSpec
 
 SERVE = """
 import ctypes, os, subprocess, sys
-from fakes.toy_task import ToyTask
+from fakes.toy_task import toy_inputs
 from trainer.jobs.serve import serve
 
-def load_task(spec, device):
+def load_inputs(spec, device):
     print("from Python")
     os.write(1, b"from the file descriptor\\n")
     ctypes.CDLL(None).puts(b"from C")
     ctypes.CDLL(None).fflush(None)
     subprocess.run(["echo", "from a child"])
     print("from stderr", file=sys.stderr)
-    return ToyTask()
+    return toy_inputs()
 
-serve(sys.stdin, load_task=load_task)
+serve(sys.stdin, load_inputs=load_inputs)
 print("after the last job")
 """
 PRINTED = [

@@ -5,19 +5,24 @@ from typing import Any
 
 import pytest
 import torch
-from fakes.toy_task import ToyTask
+from fakes.toy_task import ToyReader, ToyTask, toy_inputs
 
-from trainer.contract import RESULT, STOP, Job, TrainSpec, read_metrics, stage_chain
+from trainer.contract import RESULT, STOP, Environment, Job, TrainSpec, read_epochs, stage_chain
 from trainer.errors import NotFiniteError
 from trainer.jobs.train import train
 from trainer.jobs.training import environment_of
 from trainer.policy.policy import PointerSelector
+from trainer.scoring.opening import open_judge
 from trainer.stage_store import POLICY, load_policy
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+def toy_environment() -> Environment:
+    return environment_of(open_judge(spec(), *toy_inputs()), "cpu")
 
 
 def spec(*, rce: dict[str, Any] | None = None, variant: str = "static", **grpo: Any) -> TrainSpec:
@@ -36,7 +41,7 @@ def spec(*, rce: dict[str, Any] | None = None, variant: str = "static", **grpo: 
 def run(tmp_path: Path, name: str, chosen: TrainSpec, *, stages: str = "stages") -> Path:
     folder = tmp_path / name
     folder.mkdir(exist_ok=True)
-    train(Job(spec=chosen, stages=tmp_path / stages), folder, ToyTask())
+    train(Job(spec=chosen, stages=tmp_path / stages), folder, *toy_inputs())
     return folder
 
 
@@ -49,7 +54,7 @@ def stage_bytes(stages: Path) -> dict[str, bytes]:
 
 
 def metric_lines(folder: Path) -> list[dict[str, Any]]:
-    return [{k: v for k, v in line.items() if k != "timing"} for line in read_metrics(folder)[0]]
+    return [epoch.model_dump(exclude={"timing"}) for epoch in read_epochs(folder)[0]]
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -95,11 +100,11 @@ def test_a_stop_file_ends_the_training_after_the_epoch_in_hand(tmp_path: Path) -
     folder.mkdir()
     (folder / STOP).touch()
     job = Job(spec=spec(), stages=tmp_path / "stages")
-    assert train(job, folder, ToyTask()) == "stopped"
-    assert [line["epoch"] for line in read_metrics(folder)[0]] == [1]
+    assert train(job, folder, *toy_inputs()) == "stopped"
+    assert [line.epoch for line in read_epochs(folder)[0]] == [1]
     assert not (folder / RESULT).exists()
     (folder / STOP).unlink()
-    assert train(job, folder, ToyTask()) == "completed"
+    assert train(job, folder, *toy_inputs()) == "completed"
     assert metric_lines(folder) == metric_lines(run(tmp_path, "undisturbed", spec(), stages="b"))
 
 
@@ -110,14 +115,14 @@ def test_a_torn_last_line_is_written_anew(tmp_path: Path) -> None:
     (folder / "metrics.jsonl").write_text("".join(lines[:-1]) + lines[-1][:20])
     (folder / RESULT).unlink()
     run(tmp_path, "trial", spec())
-    assert [line["epoch"] for line in read_metrics(folder)[0]] == [1, 2, 1, 2]
+    assert [line.epoch for line in read_epochs(folder)[0]] == [1, 2, 1, 2]
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing", "truncated"])
 def test_a_damaged_stage_is_set_aside_and_trained_again(tmp_path: Path, damage: str) -> None:
     run(tmp_path, "first", spec())
     before = stage_bytes(tmp_path / "stages")
-    key = stage_chain(spec(), environment_of(ToyTask(), "cpu"))[-1].key
+    key = stage_chain(spec(), toy_environment())[-1].key
     victim = tmp_path / "stages" / key / POLICY
     content = victim.read_bytes()
     if damage == "flipped":
@@ -189,47 +194,47 @@ def test_a_loss_that_is_not_finite_names_phase_epoch_and_step(tmp_path: Path) ->
 
 def test_grpo_learns_on_the_toy_task(tmp_path: Path) -> None:
     folder = run(tmp_path, "trial", spec(epochs=8, kl_beta=0.01))
-    scores = [line["metrics"]["score"] for line in read_metrics(folder)[0]]
+    scores = [line.score for line in read_epochs(folder)[0]]
     assert scores[-1] > scores[1] + 0.05  # measured: 0.1 and more
 
 
 def test_frozen_tensors_stay_and_trained_ones_drift(tmp_path: Path) -> None:
     folder = run(tmp_path, "trial", spec(freeze="backbone"))
-    metrics = read_metrics(folder)[0][-1]["metrics"]
+    metrics = read_epochs(folder)[0][-1].metrics
     for name in ("input_proj.weight", "query_proj.weight", "cand_proj.weight"):
         assert metrics[f"drift/{name}/max_abs"] == 0.0
     assert metrics["drift/cross_attn_layers.0.in_proj_weight/max_abs"] > 0.0
 
 
 def test_on_policy_ratios_are_one_and_nothing_is_clipped(tmp_path: Path) -> None:
-    metrics = read_metrics(run(tmp_path, "trial", spec()))[0][-1]["metrics"]
+    metrics = read_epochs(run(tmp_path, "trial", spec()))[0][-1].metrics
     assert metrics["ratio_mean"] == pytest.approx(1.0, abs=1e-6)
     assert metrics["clip_fraction"] == 0.0
 
 
 def test_the_kl_under_dropout_is_mostly_noise_where_nothing_is_learned(tmp_path: Path) -> None:
-    metrics = read_metrics(run(tmp_path, "trial", spec(lr=1e-9, dropout=0.5)))[0][-1]["metrics"]
+    metrics = read_epochs(run(tmp_path, "trial", spec(lr=1e-9, dropout=0.5)))[0][-1].metrics
     assert metrics["kl"] > 0.01
     assert 0.0 <= metrics["kl_without_dropout"] < 1e-6
 
 
 def test_without_dropout_the_kl_is_told_once(tmp_path: Path) -> None:
-    metrics = read_metrics(run(tmp_path, "trial", spec()))[0][-1]["metrics"]
+    metrics = read_epochs(run(tmp_path, "trial", spec()))[0][-1].metrics
     assert "kl_without_dropout" not in metrics
 
 
 def test_a_step_that_changes_no_choice_tells_how_much_larger_it_would_have_to_be(
     tmp_path: Path,
 ) -> None:
-    metrics = read_metrics(run(tmp_path, "trial", spec(lr=1e-6, epochs=1)))[0][-1]["metrics"]
+    metrics = read_epochs(run(tmp_path, "trial", spec(lr=1e-6, epochs=1)))[0][-1].metrics
     assert metrics["moved_queries"] < 0.1
     assert metrics["flip_margin"] > metrics["flip_moved"] > 0.0
     assert metrics["flip_step_factor"] > 10.0
 
 
 def test_groups_without_signal_are_told_apart_by_what_they_earned(tmp_path: Path) -> None:
-    metrics = read_metrics(run(tmp_path, "trial", spec(rollouts="recorded")))[0][-1]["metrics"]
-    rollouts = ToyTask().record_rollouts("train")
+    metrics = read_epochs(run(tmp_path, "trial", spec(rollouts="recorded")))[0][-1].metrics
+    rollouts = ToyTask().record_rollouts("train", ToyReader())
     rewards = (rollouts.hard + rollouts.gt_prob).view(-1, 6)  # the default of a recorded rollout
     silent = (rewards == rewards[:, :1]).all(dim=1)
     wrong = silent & (rewards[:, 0] == 0)
@@ -242,7 +247,7 @@ def test_a_gate_that_one_shot_does_not_use_is_trained_without_a_gradient(tmp_pat
     one_shot = chosen.model_copy(
         update={"evaluate": chosen.evaluate.model_copy(update={"shots": (1,)})}
     )
-    metrics = read_metrics(run(tmp_path, "trial", one_shot))[0][-1]["metrics"]
+    metrics = read_epochs(run(tmp_path, "trial", one_shot))[0][-1].metrics
     assert metrics["gradient_norm_ppo"] > 0.0
 
 
@@ -255,7 +260,7 @@ def test_the_holdout_scores_the_last_stage_alone(tmp_path: Path) -> None:
     result = json.loads((folder / RESULT).read_text())
     assert result["split"] == "holdout"
     assert result["reader_calls"]["asked"] == 32 * 4
-    assert read_metrics(folder)[0] == []
+    assert read_epochs(folder)[0] == []
 
 
 def test_the_evaluation_reads_the_weights_from_the_stage(tmp_path: Path) -> None:
@@ -267,14 +272,14 @@ def test_the_evaluation_reads_the_weights_from_the_stage(tmp_path: Path) -> None
 
     folder = tmp_path / "trial"
     folder.mkdir()
-    train(Job(spec=spec(), stages=tmp_path / "stages"), folder, ToyTask(), load=load)
-    chain = stage_chain(spec(), environment_of(ToyTask(), "cpu"))
+    train(Job(spec=spec(), stages=tmp_path / "stages"), folder, *toy_inputs(), load=load)
+    chain = stage_chain(spec(), toy_environment())
     assert {path.name for path in loaded} == {ref.key for ref in chain}
 
 
 def test_the_deepest_stage_is_enough_with_the_start_of_its_phase(tmp_path: Path) -> None:
     run(tmp_path, "short", spec(epochs=2))
-    chain = stage_chain(spec(epochs=2), environment_of(ToyTask(), "cpu"))
+    chain = stage_chain(spec(epochs=2), toy_environment())
     for index in (0, 1, 3):  # the untrained start, RCE's first epoch, GRPO's first
         shutil.rmtree(tmp_path / "stages" / chain[index].key)
     extended = run(tmp_path, "extended", spec(epochs=3))
@@ -327,9 +332,9 @@ def test_only_the_epochs_that_are_wanted_are_scored(
 ) -> None:
     rarely = spec().evaluate.model_copy(update={"every": every})
     folder = run(tmp_path, "trial", spec().model_copy(update={"evaluate": rarely}))
-    lines = read_metrics(folder)[0]
-    assert ["score" in line["metrics"] for line in lines] == scored
-    assert [line["evaluation"] is not None for line in lines] == scored
+    lines = read_epochs(folder)[0]
+    assert ["score" in line.metrics for line in lines] == scored
+    assert [line.evaluation is not None for line in lines] == scored
     evaluations = list((tmp_path / "stages" / "evaluations").iterdir())
     assert len(evaluations) == sum(scored)
     always = run(tmp_path, "always", spec(), stages="others")

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import torch
-from fakes.toy_task import ToyTask
+from fakes.toy_task import ToyReader, ToyTask
 from torch import Tensor
 
 from trainer.answers.remembering import remembered
 from trainer.contract import AnswersPlace, EvaluateSpec, Job, TrainSpec
 from trainer.jobs.training import open_training, recorded_rollouts
-from trainer.readers import Calls
-from trainer.tasks import RecordedRollouts, Task
+from trainer.readers import Calls, Reader
+from trainer.tasks import Inputs, RecordedRollouts
 
 SPEC = TrainSpec.model_validate(
     {"phases": [{"rce": {"epochs": 1}}], "evaluate": {"questions": 32, "holdout": 32}}
@@ -18,21 +18,24 @@ SPEC = TrainSpec.model_validate(
 RECORDED = 6 * (32 + 16)  # rollouts of the toy task
 
 
-def toy(*, digest: str = "toy-reader", store: Path | None = None) -> Task:
-    task = ToyTask()
-    task.reader.digest = digest
-    task.reader.worth_storing = True
-    return task if store is None else remembering(task, store)
+def toy(*, digest: str = "toy-reader", store: Path | None = None) -> Inputs:
+    reader = ToyReader()
+    reader.digest = digest
+    reader.worth_storing = True
+    plain = Inputs(ToyTask(), reader)
+    return plain if store is None else remembering(plain, store)
 
 
-def remembering(task: Task, store: Path) -> Task:
-    return remembered(task, AnswersPlace("file", str(store)), EvaluateSpec())
+def remembering(plain: Inputs, store: Path) -> Inputs:
+    place = AnswersPlace("file", str(store))
+    rows = plain.task.data_digest
+    return Inputs(plain.task, remembered(plain.reader, place, EvaluateSpec(), rows=rows))
 
 
-def recorded(task: Task, folder: Path) -> tuple[Tensor, Tensor]:
+def recorded(inputs: Inputs, folder: Path) -> tuple[Tensor, Tensor]:
     """Queries and shots of all recorded rollouts, made or read."""
     job = Job(spec=SPEC, stages=folder / "stages")
-    found = recorded_rollouts(open_training(job, task))
+    found = recorded_rollouts(open_training(job, *inputs))
     rows = [answered(rollouts) for rollouts in found.values()]
     return torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
 
@@ -45,13 +48,14 @@ def answered(rollouts: RecordedRollouts) -> tuple[Tensor, Tensor]:
 
 def test_rollouts_that_were_recorded_without_a_store_are_known_to_one(tmp_path: Path) -> None:
     queries, shots = recorded(toy(), tmp_path)
-    task = toy(store=tmp_path / "answers.db")
-    recorded(task, tmp_path)
+    inputs = toy(store=tmp_path / "answers.db")
+    recorded(inputs, tmp_path)
+    reader = inputs.reader
     assert torch.equal(
-        task.reader.answer(queries, shots).score, toy().reader.answer(queries, shots).score
+        reader.answer(queries, shots).score, ToyReader().answer(queries, shots).score
     )
-    assert task.reader.calls.asked == 0
-    assert task.reader.calls.needed == RECORDED
+    assert reader.calls.asked == 0
+    assert reader.calls.needed == RECORDED
 
 
 def test_rollouts_of_another_reader_or_decoder_are_not_taken_over(tmp_path: Path) -> None:
@@ -63,12 +67,17 @@ def test_rollouts_of_another_reader_or_decoder_are_not_taken_over(tmp_path: Path
     assert other.reader.calls == Calls(asked=distinct, equal=RECORDED - distinct)
 
 
+class Filed(ToyTask):
+    """Its rollouts are in a file; who answered them is another reader than that of the job."""
+
+    rollouts_are_files = True
+
+    def record_rollouts(self, split: str, reader: Reader) -> RecordedRollouts:
+        return super().record_rollouts(split, ToyReader())
+
+
 def test_rollouts_from_a_file_teach_no_reader(tmp_path: Path) -> None:
-    plain = toy()  # whoever answered them: the file may say so, the reader here is another one
-    plain.rollouts_are_files = True
-    task = remembering(plain, tmp_path / "answers.db")
-    files = {split: ToyTask().record_rollouts(split) for split in ("train", "validate")}
-    task.record_rollouts = files.__getitem__  # type: ignore[method-assign]
-    queries, shots = recorded(task, tmp_path)
-    task.reader.answer(queries, shots)
-    assert task.reader.calls.store == 0
+    inputs = remembering(Inputs(Filed(), ToyReader()), tmp_path / "answers.db")
+    queries, shots = recorded(inputs, tmp_path)
+    inputs.reader.answer(queries, shots)
+    assert inputs.reader.calls.store == 0

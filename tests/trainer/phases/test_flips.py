@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from fakes.toy_task import ToyTask
+from fakes.toy_task import ToyReader, ToyTask
 
 from trainer.phases.flips import FlipMargins, flip_margins, margins
 from trainer.policy.encoding import Rows
@@ -51,7 +51,9 @@ def moved_by(start: PointerSelector, scale: float) -> PointerSelector:
 
 def flips(start: PointerSelector, policy: PointerSelector) -> FlipMargins:
     task = ToyTask()
-    return flip_margins(start, policy, Rows(task.embeddings), task.record_rollouts("train"))
+    return flip_margins(
+        start, policy, Rows(task.embeddings), task.record_rollouts("train", ToyReader())
+    )
 
 
 def test_a_policy_that_did_not_move_never_flips(start: PointerSelector) -> None:

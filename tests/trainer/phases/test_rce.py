@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from fakes.toy_task import POOL, ToyTask
+from fakes.toy_task import POOL, ToyReader, ToyTask
 
 from trainer.contract import RceSpec
 from trainer.phases.rce import rce_epochs
@@ -30,7 +30,7 @@ def epochs(policy: PointerSelector, **settings: Any) -> list[dict[str, float]]:
             policy,
             optimizer,
             spec,
-            task.record_rollouts("train"),
+            task.record_rollouts("train", ToyReader()),
             task.embeddings,
             seed=0,
             phase_index=0,
@@ -41,7 +41,7 @@ def epochs(policy: PointerSelector, **settings: Any) -> list[dict[str, float]]:
 
 def test_a_uniform_policy_is_no_nat_better_than_uniform() -> None:
     task = ToyTask()
-    rollouts = task.record_rollouts("validate")
+    rollouts = task.record_rollouts("validate", ToyReader())
     losses = validation_losses(
         uniform_policy(), rollouts, Rows(task.embeddings), raw_reward(rollouts, "hard_only")
     )

@@ -1,10 +1,12 @@
 import torch
-from fakes.toy_task import POOL, ToyTask
+from fakes.toy_task import POOL, ToyReader, ToyTask, toy_inputs
 
 from trainer.contract import EvaluateSpec, TrainSpec
-from trainer.jobs.controls import control_evaluation
 from trainer.policy.policy import PointerSelector
-from trainer.scoring.evaluate import answered, asked_questions, score_shots, select_shots
+from trainer.scoring.evaluation import accuracy_by_shots, answered
+from trainer.scoring.opening import open_judge
+from trainer.scoring.reader_judge import score_shots
+from trainer.scoring.selection import asked_questions, select_shots
 from trainer.tasks import QuestionSet
 
 SPEC = TrainSpec.model_validate(
@@ -45,19 +47,19 @@ def test_the_order_of_the_questions_changes_no_choice() -> None:
 
 
 def test_every_number_of_shots_is_scored_on_its_prefix() -> None:
-    task = ToyTask()
+    reader = ToyReader()
     queries = torch.tensor([0, 3])  # kind 0
     shots = torch.tensor([[1, 3, 6, 9], [3, 1, 1, 1]])  # kinds 1 0 0 0 and 0 1 1 1
-    scores = score_shots(task.reader, queries, shots, EvaluateSpec(questions=2))
+    scores = score_shots(reader, queries, shots, EvaluateSpec(questions=2))
     # weights 1 .. s grow towards the query; right where kind 0 has more than half of them:
     # first row 0/1, 2/3, 5/6, 9/10; second row 1/1, 1/3, 1/6, 1/10
     assert scores.tolist() == [[0, 1, 1, 1], [1, 0, 0, 0]]
-    assert task.reader.calls.asked == 2 * 4
+    assert reader.calls.asked == 2 * 4
 
 
 def test_the_nearest_candidate_stands_next_to_the_query() -> None:
-    task = ToyTask()
-    evaluation = control_evaluation("nearest", SPEC, task)
+    task, reader = toy_inputs()
+    evaluation = open_judge(SPEC, task, reader).score_control("nearest")
     assert evaluation is not None
     questions = task.questions("select")
     similarity = torch.einsum(
@@ -65,14 +67,14 @@ def test_the_nearest_candidate_stands_next_to_the_query() -> None:
     )
     best = questions.pools.gather(1, similarity.argmax(dim=1, keepdim=True))
     assert torch.equal(evaluation.shots[:, :1], best)
-    alone = task.reader.answer(questions.queries, best).score
+    alone = reader.answer(questions.queries, best).score
     assert torch.equal(evaluation.scores[:, 0], alone)
     pair = evaluation.shots[:, :2].flip(1)  # the nearest last
-    assert torch.equal(evaluation.scores[:, 1], task.reader.answer(questions.queries, pair).score)
+    assert torch.equal(evaluation.scores[:, 1], reader.answer(questions.queries, pair).score)
 
 
 def test_the_random_control_is_the_same_every_time_and_repeats_no_shot() -> None:
-    first, second = (control_evaluation("random", SPEC, ToyTask()) for _ in range(2))
+    first, second = (open_judge(SPEC, *toy_inputs()).score_control("random") for _ in range(2))
     assert first is not None
     assert second is not None
     assert torch.equal(first.shots, second.shots)
@@ -84,7 +86,7 @@ def test_the_score_is_the_mean_over_questions_and_numbers_of_shots() -> None:
     scores = torch.tensor([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
     evaluation = answered(torch.zeros(2, 4, dtype=torch.int64), scores)
     assert evaluation.score == 0.5  # (1 + 0 + 1 + 1 + 0 + 0 + 1 + 0) / 8
-    assert evaluation.accuracy(EvaluateSpec()) == {"1": 0.5, "2": 0.0, "3": 1.0, "4": 0.5}
+    assert accuracy_by_shots(evaluation, EvaluateSpec()) == {"1": 0.5, "2": 0.0, "3": 1.0, "4": 0.5}
 
 
 class Shuffled(ToyTask):

@@ -14,14 +14,13 @@ from fakes.lab_files import write_embeddings, write_json, write_rl_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trainer.contract import EvaluateSpec, FilesSpec
+from trainer.contract import FilesSpec
 from trainer.errors import InputError
 from trainer.tasks.files import FilesTask
 from trainer.tasks.files.embeddings import load_matrix
 from trainer.tasks.files.pools import read_pools
 from trainer.tasks.files.rl_data import RolloutOptions, check_ids, read_rollouts
 
-LOSS = EvaluateSpec(score="validation_loss")
 QUIET = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -278,7 +277,7 @@ def test_embeddings_of_another_width_are_refused(tmp_path: Path) -> None:
         }
     )
     with pytest.raises(InputError, match=r"is 16 wide, .* is 12 wide; both must come from one"):
-        FilesTask(spec.below(tmp_path), LOSS)
+        FilesTask(spec.below(tmp_path))
 
 
 JSON = st.recursive(

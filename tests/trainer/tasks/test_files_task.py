@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 import torch
 from fakes.lab_files import write_embeddings, write_json, write_rl_data
+from fakes.toy_task import ToyReader, ToyTask
 from torch import Tensor
 
-from trainer.contract import Job, TrainSpec, read_metrics
+from trainer.contract import Epoch, Job, TrainSpec, read_epochs
 from trainer.errors import InputError, JudgeError
-from trainer.jobs.controls import control_evaluation, score_controls
+from trainer.jobs.controls import score_controls
 from trainer.jobs.data_contract import data_contract
 from trainer.jobs.train import train
-from trainer.tasks import Task, build_task
+from trainer.scoring.opening import open_judge
+from trainer.tasks import build_task, open_inputs
 from trainer.tasks.files import rollouts_digest
 from trainer.tasks.files.recorded_reader import RecordedReader
 from trainer.tasks.files.rl_data import RolloutFile, RolloutOptions, read_rollouts
@@ -153,20 +155,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def trained(folder: Path, chosen: TrainSpec) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    task = build_task(chosen)
-    train(Job(spec=chosen, stages=folder / "stages"), folder / "trial", task)
+def trained(folder: Path, chosen: TrainSpec) -> tuple[dict[str, Any], list[Epoch]]:
+    job = Job(spec=chosen, stages=folder / "stages")
+    train(job, folder / "trial", *open_inputs(chosen, "cpu"))
     result = json.loads((folder / "trial" / "result.json").read_text())
-    return result, read_metrics(folder / "trial")[0]
+    return result, read_epochs(folder / "trial")[0]
 
 
 def test_the_validation_loss_scores_without_a_reader(folder: Path) -> None:
     result, lines = trained(folder, spec(folder, {"score": "validation_loss"}))
     assert result["accuracy"] == {}
     assert result["questions"] == 2  # of ten queries the last fifth
-    assert result["score"] == lines[-1]["metrics"]["score"]
+    assert result["score"] == lines[-1].score
     # GRPO validates with the same reward, hard_plus_soft
-    assert result["score"] == pytest.approx(lines[-1]["metrics"]["validation_loss"], abs=1e-6)
+    assert result["score"] == pytest.approx(lines[-1].metrics["validation_loss"], abs=1e-6)
     assert result["reader_calls"]["needed"] == 0
 
 
@@ -180,39 +182,39 @@ def test_only_the_first_queries_are_scored_where_fewer_are_asked(folder: Path) -
 
 def test_a_loss_has_no_nearest_and_its_random_is_the_uniform_policy(folder: Path) -> None:
     chosen = spec(folder, {"score": "validation_loss"})
-    task = build_task(chosen)
-    random = control_evaluation("random", chosen, task)
+    judge = open_judge(chosen, *open_inputs(chosen, "cpu"))
+    random = judge.score_control("random")
     assert random is not None
     assert random.score == pytest.approx(math.log(8) + math.log(7), abs=1e-6)
-    assert control_evaluation("nearest", chosen, task) is None
+    assert judge.score_control("nearest") is None
 
 
 def test_recorded_answers_score_what_they_hold_and_say_how_much(folder: Path) -> None:
     chosen = spec(folder, {"reader": "recorded", "shots": [2]}, validation="rl.json")
-    task = build_task(chosen)
-    rollouts = task.record_rollouts("validate")
+    task, reader = open_inputs(chosen, "cpu")
+    rollouts = task.record_rollouts("validate", reader)
     owner = torch.arange(10).repeat_interleave(rollouts.offsets.diff())
     shots = rollouts.pools[owner].gather(1, rollouts.pointers)
-    answers = task.reader.answer(rollouts.queries[owner], shots).score
+    answers = reader.answer(rollouts.queries[owner], shots).score
     assert answers.isfinite().all()
-    swapped = task.reader.answer(rollouts.queries[owner], shots.flip(1)).score
+    swapped = reader.answer(rollouts.queries[owner], shots.flip(1)).score
     assert swapped.isnan().any()  # the order counts
-    assert task.reader.answer(torch.tensor([1]), shots[:1]).score.isnan().all()  # no such query
+    assert reader.answer(torch.tensor([1]), shots[:1]).score.isnan().all()  # no such query
     result, lines = trained(folder, chosen)
-    known = lines[-1]["metrics"]["recorded_share"]
+    known = lines[-1].metrics["recorded_share"]
     assert 0.0 < known < 1.0
     assert result["known"] == known
 
 
 def test_other_numbers_of_shots_than_were_recorded_are_refused(folder: Path) -> None:
+    four = spec(folder, {"reader": "recorded"})
+    inputs = open_inputs(four, "cpu")
     with pytest.raises(InputError, match=r"record the answers to 2 shots .* write `shots: \[2\]`"):
-        build_task(spec(folder, {"reader": "recorded"}))
+        open_judge(four, *inputs)
 
 
 def test_the_first_of_equal_rollouts_answers() -> None:
-    from fakes.toy_task import ToyTask
-
-    rollouts = ToyTask().record_rollouts("train")
+    rollouts = ToyTask().record_rollouts("train", ToyReader())
     reader = RecordedReader(rollouts, digest="d")
     assert reader.digest == "recorded-d"
     shots = rollouts.pools[:1].gather(1, rollouts.pointers[:1])
@@ -229,7 +231,7 @@ def test_a_command_of_the_labs_scores_every_checkpoint(folder: Path) -> None:
     result, lines = trained(folder, spec(folder, command(folder)))
     assert list(result["accuracy"]) == ["1", "2", "3", "4"]
     assert result["questions"] == 200
-    assert len({line["metrics"]["score"] for line in lines}) == 2  # it sees what was trained
+    assert len({line.score for line in lines}) == 2  # it sees what was trained
 
 
 def test_the_probe_sees_that_a_command_ignores_the_checkpoint(folder: Path) -> None:
@@ -237,7 +239,7 @@ def test_the_probe_sees_that_a_command_ignores_the_checkpoint(folder: Path) -> N
     for code, alive in ((JUDGE, True), (blind, False)):
         chosen = spec(folder, command(folder, code))
         job = Job(spec=chosen, stages=folder / "stages", controls=("random", "start", "nearest"))
-        score_controls(job, folder / "trial", build_task(chosen))
+        score_controls(job, folder / "trial", *open_inputs(chosen, "cpu"))
         result = json.loads((folder / "trial" / "result.json").read_text())
         assert result["liveness"]["alive"] is alive
         assert list(result["controls"]) == ["start"]
@@ -279,7 +281,7 @@ def test_the_labs_own_keys_and_scores_by_question_are_understood(folder: Path) -
 
 def test_the_data_contract_tells_what_was_read_and_what_differs(folder: Path) -> None:
     chosen = spec(folder, {"reader": "recorded", "shots": [2]})
-    contract = data_contract(chosen, build_task(chosen))
+    contract = data_contract(chosen, *open_inputs(chosen, "cpu"))
     text = "\n".join(contract["lines"])
     assert "train: 8 queries, " in text
     assert "validate: 2 queries, " in text
@@ -290,9 +292,11 @@ def test_the_data_contract_tells_what_was_read_and_what_differs(folder: Path) ->
     assert "rel is constant in effect" in warnings
     assert "shots:" not in warnings
     four = spec(folder, {"score": "validation_loss"}, pools={"size": 4})
-    assert "shots:" not in "\n".join(data_contract(four, build_task(four))["warnings"])
+    assert "shots:" not in "\n".join(data_contract(four, *open_inputs(four, "cpu"))["warnings"])
     first = spec(folder, {"reader": "recorded", "shots": [2], "first": 2})
-    assert data_contract(first, build_task(first))["warnings"][-1] == first.evaluate.no_sample
+    assert (
+        data_contract(first, *open_inputs(first, "cpu"))["warnings"][-1] == first.evaluate.no_sample
+    )
     json.dumps(contract, allow_nan=False)
 
 
@@ -300,26 +304,26 @@ def test_evaluation_questions_have_rows_and_pools_of_their_own(folder: Path) -> 
     write_embeddings(folder / "asked.npy", rows=30, seed=1)
     files = {"train": "e.npy", "evaluate": "asked.npy"}
     chosen = spec(folder, command(folder), embeddings=files, pools={"size": 5, "seed": 1})
-    task = build_task(chosen)
+    task, reader = open_inputs(chosen, "cpu")
     questions = task.questions("select")
     assert questions.pools.shape == (30, 5)
     assert sorted(questions.queries.tolist()) == list(range(40, 70))
     assert questions.pools.max() < 40
-    warnings = data_contract(chosen, task)["warnings"]
+    warnings = data_contract(chosen, task, reader)["warnings"]
     assert any(text.startswith("pools: training has 8") for text in warnings)
     other = spec(folder, command(folder), embeddings=files, pools={"size": 5, "seed": 2})
-    assert build_task(other).data_digest != task.data_digest
+    assert build_task(other).selection_digest != task.selection_digest
     assert build_task(other).training_digest == task.training_digest
 
 
 def test_another_data_file_trains_otherwise_and_is_scored_alike(folder: Path) -> None:
     write_rl_data(folder / "more.json", queries=10, seed=4)
     loss = {"score": "validation_loss"}
-    tasks: list[Task] = [
-        build_task(spec(folder, loss, rollouts=name, validation="rl.json"))
-        for name in ("rl.json", "more.json")
+    specs = [
+        spec(folder, loss, rollouts=name, validation="rl.json") for name in ("rl.json", "more.json")
     ]
+    tasks = [build_task(each) for each in specs]
     assert tasks[0].data_digest == tasks[1].data_digest
     assert tasks[0].training_digest != tasks[1].training_digest
-    parts = [rollouts_digest(task.record_rollouts("train")) for task in tasks]
+    parts = [rollouts_digest(task.record_rollouts("train", ToyReader())) for task in tasks]
     assert parts[0] != parts[1]

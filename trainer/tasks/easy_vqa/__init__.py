@@ -1,4 +1,4 @@
-"""The embedded task: rendered shapes, questions about them, and a small model that reads its shots.
+"""The embedded task: rendered shapes and questions about them; `reader.py` opens who answers.
 
 Rows 0-2399 are the pool, of train images 2000-3999: candidates are drawn from it, its first 1,600
 are the training queries, the next 400 the validation queries. The 800 rows after it are the
@@ -19,7 +19,7 @@ from torch import Tensor
 from trainer.contract import EasyVqaSpec
 from trainer.errors import InputError
 from trainer.readers import Reader
-from trainer.readers.in_context import InContextReader, PretrainedModel, load_model
+from trainer.readers.in_context import PretrainedModel, load_model
 from trainer.tasks import QuestionSet, RecordedRollouts
 from trainer.tasks.easy_vqa.data import (
     ANSWERS,
@@ -61,9 +61,8 @@ class EasyVqa:
 
     Args:
         spec: Says how many of the training queries are used.
-        device: Where the reader computes; every tensor handed out is on the CPU.
         data: Folder of the questions and images; default: that of the installed package.
-        weights: The reader's weights.
+        weights: The reader's; they say which words of a question count.
 
     Raises:
         InputError: if data or weights are missing, damaged or do not fit each other.
@@ -75,26 +74,18 @@ class EasyVqa:
         self,
         spec: EasyVqaSpec,
         *,
-        device: str = "cpu",
         data: Path | None = None,
         weights: Path = WEIGHTS,
     ) -> None:
-        pretrained = _load_reader_model(weights)
+        self.weights = weights
+        vocabulary = load_reader_model(weights).vocabulary
         root = package_data() if data is None else data
-        rows = _load_rows(root)
-        words = word_matrix(rows.texts, pretrained.vocabulary)
+        self.rows = rows = _load_rows(root)
+        self.words = words = word_matrix(rows.texts, vocabulary)
         self.answers = rows.answers
         self.image_of_row = rows.image_of_row
         self.embeddings = embed_rows(rows.images, rows.image_of_row, words, fit_rows=POOL_ROWS)
         self.training_queries = torch.arange(spec.training_queries)
-        self.reader: Reader = InContextReader(
-            pretrained,
-            images=rows.images,
-            image_of_row=rows.image_of_row,
-            words=words,
-            answers=rows.answers,
-            device=device,
-        )
         self._questions = {
             split: self._ask(range(first, first + QUESTIONS), SEEDS[split])
             for split, first in SPLITS.items()
@@ -108,9 +99,10 @@ class EasyVqa:
             self.embeddings,
             *(part.pools for part in self._questions.values()),
         )
+        self.selection_digest = self.data_digest
         self.training_digest = f"{self.data_digest}-{spec.training_queries}"
         self.facts: Mapping[str, Any] = {}
-        self._recorded: dict[str, RecordedRollouts] = {}
+        self._recorded: dict[tuple[str, str], RecordedRollouts] = {}  # by split and reader
 
     def questions(self, split: str) -> QuestionSet:
         """The evaluation questions of "select" or "holdout", 800 each."""
@@ -130,17 +122,18 @@ class EasyVqa:
         own = self.image_of_row[queries, None] == self.image_of_row[:POOL_ROWS]
         return keys.masked_fill_(own, -1.0).topk(POOL_SIZE, dim=1).indices
 
-    def record_rollouts(self, split: str) -> RecordedRollouts:
-        """Let the behaviour policy choose and the reader answer, for "train" or "validate".
+    def record_rollouts(self, split: str, reader: Reader) -> RecordedRollouts:
+        """Let the behaviour policy choose and ``reader`` answer, for "train" or "validate".
 
         Every second rollout takes two random candidates, the others two random ones of the twelve
         that are nearest to the query. Fewer training queries get the rollouts they have among all.
         """
-        if split not in self._recorded:
-            self._recorded[split] = self._record(split)
-        return self._recorded[split]
+        key = (split, reader.digest)
+        if key not in self._recorded:
+            self._recorded[key] = self._record(split, reader)
+        return self._recorded[key]
 
-    def _record(self, split: str) -> RecordedRollouts:
+    def _record(self, split: str, reader: Reader) -> RecordedRollouts:
         generator = torch.Generator().manual_seed(SEEDS[split])
         queries = torch.tensor(ROLLOUT_QUERIES[split])
         pools = self.draw_pools(queries, generator)
@@ -149,7 +142,7 @@ class EasyVqa:
             used = len(self.training_queries)
             queries, pools, pointers = queries[:used], pools[:used], pointers[:used]
         shots = pools[:, None].expand(-1, ROLLOUTS, -1).gather(2, pointers)
-        answers = self.reader.answer(
+        answers = reader.answer(
             queries.repeat_interleave(ROLLOUTS), shots.reshape(-1, RECORDED_SHOTS)
         )
         return RecordedRollouts(
@@ -192,7 +185,7 @@ def _load_rows(root: Path) -> Rows:
     )
 
 
-def _load_reader_model(weights: Path) -> PretrainedModel:
+def load_reader_model(weights: Path) -> PretrainedModel:
     """Read the weights. Raises InputError if they are damaged or answer other questions."""
     pretrained = load_model(weights)
     if pretrained.answers != ANSWERS:

@@ -15,13 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.contract import EvaluateSpec, FilesSpec
+from trainer.contract import FilesSpec
 from trainer.errors import InputError
 from trainer.readers import Reader
 from trainer.tasks import QuestionSet, RecordedRollouts
 from trainer.tasks.files.embeddings import load_matrix, matrix_digest
 from trainer.tasks.files.pools import make_pools, pools_digest, read_pools
-from trainer.tasks.files.recorded_reader import RecordedReader
 from trainer.tasks.files.rl_data import RolloutFile, RolloutOptions, check_ids, read_rollouts
 
 TOLD = ("reader", "decoder", "prompt")  # keys of `_meta` that say how the rollouts were answered
@@ -32,7 +31,6 @@ class FilesTask:
 
     Args:
         spec: The files.
-        evaluate: Says who scores, hence which of them the evaluation depends on.
 
     Raises:
         InputError: where a file cannot be used, or the files contradict each other.
@@ -40,21 +38,19 @@ class FilesTask:
 
     rollouts_are_files = True
 
-    def __init__(self, spec: FilesSpec, evaluate: EvaluateSpec) -> None:
+    def __init__(self, spec: FilesSpec) -> None:
         rows = load_matrix(Path(spec.embeddings.train))
         files = _read_all(spec, rows=len(rows))
         self._recorded = _parted(files, spec)
         self.embeddings, self._questions, pools = _evaluation(spec, rows, self._recorded)
         self.training_queries = self._recorded["train"].queries
-        _check_shots(evaluate, self._recorded["validate"])
         embeddings = matrix_digest(self.embeddings)
         digests = {split: rollouts_digest(part) for split, part in self._recorded.items()}
-        known = self._recorded["validate"]
-        self.reader: Reader = RecordedReader(known, digest=digests["validate"])
+        self.known_digest = digests["validate"]
         self.training_digest = _joined(embeddings, *digests.values())
-        judged = "" if evaluate.judge == "command" else digests["validate"]
-        self.data_digest = _joined(
-            embeddings if spec.embeddings.evaluate else judged, pools, judged
+        self.data_digest, self.selection_digest = (
+            _joined(embeddings if spec.embeddings.evaluate else judged, pools, judged)
+            for judged in (self.known_digest, "")
         )
         self.facts: Mapping[str, Any] = _facts(spec, files[0], evaluated=pools != "")
 
@@ -71,8 +67,13 @@ class FilesTask:
         """Refuse: recorded rollouts have the pools that they were recorded with."""
         raise InputError("task files has no reader that could reward shots from fresh pools")
 
-    def record_rollouts(self, split: str) -> RecordedRollouts:
-        """The rollouts of "train" or "validate", as the files have them."""
+    @property
+    def known(self) -> RecordedRollouts:
+        """The rollouts that may answer for an evaluation: those of the validation queries."""
+        return self._recorded["validate"]
+
+    def record_rollouts(self, split: str, reader: Reader) -> RecordedRollouts:
+        """The rollouts of "train" or "validate", as the files have them; nobody is asked."""
         return self._recorded[split]
 
 
@@ -175,15 +176,6 @@ def _check_questions(queries: Tensor, rows: int, path: str) -> None:
         raise InputError(
             f"{path}: query {int(beyond[0])} lies beyond the {rows} rows of embeddings.evaluate; "
             "a query's id is its row there"
-        )
-
-
-def _check_shots(evaluate: EvaluateSpec, recorded: RecordedRollouts) -> None:
-    steps = recorded.pointers.shape[1]
-    if evaluate.reader == "recorded" and evaluate.shots != (steps,):
-        raise InputError(
-            f"evaluate.shots {list(evaluate.shots)}: the rollouts record the answers to {steps} "
-            f"shots and to no other number; write `shots: [{steps}]`"
         )
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from trainer.groups import batch_of
-from trainer.readers import Answers, Calls
-from trainer.tasks import RecordedRollouts
+from trainer.readers import Answers, Calls, Reader
+from trainer.tasks import RecordedRollouts, Task
+from trainer.tasks.files import FilesTask
 
 
 class RecordedReader:
@@ -51,3 +52,9 @@ class RecordedReader:
             torch.where(found, self._scores[first], unknown),
             torch.where(found, known.gt_prob[first], unknown),
         )
+
+
+def open_recorded_reader(task: Task) -> Reader:
+    """Open the reader that knows what the files hold of the validation queries."""
+    assert isinstance(task, FilesTask), "each task has readers of its own"
+    return RecordedReader(task.known, digest=task.known_digest)

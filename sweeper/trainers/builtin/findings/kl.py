@@ -6,15 +6,14 @@ from statistics import median
 
 from sweeper.findings.finding import Finding
 from sweeper.findings.rows import (
-    grpo_of,
     last_metrics,
     moved_end,
     pairs_in,
-    parameter_of,
     values_in,
 )
 from sweeper.results.assessment import Assessment
 from sweeper.results.evidence import Evidence
+from sweeper.trainers.builtin.findings.grpo import grpo_of, last_phase_key, parameter_of
 
 WEAK, STRONG = 0.01, 1.0  # gradient norm of the KL term, in that of the PPO term
 NOISE = 5.0  # KL as the training sees it, in that without dropout
@@ -84,15 +83,12 @@ def kl_is_noise(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
         return
     seen, real = median(kl for kl, _ in known), median(kl for _, kl in known)
     if seen > NOTICED and seen > NOISE * real:
-        place = len(evidence.config.trainer["phases"]) - 1
+        key = last_phase_key(evidence.config)
         yield Finding(
             kind="kl_is_noise",
             level="warning",
             facts={"seen": f"{seen:.4f}", "real": f"{real:.5f}", "trials": len(known)},
-            change={
-                f"trainer.phases.{place}.grpo.{name}": 0.0
-                for name in ("dropout", "attention_dropout")
-            },
+            change={f"{key}.{name}": 0.0 for name in ("dropout", "attention_dropout")},
         )
 
 
@@ -107,7 +103,7 @@ def kl_beta_adapted(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
             others.append((row, settings.kl_beta, used))
     if others:
         row, asked, used = max(others, key=lambda found: abs(math.log(found[2] / found[1])))
-        place = len(evidence.config.trainer["phases"]) - 1
+        key = last_phase_key(evidence.config)
         yield Finding(
             kind="kl_beta_adapted",
             level="warning",
@@ -117,5 +113,5 @@ def kl_beta_adapted(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
                 "asked": f"{asked:.4g}",
                 "used": f"{used:.4g}",
             },
-            change={f"trainer.phases.{place}.grpo.adaptive_kl": False},
+            change={f"{key}.adaptive_kl": False},
         )

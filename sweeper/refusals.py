@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sweeper.study.problems import Where, shown, suggestion
+from sweeper.problems import Where, shown, suggestion
 
 _KINDS = {
     "bool_type": "true or false",

@@ -7,14 +7,14 @@ from typing import Any
 from sweeper.findings.finding import Finding
 from sweeper.findings.rows import (
     curve,
-    grpo_of,
     last_metrics,
+    last_phase,
     moved_end,
-    parameter_of,
     trained_epochs,
 )
 from sweeper.results.assessment import Assessment
 from sweeper.results.evidence import Evidence, Scored
+from sweeper.trainers.builtin.findings.grpo import grpo_of, last_phase_key, parameter_of
 
 SMALL_DRIFT = 1e-3  # of a tensor's norm: the lab's projections moved by a third of it at most
 FEW_MOVED = 0.01  # of the questions
@@ -31,7 +31,7 @@ AGREES = 0.3  # rank correlation of two numbers that order trials alike, if loos
 
 def step_too_small(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """Weights that hardly move, and hardly any question that is answered otherwise."""
-    measured = [row for row in evidence.trials if row.lines]
+    measured = [row for row in evidence.trials if row.epochs]
     still = [
         row
         for row in measured
@@ -136,19 +136,18 @@ def _share(found: Sequence[Mapping[str, Any]], name: str) -> float:
 
 def _first_epoch(row: Scored) -> Mapping[str, Any]:
     """The numbers of the first epoch of the last phase: a curriculum begins there."""
-    last_phase = row.lines[-1]["phase_index"] if row.lines else 0
-    return next((r["metrics"] for r in row.lines if r["phase_index"] == last_phase), {})
+    return next((epoch.metrics for epoch in last_phase(row)), {})
 
 
-def _more_signal(evidence: Evidence, *, cut: bool) -> dict[str, Any]:
+def _more_signal(evidence: Evidence, *, cut: bool) -> dict[str, object]:
     """Groups as they were recorded, or larger ones where they are sampled."""
-    place = len(evidence.config.trainer["phases"]) - 1
+    key = last_phase_key(evidence.config)
     settings = next((s for row in evidence.trials if (s := grpo_of(row)) is not None), None)
     if cut:
-        return {f"trainer.phases.{place}.grpo.curriculum": None}
+        return {f"{key}.curriculum": None}
     if settings is None or settings.rollouts != "sampled":
         return {}
-    return {f"trainer.phases.{place}.grpo.group_size": 2 * settings.group_size}
+    return {f"{key}.group_size": 2 * settings.group_size}
 
 
 def overfitting(evidence: Evidence, _: Assessment) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from sweeper.statistics.sign_flip import sign_flip_p_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByShots:
+class ByPart:
     """Every setting beside the baseline, one column a number of shots. Shapes ``(K, C)``."""
 
     difference: Floats  # from the baseline; the baseline's own row is 0
@@ -25,7 +25,7 @@ class ByShots:
     may_be_best: NDArray[np.bool_]  # cannot be told from the best with that number of shots
 
 
-def by_shots(scores: Floats, baseline: int) -> ByShots:
+def by_part(scores: Floats, baseline: int) -> ByPart:
     """Compare settings with the baseline for each number of shots.
 
     The corrections count settings x numbers of shots as one family, so "better with two shots" is
@@ -37,20 +37,20 @@ def by_shots(scores: Floats, baseline: int) -> ByShots:
         baseline: Its row.
     """
     scores = np.asarray(scores, dtype=np.float64)
-    settings, _, shots = scores.shape
+    settings, _, parts = scores.shape
     differences = np.moveaxis(scores - scores[baseline], 2, 1)  # (K, C, Q)
     others = np.arange(settings) != baseline
     rows = differences[others].reshape(-1, differences.shape[2])
-    p, p_holm, p_max_t = (np.ones((settings, shots)) for _ in range(3))
+    p, p_holm, p_max_t = (np.ones((settings, parts)) for _ in range(3))
     if len(rows):
-        p[others] = sign_flip_p_values(rows).reshape(-1, shots)
+        p[others] = sign_flip_p_values(rows).reshape(-1, parts)
         p_holm[others] = holm(p[others])
-        p_max_t[others] = max_t(rows).reshape(-1, shots)
-    intervals = difference_intervals(differences.reshape(settings * shots, -1)).reshape(
-        settings, shots, 2
+        p_max_t[others] = max_t(rows).reshape(-1, parts)
+    intervals = difference_intervals(differences.reshape(settings * parts, -1)).reshape(
+        settings, parts, 2
     )
-    stays = [may_be_best(scores[:, :, c], error_rate=ERROR_RATE / shots) for c in range(shots)]
-    return ByShots(
+    stays = [may_be_best(scores[:, :, c], error_rate=ERROR_RATE / parts) for c in range(parts)]
+    return ByPart(
         difference=differences.mean(axis=2),
         low=intervals[..., 0],
         high=intervals[..., 1],

@@ -1,0 +1,275 @@
+"""The engine, with a launcher that does what each test says."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from fakes.scripted_launcher import (
+    ScriptedLauncher,
+    Step,
+    cancelled,
+    lost,
+    running,
+    writes,
+)
+
+from sweeper.errors import SweeperError
+from sweeper.launchers.jobs import JobStatus
+from sweeper.outcomes import Failure, FailureKind, Result
+from sweeper.running.works import EndedAs, EpochsOf, Work, Works
+from sweeper.trainers import Command, builtin_trainer
+
+RESULT = {
+    "score": 0.5,
+    "accuracy": {"1": 0.5},
+    "stage": "s",
+    "reader_calls": {"needed": 0, "asked": 0, "stage": 0, "store": 0, "equal": 0},
+    "epochs_trained": 1,
+    "environment": {},
+}
+EPOCH = {
+    "phase": "grpo",
+    "phase_index": 0,
+    "epoch": 1,
+    "stage": "s",
+    "metrics": {"score": 0.5},
+    "timing": {"ended": 1.0},
+}
+done = writes("result.json", RESULT, JobStatus.COMPLETED)
+waits = writes("waiting.json", {"stage": "abc"}, JobStatus.CANCELLED)
+
+
+class Made:
+    """Claims on stages: free once a test says so."""
+
+    def __init__(self, *, free: bool = False) -> None:
+        self.free = free
+
+    def is_free(self, key: str) -> bool:
+        return self.free
+
+
+class Engine:
+    """Works with all that a test looks at."""
+
+    def __init__(self, folder: Path, scripts: Sequence[Sequence[Step]], slots: int) -> None:
+        self.folder = folder
+        self.launcher = ScriptedLauncher(*scripts, slots=slots)
+        self.claims = Made()
+        self.said: list[str] = []
+        self.stopping = False
+        self.works = Works(
+            self.launcher,
+            builtin_trainer(),
+            self.claims,
+            stopping=lambda: self.stopping,
+            say=self.said.append,
+        )
+
+    def work(self, name: str) -> Work:
+        command = Command(argv=("train",), worker=("serve",), threads=3)
+        return Work(label=name, folder=self.folder / name, job={"do": name}, command=command)
+
+
+Open = Callable[..., Engine]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Open:
+    return lambda *scripts, slots=1: Engine(tmp_path, scripts, slots)
+
+
+def test_a_work_is_told_its_epochs_and_its_result(engine: Open) -> None:
+    epoch = writes("metrics.jsonl", EPOCH, JobStatus.RUNNING)
+
+    def newline(folder: Path) -> JobStatus:
+        with (folder / "metrics.jsonl").open("a") as file:
+            file.write("\n")
+        return JobStatus.RUNNING
+
+    here = engine([epoch, newline, done])
+    ticket = here.works.start(here.work("a"))
+    assert here.works.news() == []  # a torn line waits
+    [news] = here.works.news()
+    assert isinstance(news, EpochsOf)
+    assert [e.score for e in news.epochs] == [0.5]
+    [ended] = here.works.news()
+    assert ended == EndedAs(ticket, Result.model_validate(RESULT))
+    request = here.launcher.submitted[0]
+    assert (request.argv, request.worker, request.needs.threads) == (("train",), ("serve",), 3)
+    assert json.loads((here.folder / "a" / "trial.json").read_text()) == {"do": "a"}
+
+
+def test_a_result_that_is_there_needs_no_job(engine: Open) -> None:
+    here = engine([done])
+    here.works.finish({"first": here.works.start(here.work("a"))})
+    again = here.works.start(here.work("a"))
+    assert isinstance(here.works.finish({"again": again})["again"], Result)
+    assert len(here.launcher.submitted) == 1
+
+
+def test_who_waits_is_called_at_every_look_and_once_the_result_is_there(engine: Open) -> None:
+    calls: list[None] = []
+    here = engine([running, running, done])
+    ticket = here.works.start(here.work("a"))
+    here.works.finish({"a": ticket}, while_waiting=lambda: calls.append(None))
+    assert len(calls) == 3
+
+
+def test_a_lost_job_is_tried_again_and_then_told(engine: Open) -> None:
+    here = engine([lost], [running, lost], [lost])
+    [end] = here.works.finish({"a": here.works.start(here.work("a"))}).values()
+    assert end == Failure(kind=FailureKind.LOST, message="the job ended as lost and left no result")
+    assert here.said == ["a: the job ended as lost and left no result; tried again"] * 2
+
+
+def test_a_lost_job_that_succeeds_at_last_is_no_failure(engine: Open) -> None:
+    here = engine([lost], [lost], [done])
+    assert isinstance(here.works.finish({"a": here.works.start(here.work("a"))})["a"], Result)
+
+
+def test_what_the_training_says_of_itself_is_not_tried_again(engine: Open) -> None:
+    failure = {"class": "not_finite", "message": "the loss is nan"}
+    here = engine([writes("failure.json", failure, JobStatus.FAILED)])
+    [end] = here.works.finish({"a": here.works.start(here.work("a"))}).values()
+    assert end == Failure(kind=FailureKind.NOT_FINITE, message="the loss is nan")
+
+
+def test_a_full_disk_halts_and_says_what_to_make_usable(engine: Open) -> None:
+    failure = {"class": "files", "message": "[Errno 28] No space left on device"}
+    here = engine([writes("failure.json", failure, JobStatus.FAILED)])
+    ticket = here.works.start(here.work("a"))
+    with pytest.raises(SweeperError, match=r"a: \[Errno 28\] No space.* make .*/a usable"):
+        here.works.finish({"a": ticket})
+
+
+def test_a_work_waits_for_a_stage_without_a_slot_while_others_run(engine: Open) -> None:
+    here = engine([waits], [running, running, done], [done])
+    first = here.works.start(here.work("a"))
+    assert not here.works.has_free_slot()
+    assert here.works.news() == []
+    assert here.works.has_free_slot()
+    second = here.works.start(here.work("b"))
+    here.works.news()
+    here.claims.free = True
+    here.works.news()  # no slot is free yet
+    assert len(here.launcher.submitted) == 2
+    assert here.works.news() == [EndedAs(second, Result.model_validate(RESULT))]
+    assert here.works.news() == [EndedAs(first, Result.model_validate(RESULT))]
+
+
+def test_a_stage_that_was_waited_for_costs_no_attempt(engine: Open) -> None:
+    here = engine([waits], [waits], [waits], [lost], [done])
+    here.claims.free = True
+    assert isinstance(here.works.finish({"a": here.works.start(here.work("a"))})["a"], Result)
+
+
+def test_all_are_asked_to_stop_with_the_driver_and_what_has_no_result_stays_open(
+    engine: Open,
+) -> None:
+    here = engine([waits], [running, lost], slots=2)
+    waiting = here.works.start(here.work("a"))
+    at_work = here.works.start(here.work("b"))
+    here.works.news()
+    here.stopping = True
+    assert here.works.finish({"a": waiting, "b": at_work}) == {"a": None, "b": None}
+    assert (here.folder / "b" / "stop").exists()
+    assert here.said == []
+
+
+def test_a_work_that_was_asked_to_leave_is_not_tried_again(engine: Open) -> None:
+    for last in (lost, cancelled, waits):
+        here = engine([running, last])
+        ticket = here.works.start(here.work(last.__name__))
+        here.works.news()
+        here.works.ask_to_stop(ticket)
+        assert here.works.news() == [EndedAs(ticket, None)]
+        assert here.said == []
+
+
+def test_a_job_that_nobody_asked_to_leave_is_tried_again(engine: Open) -> None:
+    here = engine([cancelled], [cancelled], [done])
+    ticket = here.works.start(here.work("a"))
+    assert isinstance(here.works.finish({"a": ticket})["a"], Result)
+    assert here.said == ["a: the job ended as cancelled and left no result; tried again"] * 2
+
+
+def test_a_job_that_waited_and_then_dies_does_not_wait_for_ever(engine: Open) -> None:
+    here = engine([waits], [lost], [lost], [lost])
+    here.claims.free = True
+    [end] = here.works.finish({"a": here.works.start(here.work("a"))}).values()
+    assert isinstance(end, Failure)
+    assert end.kind is FailureKind.LOST
+
+
+def test_the_failure_of_an_earlier_run_is_not_that_of_a_job_that_dies(engine: Open) -> None:
+    failure = {"class": "files", "message": "a full disk"}
+    here = engine([writes("failure.json", failure, JobStatus.FAILED)], [lost], [done])
+    with pytest.raises(SweeperError, match="a full disk"):
+        here.works.finish({"a": here.works.start(here.work("a"))})
+    again = Works(here.launcher, builtin_trainer(), here.claims, stopping=bool, say=print)
+    assert isinstance(again.finish({"a": again.start(here.work("a"))})["a"], Result)
+
+
+def test_a_result_that_breaks_a_rule_is_gone_before_the_next_job(engine: Open) -> None:
+    """The trainer takes a result that it finds for its own: it would never be made anew."""
+
+    def trains(folder: Path) -> JobStatus:
+        assert not (folder / "result.json").exists()
+        return done(folder)
+
+    broken = writes("result.json", {**RESULT, "score": 2.0}, JobStatus.COMPLETED)
+    here = engine([broken], [trains])
+    [end] = here.works.finish({"a": here.works.start(here.work("a"))}).values()
+    assert isinstance(end, Failure)
+    assert end.kind is FailureKind.BAD_RESULT
+    again = here.works.finish({"a": here.works.start(here.work("a"))})
+    assert isinstance(again["a"], Result)
+
+
+def test_a_folder_that_cannot_be_read_is_the_machines_fault(engine: Open) -> None:
+    def unreadable(folder: Path) -> JobStatus:
+        (folder / "metrics.jsonl").mkdir()
+        return JobStatus.RUNNING
+
+    here = engine([unreadable])
+    ticket = here.works.start(here.work("a"))
+    with pytest.raises(
+        SweeperError, match=r"a: the files in .*/a cannot be used: .*make .* usable"
+    ):
+        here.works.finish({"a": ticket})
+
+
+def test_files_that_make_no_sense_are_that_works_failure(engine: Open) -> None:
+    damaged = writes("metrics.jsonl", [1], JobStatus.RUNNING)
+
+    def newline(folder: Path) -> JobStatus:
+        with (folder / "metrics.jsonl").open("a") as file:
+            file.write("\n")
+        return JobStatus.RUNNING
+
+    here = engine([damaged, newline], [running, done], slots=2)
+    bad, good = here.works.start(here.work("a")), here.works.start(here.work("b"))
+    ends = here.works.finish({"bad": bad, "good": good})
+    assert isinstance(ends["bad"], Failure)
+    assert ends["bad"].kind is FailureKind.BAD_RESULT
+    assert str(here.folder / "a") in ends["bad"].message
+    assert isinstance(ends["good"], Result)
+
+
+def test_a_folder_of_a_later_version_is_not_touched(engine: Open) -> None:
+    here = engine([done])
+    work = here.work("a")
+    here.works.finish({"a": here.works.start(work)})
+    (work.folder / "result.json").write_text(json.dumps({**RESULT, "format": 99}))
+    with pytest.raises(SweeperError, match=r"result\.json is of format 99, and this version reads"):
+        here.works.start(work)
+    assert json.loads((work.folder / "result.json").read_text())["format"] == 99
+
+
+def test_one_call_to_the_launcher_serves_all_works(engine: Open) -> None:
+    here = engine([running, done], [running, done], slots=2)
+    tickets = {name: here.works.start(here.work(name)) for name in ("a", "b")}
+    here.works.finish(tickets)
+    assert here.launcher.polled == [["1", "2"], ["1", "2"]]
