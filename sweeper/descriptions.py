@@ -28,12 +28,13 @@ def described_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """What is said of a model's fields, by name; those of its bases are among them."""
+    """What is said of the fields of a model and its bases, by their names in files."""
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, BaseModel) and base is not BaseModel:
             found |= _own(base)
-    return {name: text for name, text in found.items() if name in model.model_fields}
+    fields = model.model_fields
+    return {fields[name].alias or name: text for name, text in found.items() if name in fields}
 
 
 def either(option: dict[str, Any], schema: dict[str, Any]) -> dict[str, object]:

@@ -15,7 +15,8 @@ Origin = Literal["trained", "extended", "cached", "shared prefix", "imported"]
 Proposed = Literal["baseline", "enqueued", "sampled", "shared prefix"]
 
 
-_CALLS = AliasChoices("calls", "reader_calls")  # rows call them by the second name
+CALLS_KEY: Literal["reader_calls"] = "reader_calls"  # of the calls that answers cost, in every file
+_CALLS = AliasChoices("calls", CALLS_KEY)
 
 
 class TrialState(Enum):
@@ -45,9 +46,7 @@ class Final(Stored):
     questions: int
     spread: float | None = None  # standard deviation over the seeds; None of one seed
     seeds: tuple[SeedScore, ...] = ()
-    calls: Calls = Field(
-        default=Calls(), validation_alias=_CALLS, serialization_alias="reader_calls"
-    )
+    calls: Calls = Field(default=Calls(), validation_alias=_CALLS, serialization_alias=CALLS_KEY)
     epochs_trained: int = 0
 
     def to_json(self) -> dict[str, object]:
@@ -71,7 +70,7 @@ class Notes(Stored):
     device: str = ""  # kind of device that trained it
     epochs_trained: int | None = None
     calls: Calls | None = Field(
-        default=None, validation_alias=_CALLS, serialization_alias="reader_calls"
+        default=None, validation_alias=_CALLS, serialization_alias=CALLS_KEY
     )
     seconds: float | None = None
     failure: str | None = None  # see `FailureKind`; of a trial that failed

@@ -11,6 +11,22 @@ if TYPE_CHECKING:  # importing it imports pydantic
 
 PARTS = "shots"  # what people call the parts that a score is the mean of
 CALLS = "reader calls"  # and what answers cost
+NOUNS: Mapping[str, Mapping[str, str]] = {  # the same in sentences, by language
+    "en": {
+        "part": "{part} shots",
+        "part_1": "1 shot",
+        "parts": "number of shots",
+        "part_key": "shot_2",
+        "calls": CALLS,
+    },
+    "zh": {
+        "part": "Shot {part}",
+        "part_1": "Shot 1",
+        "parts": " shot 数",
+        "part_key": "shot_2",
+        "calls": "读者模型调用",
+    },
+}
 SAVED_BY = (  # cause of a call that was not made, in a result -> its name for people
     ("stage", "stages"),
     ("store", "the store"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from sweeper.errors import SweeperError
+from sweeper.words import PARTS, part_key
 
 if TYPE_CHECKING:
     from sweeper.store.study_folder import StudyFolder
@@ -18,7 +19,9 @@ study_file = click.argument(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 study_name = click.argument("study")
-by_part = click.option("--by", metavar="SHOTS", help="One number of shots alone, like shot_2.")
+by_part = click.option(
+    "--by", metavar=PARTS.upper(), help=f"By one part alone, like {part_key('2')}."
+)
 
 
 class TrialName(click.ParamType[str]):
@@ -92,7 +95,7 @@ def find_study(study: str) -> "StudyFolder":
     "--answers",
     metavar="URL",
     envvar="SWEEPER_ANSWERS",
-    help="PostgreSQL database of the readers' answers, for several hosts; also SWEEPER_ANSWERS.  "
+    help="PostgreSQL database of the answers, for several hosts; also SWEEPER_ANSWERS.  "
     "[default: a file in the workspace]",
 )
 def cli(workspace: Path, answers: str | None) -> None:

@@ -9,6 +9,7 @@ import click
 
 from sweeper.cli.group import cli, open_workspace, study_file
 from sweeper.errors import UsageError
+from sweeper.words import CALLS
 
 if TYPE_CHECKING:
     from sweeper.importing.study import Source
@@ -67,7 +68,12 @@ def validate(study_path: Path) -> None:
 
 @cli.command()
 @study_file
-@click.option("--cost", type=click.FloatRange(min=0), default=0.0, help="Seconds a reader call.")
+@click.option(
+    "--cost",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help=f"Seconds that each of the {CALLS} takes.",
+)
 def plan(study_path: Path, cost: float) -> None:
     """Show what the study would run: proposals, stages, reader calls. Writes nothing."""
     from sweeper.importing.study import imported_results

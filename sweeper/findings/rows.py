@@ -14,9 +14,15 @@ def last_metrics(row: Scored) -> Mapping[str, Any]:
     return row.epochs[-1].metrics if row.epochs else {}
 
 
+def measured(row: Scored, name: str) -> list[tuple[int, float]]:
+    """A number with its epoch of the last phase, as far as it was measured."""
+    epochs = last_phase(row)
+    return [(e.epoch, value) for e in epochs if (value := e.metrics.get(name)) is not None]
+
+
 def curve(row: Scored, name: str) -> list[float]:
-    """A number by epoch of the last phase, as far as it was measured."""
-    return [value for epoch in last_phase(row) if (value := epoch.metrics.get(name)) is not None]
+    """The same without the epochs."""
+    return [value for _, value in measured(row, name)]
 
 
 def last_phase(row: Scored) -> list[Epoch]:

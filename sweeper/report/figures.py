@@ -6,13 +6,13 @@ of program into every report.
 
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweeper.findings.rows import last_phase
+from sweeper.findings.rows import measured
 from sweeper.results.assessment import Assessment
 from sweeper.results.evidence import Evidence, Scored
 from sweeper.results.importance import parameter_importance
@@ -107,9 +107,9 @@ def _by_part(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
 def _by_epoch(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
     drawn = False
     for index, row in enumerate(evidence.trials[:SHOWN]):
-        points = list(_curve(row, "score"))
-        if len(points) > 1:
-            epochs, scores = zip(*points, strict=True)
+        scored = measured(row, "score")
+        if len(scored) > 1:
+            epochs, scores = zip(*scored, strict=True)
             axes.plot(
                 epochs, scores, marker="o", ms=3, lw=1.2, color=COLOURS[index], label=row.label
             )
@@ -118,12 +118,6 @@ def _by_epoch(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
         axes.set_xlabel("epoch")
         axes.legend(fontsize=7, frameon=False)
     return drawn
-
-
-def _curve(row: Scored, name: str) -> Iterator[tuple[int, float]]:
-    for epoch in last_phase(row):
-        if (value := epoch.metrics.get(name)) is not None:
-            yield epoch.epoch, value
 
 
 def _choices(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
@@ -167,7 +161,7 @@ def _kl(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
     points = [
         (row.params["kl_beta"], curve[-1][1])
         for row in evidence.trials
-        if "kl_beta" in row.params and (curve := list(_curve(row, "kl")))
+        if "kl_beta" in row.params and (curve := measured(row, "kl"))
     ]
     if len({beta for beta, _ in points}) < 2:
         return False
@@ -256,7 +250,7 @@ def _importance(axes: "Axes", evidence: Evidence, assessment: Assessment) -> boo
 
 
 def _cost(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
-    """The best score so far by the reader calls asked for it, trial by trial."""
+    """The best score so far by the calls asked for it, trial by trial."""
     asked = {
         int(row.label.removeprefix("trial ")): row
         for row in evidence.trials
@@ -296,7 +290,7 @@ def _of_parameter(parameter: Parameter) -> Draw:
 
 
 _DRAWINGS: dict[str, Draw] = {
-    "shots": _by_part,
+    "parts": _by_part,
     "epochs": _by_epoch,
     "parallel": _parallel,
     "importance": _importance,

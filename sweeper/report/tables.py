@@ -23,7 +23,10 @@ def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterato
     yield Table(
         [
             words["setting"],
-            *(words["shot_1"] if s == "1" else words["shot"].format(s=s) for s in parts),
+            *(
+                words["part_1"] if part == "1" else words["part"].format(part=part)
+                for part in parts
+            ),
             words["mean"],
             words["against"],
             "p",
@@ -114,13 +117,13 @@ def rules(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[
 
 
 def by_part(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
-    """The best for every number of shots, with the same corrections."""
+    """The best by each part of the score, with the same corrections."""
     if len(assessment.winners) < 2:
         return
     goal = evidence.config.goal
     yield Heading(words["winners"])
     yield Table(
-        [words["shots"], words["setting"], words["mean"], words["against"], "p"],
+        [words["parts"], words["setting"], words["mean"], words["against"], "p"],
         [
             [
                 parts,

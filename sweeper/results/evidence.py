@@ -26,7 +26,7 @@ from sweeper.outcomes import (
     read_result,
 )
 from sweeper.ranking import baseline_of, ranking, told_score
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import CALLS_KEY, TrialRecord, TrialState
 from sweeper.space import Value, complete_values
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
@@ -54,7 +54,7 @@ class Scored:
     stage: str = ""  # key of its last stage
     epochs: Sequence[Epoch] = ()
     seconds: float | None = None
-    calls: int | None = None  # of the reader, asked
+    calls: int | None = None  # asked
     origin: str = ""
     source: str = ""  # of an imported row: where it was measured
     evaluation: str = ""  # what it was measured on; empty: the study's own questions and reader
@@ -85,7 +85,7 @@ class Evidence:
     environment: Mapping[str, str]  # digests and versions of the controls
     data: Mapping[str, Any]  # the data contract
     confirmed: Mapping[str, Scored]  # on the held-out questions; see `held_out`
-    calls: Calls  # of the reader, by what became of them
+    calls: Calls  # by what became of them
     tensor_means: Mapping[str, tuple[float, float]]
     """Mean of each tensor of the best trial, at the start of its last phase and at its end."""
     lost: Sequence[str]  # labels of rows whose scores by question could not be read
@@ -135,7 +135,7 @@ def gather(folder: StudyFolder) -> Evidence:
         environment={} if check is None else check.environment,
         data=read_json(folder.controls / DATA) or {},
         confirmed=held_out(_confirmed(source, rows), f"trial {best}"),
-        calls=Calls.model_validate(state.get("reader_calls", {})),
+        calls=Calls.model_validate(state.get(CALLS_KEY, {})),
         tensor_means=_tensor_means(config.kind, folder, rows),
         lost=source.lost,
     )

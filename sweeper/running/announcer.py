@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from sweeper.records import State, TrialRecord, TrialState
+from sweeper.records import CALLS_KEY, State, TrialRecord, TrialState
 from sweeper.running.open_trial import OpenTrial
 from sweeper.running.recorder import Recorder
 from sweeper.running.verdict import Verdict
@@ -72,7 +72,7 @@ class Announcer:
             **snapshot(self.config, self.store.records(), running, state=state, best=best),
             "experiment": self.experiment,
             "slots": self.slots,
-            "reader_calls": self.recorder.calls().model_dump(),
+            CALLS_KEY: self.recorder.calls().model_dump(),
             "updated": time.time(),
             **(more or {}),
         }

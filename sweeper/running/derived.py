@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from sweeper.outcomes import Calls, Epoch, Result, total_calls
-from sweeper.records import Final, Notes, SeedScore
+from sweeper.records import CALLS_KEY, Final, Notes, SeedScore
 
 
 def from_record(notes: Notes, source: int | str, epochs: Sequence[Epoch]) -> Notes:
@@ -112,5 +112,5 @@ def _mean_metrics(epochs: Sequence[Epoch]) -> dict[str, float | None]:
     for name in epochs[0].metrics:
         values = [v for epoch in epochs if (v := epoch.metrics.get(name)) is not None]
         means[name] = fmean(values) if len(values) == len(epochs) else None
-    means["reader_calls"] = sum(epoch.calls for epoch in epochs)
+    means[CALLS_KEY] = sum(epoch.calls for epoch in epochs)
     return means

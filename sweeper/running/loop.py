@@ -171,7 +171,7 @@ class Driver:
         history = self.records()
         if self._ended_early or number >= self._config.trials:
             return None
-        limit = self._config.limits.reader_calls
+        limit = self._config.limits.calls
         if limit is not None and (asked := self._recorder.calls().asked) >= limit:
             self._end_early(f"{asked:,} {CALLS} were asked, the study's limit is {limit:,}")
             return None
@@ -258,8 +258,8 @@ class Driver:
         for epoch in epochs:
             trial.ended = epoch.ended
             trial.unlogged.append(epoch)
-            is_last_phase = epoch.place.start == trial.training.end.start
-            if not is_last_phase or epoch.score is None or trial.pruned:
+            is_at_the_end = epoch.place.start == trial.training.end.start
+            if not is_at_the_end or epoch.score is None or trial.pruned:
                 continue
             trial.curves[-1][epoch.epoch] = epoch.score
             if not self._config.search_seeds:

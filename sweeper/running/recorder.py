@@ -141,7 +141,9 @@ class Recorder:
         told = Notes()
         if complete or raced_out:
             told = notes_of(results, self._config.search_seeds)
-        tags = result_tags(training, results[0], told) if complete else {}
+        tags = (
+            result_tags(training, results[0], told, self._config.kind.datasets) if complete else {}
+        )
         if verdict.failure is not None:
             tags |= {"sweeper.failure": verdict.failure}
         if verdict.reason:
@@ -347,12 +349,14 @@ def log_held_out(
     )
 
 
-def result_tags(training: Training, result: Result, told: Notes) -> dict[str, str]:
+def result_tags(
+    training: Training, result: Result, told: Notes, datasets: Mapping[str, str]
+) -> dict[str, str]:
     """What a complete trial was made of, and how much of it was trained for it, as MLflow tags."""
     environment = result.environment
     trained, epochs = told.epochs_trained or 0, training.epochs
     origin = "trained" if trained >= epochs else "extended" if trained else "cached"
-    digests = {name: environment.get(name) for name in ("data", "training", "start", "reader")}
+    digests = {name: environment.get(name) for name in datasets.values()}
     return {
         **{f"sweeper.{name}": value for name, value in digests.items() if value},
         "sweeper.origin": origin,

@@ -284,10 +284,13 @@ class _Session:
     def _track_controls(self, check: Check) -> None:
         """One MLflow run for each control, so that the ranking there shows them too."""
         environment = check.environment
-        names = {"questions": "data", "training": "training", "start": "start", "reader": "reader"}
         self.tracking.log_datasets(
             self.parent,
-            {name: environment[key] for name, key in names.items() if environment.get(key)},
+            {
+                name: environment[key]
+                for name, key in self.config.kind.datasets.items()
+                if environment.get(key)
+            },
         )
         for name, control in check.controls.items():
             run_id = self.tracking.trial_run(

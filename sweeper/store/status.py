@@ -2,7 +2,7 @@
 
 from sweeper.errors import SweeperError
 from sweeper.outcomes import Calls
-from sweeper.records import State
+from sweeper.records import CALLS_KEY, State
 from sweeper.store.study_folder import STATE, StudyFolder
 from sweeper.store.tracking import experiment_link
 from sweeper.store.workspace import Workspace
@@ -61,7 +61,7 @@ def status_text(state: State) -> str:
             f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
             f"{params_text(trial['params'])}"
         )
-    calls = Calls.model_validate(state.get("reader_calls", {}))
+    calls = Calls.model_validate(state.get(CALLS_KEY, {}))
     if calls.needed:
         lines.append(f"  {CALLS}: {calls_text(calls)}")
     if state["state"] == "starting":

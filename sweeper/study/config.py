@@ -159,7 +159,7 @@ class StudyConfig:
             "seeds": None if self.seeds is None else self.seeds.model_dump(mode="json"),
             "finalists": self.finalists,
             "best": self.best.model_dump(mode="json"),
-            "limits": self.limits.model_dump(mode="json", exclude_none=True),
+            "limits": self.limits.model_dump(mode="json", exclude_none=True, by_alias=True),
             "keep": self.keep,
             "resources": self.resources.model_dump(mode="json"),
             "mlflow": self.mlflow.model_dump(mode="json", exclude_none=True),

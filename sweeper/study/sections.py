@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from sweeper.records import CALLS_KEY
 from sweeper.space import Value
 
 BestRule = Literal["highest", "one_standard_error", "significant"]
@@ -187,7 +188,8 @@ class ParameterEntry(Section):
 class Limits(Section):
     """Where the search ends before its total of trials; the trials in hand are finished."""
 
-    reader_calls: Count | None = None  # answers asked of the reader, for controls and trials
+    calls: Count | None = Field(default=None, alias=CALLS_KEY)
+    """Answers that may be asked for, by controls and trials together."""
 
 
 class Best(Section):

@@ -150,6 +150,10 @@ class Trainer(Protocol):
     def metrics(self) -> Mapping[str, Goal]:
         """What it can score trials by, and which end of each is the good one."""
 
+    @property
+    def datasets(self) -> Mapping[str, str]:
+        """What trials are made of, and by which name a job's environment tells its digest."""
+
     def refusals(self, section: Section) -> Sequence[Refusal]:
         """What is wrong with a section whose references are filled in."""
 

@@ -15,37 +15,21 @@ LONG = 350
 TRAINED = re.compile(r"phase|(?<!snap)shot|freeze|reader")
 OF_OTHERS = {"csv.reader", "gc.freeze", "yaml.reader", "yaml.reader.ReaderError"}
 
-CALLS = "`reader_calls` is what files and study files call the calls that answers cost"
-PARTS = "says to people what the parts of a score are: shots"
+WORDS = "what people and files call the parts of a score and the calls that answers cost"
 PHASES = "an epoch is one of a phase: the door's own word"
 LAB = "reads the lab's files, which tell of the built-in trainer"
-DIGESTS = "shows what a job tells of its environment, by name"
 WHY = {  # modules outside `trainers/builtin` that name what it trains
-    "cli/group.py": PARTS,
-    "cli/studies.py": CALLS,
     "findings/rows.py": PHASES,
-    "findings/texts/en.py": PARTS,
-    "findings/texts/zh.py": PARTS,
     "importing/lab.py": LAB,
     "importing/labels.py": LAB,
-    "records.py": CALLS,
-    "report/figures.py": PARTS,
-    "report/tables.py": PARTS,
-    "report/texts.py": PARTS,
+    "records.py": WORDS,
     "results/comparison.py": PHASES,
-    "results/evidence.py": CALLS,
-    "running/announcer.py": CALLS,
-    "running/derived.py": CALLS,
-    "running/loop.py": CALLS,
-    "running/recorder.py": DIGESTS,
-    "running/session.py": DIGESTS,
+    "running/recorder.py": PHASES,
     "search/plan.py": PHASES,
     "store/reading.py": PHASES,
-    "store/status.py": CALLS,
     "store/tracking/keys.py": PHASES,
-    "study/sections.py": CALLS,
     "trainers/protocol.py": PHASES,
-    "words.py": PARTS,
+    "words.py": WORDS,
 }
 
 

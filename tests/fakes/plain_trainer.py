@@ -110,6 +110,10 @@ class PlainTrainer:
     def metrics(self) -> Mapping[str, Goal]:
         return {"rest": "minimize"}
 
+    @property
+    def datasets(self) -> Mapping[str, str]:
+        return {}
+
     def refusals(self, section: Section) -> Sequence[Refusal]:
         unknown = [Refusal((key,), "is no key") for key in section if key not in DEFAULTS]
         rate = section.get("rate", 0.5)

@@ -41,8 +41,12 @@ def trusted(model: type[Model], payload: Mapping[str, Any]) -> Model:
             or lists of these.
         payload: As stored.
     """
-    fields = {name: field for name, field in model.model_fields.items() if name in payload}
-    values = {name: _trusted(field.annotation, payload[name]) for name, field in fields.items()}
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    values = {
+        key: _trusted(field.annotation, payload[key])
+        for key, field in fields.items()
+        if key in payload
+    }
     return model.model_construct(**values)
 
 

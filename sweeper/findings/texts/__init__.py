@@ -7,6 +7,7 @@ from typing import Literal
 from sweeper.findings.finding import Finding
 from sweeper.findings.texts import en, zh
 from sweeper.trainers import builtin_trainer
+from sweeper.words import NOUNS
 
 Language = Literal["en", "zh"]
 BY_LANGUAGE: dict[Language, dict[str, tuple[str, str, str]]] = {"en": en.TEXTS, "zh": zh.TEXTS}
@@ -16,5 +17,5 @@ def texts(finding: Finding, language: Language) -> tuple[str, str, str]:
     """Title, what was seen, and what it can mean and asks for."""
     own = BY_LANGUAGE[language].get(finding.kind)
     title, seen, advice = own or builtin_trainer().texts(language)[finding.kind]
-    facts = finding.facts
+    facts = {**NOUNS[language], **finding.facts}
     return title.format(**facts), seen.format(**facts), advice.format(**facts)

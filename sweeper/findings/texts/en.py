@@ -30,8 +30,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "identical_means": (
         "Different settings, identical means",
-        "{count} of {of} rows have the same mean for every number of shots ({means} %): "
-        "{settings}.",
+        "{count} of {of} rows have the same mean for each {parts} ({means} %): {settings}.",
         "Very likely the same answers to every question, which takes scores by question to know. "
         "It can mean that the step was too small to change a choice, that the parameter was not "
         "applied, or that the evaluation did not load what was trained. The test that would tell:"
@@ -74,13 +73,13 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "Sure as a measurement of few seeds. More seeds for the finalists.",
     ),
     "another_winner_by_part": (
-        "Another winner for other numbers of shots",
-        "{best} is the best on average, but others are better than it for some numbers of shots: "
-        "{winners} (paired tests, corrected for the numbers of shots).",
-        "Likely. Say for which number of shots you tune: `--by shot_2` chooses by it.",
+        "Another winner by {parts}",
+        "{best} is the best on average, but not by each {parts}: {winners} (paired tests, "
+        "corrected for all of them).",
+        "Likely. Say for which {parts} you tune: `--by {part_key}` chooses by it.",
     ),
     "another_winner_untested": (
-        "Another winner for other numbers of shots",
+        "Another winner by {parts}",
         "{best} is the best on average, but not by itself: {winners}.",
         "Mostly noise; without scores by question no test can tell.",
     ),

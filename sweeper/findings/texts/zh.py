@@ -23,7 +23,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "identical_means": (
         "设置不同，均值完全相同",
-        "{of} 行中有 {count} 行在每个 shot 数上的均值都相同（{means} %）：{settings}。",
+        "{of} 行中有 {count} 行在每个{parts}上的均值都相同（{means} %）：{settings}。",
         "很可能每个问题的答案都相同，但需要逐题分数才能确认。可能的原因：步长太小没有改变任何选择；参数没有生效；"
         "或评估没有加载训练后的权重。判别方法：同时评估 random、start、nearest 三个对照，并扰动权重；"
         "如果什么都不变，则评估是盲的。",
@@ -61,12 +61,12 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "基于少数种子的测量。请为决赛设置增加种子。",
     ),
     "another_winner_by_part": (
-        "不同 shot 数的最佳设置不同",
-        "{best} 平均最好，但在某些 shot 数上有更好的设置：{winners}（配对检验，对 shot 数校正）。",
-        "很可能。请明确针对哪个 shot 数调参：`--by shot_2` 按其选择。",
+        "不同{parts}的最佳设置不同",
+        "{best} 平均最好，但在某些{parts}上有更好的设置：{winners}（配对检验，对{parts}校正）。",
+        "很可能。请明确针对哪个{parts}调参：`--by {part_key}` 按其选择。",
     ),
     "another_winner_untested": (
-        "不同 shot 数的最佳设置不同",
+        "不同{parts}的最佳设置不同",
         "{best} 平均最好，但并非处处最好：{winners}。",
         "多半是噪声；没有逐题分数，无法检验。",
     ),

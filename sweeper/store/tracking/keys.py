@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sweeper.outcomes import Calls, Epoch
+from sweeper.records import CALLS_KEY
 
 SCORE = "score"
 MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters; MLflow 3.17, mlflow/utils/validation.py
@@ -83,10 +84,10 @@ def _curve_key(group: str, name: str) -> str:
 def call_metrics(calls: Calls) -> dict[str, float]:
     """Final numbers of a trial's reader calls: asked, and saved by cause."""
     return {
-        "reader_calls_asked": float(calls.asked),
-        "reader_calls_saved_stage": float(calls.stage),
-        "reader_calls_saved_store": float(calls.store),
-        "reader_calls_saved_equal": float(calls.equal),
+        f"{CALLS_KEY}_asked": float(calls.asked),
+        f"{CALLS_KEY}_saved_stage": float(calls.stage),
+        f"{CALLS_KEY}_saved_store": float(calls.store),
+        f"{CALLS_KEY}_saved_equal": float(calls.equal),
     }
 
 

@@ -45,6 +45,11 @@ class BuiltinTrainer:
         """Accuracy over the numbers of shots, or the loss on the validation queries."""
         return section.METRICS
 
+    @property
+    def datasets(self) -> Mapping[str, str]:
+        """Questions, training data, start and reader."""
+        return {"questions": "data", "training": "training", "start": "start", "reader": "reader"}
+
     def refusals(self, section_: Section) -> Sequence[Refusal]:
         """What is wrong with a section whose references are filled in."""
         return section.section_refusals(section_)

@@ -95,7 +95,7 @@ def test_the_page_holds_controls_first_and_escapes_what_comes_from_outside() -> 
 def test_figures_are_whole_pictures_and_files_that_the_markdown_names(language: Any) -> None:
     laid = laid_out(study(), language)
     files = figure_files(laid)
-    assert {"figures/shots.svg", "figures/epochs.svg", "figures/drift.svg"} <= set(files)
+    assert {"figures/parts.svg", "figures/epochs.svg", "figures/drift.svg"} <= set(files)
     for name, svg in files.items():
         assert ElementTree.fromstring(svg).tag.endswith("svg")
         assert f"]({name})" in markdown(laid)

@@ -169,7 +169,10 @@ def test_wandb_words_mean_sampler_and_trials() -> None:
     assert (config.sampler.name, config.trials) == ("tpe", 7)
 
 
-@pytest.mark.parametrize("text", [KL_LR, CONDITIONAL, small(rest="pruner: {name: median}")])
+REST = "pruner: {name: median}\nlimits: {reader_calls: 7}"
+
+
+@pytest.mark.parametrize("text", [KL_LR, CONDITIONAL, small(rest=REST)])
 def test_a_config_survives_json_with_sorted_keys(text: str) -> None:
     config = parse(text)
     assert stored_study(json.loads(json.dumps(config.to_json(), sort_keys=True))) == config
