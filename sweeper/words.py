@@ -1,5 +1,6 @@
 """Numbers, settings and costs as people read them: fractions inside, per cent here. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,17 @@ SAVED_BY = (  # cause of a call that was not made, in a result -> its name for p
     ("store", "the store"),
     ("equal", f"equal {PARTS}"),
 )
+
+
+LONGEST = 2000  # characters of a line; a failure may quote 20 kB of a log
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def plain(text: str) -> str:
+    """A text from elsewhere as it may be shown: no control sequence, no endless line."""
+    lines = _UNSEEN.sub("", _SEQUENCE.sub("", text)).split("\n")
+    return "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]} ..." for line in lines)
 
 
 def part_key(part: str) -> str:

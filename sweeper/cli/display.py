@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,10 +15,11 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.cli.output import Output
 from sweeper.records import State
 from sweeper.results.table import Row, parts_of, table_cells
 from sweeper.running.session import Summary
-from sweeper.words import PARTS, counts_line, params_text, per_cent, score_number
+from sweeper.words import PARTS, counts_line, params_text, per_cent, plain, score_number
 
 TOP = 10  # trials in the final table
 ANY_WIDTH = 10_000  # columns of a terminal that nobody has
@@ -51,7 +53,7 @@ class LiveDisplay:
 
     def say(self, line: str) -> None:
         """Print a line above the live table."""
-        self._console.print(Text(line))
+        self._console.print(Text(plain(line)))
 
     def show(self, state: State) -> None:
         """Replace the live table."""
@@ -84,10 +86,15 @@ class PlainDisplay:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(plain(line)), soft_wrap=True)
 
     def show(self, state: State) -> None:
         """States are for the eye; what happened has been said."""
+
+
+def open_console(stream: TextIO) -> Console:
+    """A console on a stream that may be lost under way."""
+    return Console(file=cast(TextIO, Output(stream)))
 
 
 def open_display(console: Console) -> LiveDisplay | PlainDisplay:

@@ -1,5 +1,6 @@
 """The group of all commands: its options, and how an error becomes a message and an exit code."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from sweeper.errors import SweeperError
-from sweeper.words import PARTS, part_key
+from sweeper.words import PARTS, part_key, plain
 
 if TYPE_CHECKING:
     from sweeper.store.study_folder import StudyFolder
@@ -63,7 +64,8 @@ class Commands(click.Group):
 
 
 def _fail(message: str, exit_code: int, cause: BaseException) -> NoReturn:
-    click.echo(message, err=True)
+    with contextlib.suppress(OSError):  # its terminal may be closed
+        click.echo(plain(message), err=True)
     raise SystemExit(exit_code) from cause
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,14 +96,13 @@ def plan(study_path: Path, cost: float) -> None:
 @click.option("--force", is_flag=True, help="Go on although the evaluation sees no training.")
 def run(study_path: Path, trials: int | None, force: bool) -> None:
     """Run the study in STUDY_FILE to its total of trials; run it again to resume."""
-    from rich.console import Console
-
-    from sweeper.cli.display import open_display, print_summary
+    from sweeper.cli.display import open_console, open_display, print_summary
+    from sweeper.running.interrupts import ignore_further_signals
     from sweeper.running.session import run_study
     from sweeper.running.slots import open_launcher
     from sweeper.store.provenance import code_tags
 
-    console = Console()
+    console = open_console(sys.stdout)
     with open_display(console) as display:
         summary = run_study(
             study_path,
@@ -113,6 +113,8 @@ def run(study_path: Path, trials: int | None, force: bool) -> None:
             force=force,
             tags=code_tags(study_path),
         )
+    if summary.interrupted:
+        ignore_further_signals()
     print_summary(summary, console)
     raise SystemExit(summary.exit_code)
 

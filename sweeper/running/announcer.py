@@ -26,9 +26,9 @@ class Progress(Protocol):
         """The state as `state.json` has it has changed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Announcer:
-    """Tells of one study what its store holds and what runs."""
+    """Tells of one study what its store holds and what runs. Nothing of that stops the study."""
 
     config: StudyConfig
     folder: StudyFolder
@@ -37,6 +37,7 @@ class Announcer:
     experiment: str  # MLflow's id
     slots: int
     progress: Progress
+    _has_warned: bool = False
 
     def say(self, line: str) -> None:
         """Say that something happened."""
@@ -76,5 +77,13 @@ class Announcer:
             "updated": time.time(),
             **(more or {}),
         }
-        self.folder.write_state(content)
+        try:
+            self.folder.write_state(content)
+        except OSError as error:  # it is a copy, for `status`: the study has it all
+            if not self._has_warned:
+                self._has_warned = True
+                self.say(
+                    f"warning: {error.filename or self.folder.root}: {error.strerror}; until it "
+                    "can be written `sweeper status` shows an older state"
+                )
         self.progress.show(content)

@@ -87,8 +87,11 @@ class Driver:
         self._write_state("interrupted" if self._interrupts.requested else "finishing")
 
     def abandon(self, state: str) -> None:
-        """Leave what runs open for the next driver: nothing is left RUNNING in MLflow."""
-        abandoned = list(self._open.values())
+        """Leave what runs open for the next driver: nothing is left RUNNING in MLflow.
+
+        What has been told is left as it is, wherever the driver was cut off.
+        """
+        abandoned = [trial for trial in self._open.values() if self._is_untold(trial)]
         self._open.clear()
         self._write_state(state)
         with contextlib.suppress(TrackingError):  # where MLflow is the trouble, the rest matters
@@ -290,8 +293,10 @@ class Driver:
                     self._begin_work(trial)
                     return
                 results, verdict = trial.results, self._mean_of_seeds(trial)
-        del self._open[trial.number]
         self._tell(trial, verdict, results)
+        del self._open[trial.number]
+        if verdict.state is not TrialState.RUNNING:
+            self._announcer.say_done(trial.number, verdict, seconds=trial.seconds())
         self._write_state("running")
 
     def _mean_of_seeds(self, trial: OpenTrial) -> Verdict:
@@ -311,6 +316,9 @@ class Driver:
                 "their scores cannot be ranked together. Restore what changed, or give the study "
                 "another `name:`"
             )
+
+    def _is_untold(self, trial: OpenTrial) -> bool:
+        return self._store.record(trial.number).state is TrialState.RUNNING
 
     def _leave(self, trial: OpenTrial) -> None:
         """Close the runs of a trial that the next driver goes on with."""
@@ -334,7 +342,6 @@ class Driver:
             started=trial.started,
             ended=trial.ended,
         )
-        self._announcer.say_done(trial.number, verdict, seconds=trial.seconds())
 
     def _write_state(
         self, state: str, *, best: TrialRecord | None = None, more: State | None = None

@@ -111,13 +111,13 @@ def run_study(
     trainer = config.kind
     launcher = open_launcher(config, folder)  # starts nothing; a missing device leaves no trace
     workspace.prepare()
-    with (  # workers end before the lock is given back
-        folder.locked(),
+    with (  # workers end before the lock is given back, and no signal cuts that short
+        Interrupts(lambda: progress.say(STOPPING)) as interrupts,
+        folder.locked() as require_here,
         _warmed_up(launcher, config, folder),
         StudyStore.open(
             folder.database, name=config.name, goal=config.goal, space=config.space
         ) as store,
-        Interrupts(lambda: progress.say(STOPPING)) as interrupts,
         trainer.claims(folder.stages) as claims,
     ):
         slots, device = len(launcher.slots()), device_of(launcher)
@@ -133,6 +133,7 @@ def run_study(
             claims,
             stopping=lambda: interrupts.requested,
             say=progress.say,
+            require_here=require_here,
         )
         controls = start_controls(
             works, folder, first_training(config), device=device, controls=config.controls

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sweeper.outcomes import Check, Failure, FailureKind, RacedOut
 from sweeper.records import TrialState
 from sweeper.running.works import End
+from sweeper.words import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def judge(end: End, *, pruned: bool) -> Verdict:
     if isinstance(end, Check):
         end = Failure(kind=FailureKind.BAD_RESULT, message="its result is that of the controls")
     if isinstance(end, Failure):
-        return Verdict(state=TrialState.FAILED, failure=end.kind.value, reason=end.message)
+        return Verdict(state=TrialState.FAILED, failure=end.kind.value, reason=plain(end.message))
     if end.raced_out is not None:
         return Verdict(state=TrialState.PRUNED, reason=_raced_out(end.raced_out))
     return Verdict(state=TrialState.COMPLETE, score=end.score)

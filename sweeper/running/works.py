@@ -99,6 +99,7 @@ class Works:
         *,
         stopping: Callable[[], bool],
         say: Callable[[str], None],
+        require_here: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin nothing.
 
@@ -108,12 +109,15 @@ class Works:
             claims: Say which stages are being made.
             stopping: Whether the driver was asked to stop.
             say: Is told of what is tried again.
+            require_here: Raises SweeperError where the folders are not there any more; asked before
+                anything is written, and before an end is believed.
         """
         self._launcher = launcher
         self._trainer = trainer
         self._claims = claims
         self._stopping = stopping
         self._say = say
+        self._require_here = require_here
         self._open: dict[Ticket, _Open] = {}
         self._numbers = count()
 
@@ -124,6 +128,7 @@ class Works:
             SweeperError: where the folder cannot be written, or a later version has written it.
             LauncherError: where the launcher refuses.
         """
+        self._require_here()
         prepare_job(work.folder, work.job)
         ticket = Ticket(next(self._numbers))
         self._open[ticket] = _Open(work=work)
@@ -156,6 +161,7 @@ class Works:
         ids = [entry.job_id for _, entry in active if entry.job_id is not None]
         found = len(ids) < len(active)
         reports = self._launcher.poll(ids, timeout=0.0 if found else timeout)
+        self._require_here()
         news: list[EpochsOf | EndedAs] = []
         for ticket, entry in active:
             report = JobReport(status=JobStatus.COMPLETED)

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -84,8 +84,11 @@ class StudyFolder:
         return sorted((self.root / "confirm").glob("*"))
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[Callable[[], None]]:
         """Hold the study's lock; it vanishes with the process that holds it.
+
+        Gives what raises SweeperError once the folder is no longer where it was: moved, renamed or
+        removed by someone, while its path would be made anew by the next file that is written.
 
         Raises:
             StudyLockedError: where another driver holds it.
@@ -93,7 +96,16 @@ class StudyFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(self.root / LOCK, timeout=LOCK_SECONDS):
-                yield
+                held = _identity(self.root / LOCK)
+
+                def require_here() -> None:
+                    if _identity(self.root / LOCK) != held:
+                        raise SweeperError(
+                            f"{self.root} is not there any more: moved, renamed or removed under "
+                            "way. Nothing is lost: run again, with --workspace where it is now"
+                        )
+
+                yield require_here
         except filelock.Timeout as error:
             raise StudyLockedError(
                 f"another `sweeper run` works on {self.name!r} (it holds {self.root / LOCK}); "
@@ -124,6 +136,15 @@ class StudyFolder:
         except FormatError as error:
             raise SweeperError(str(error)) from error
         return state
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def answers_place(path: Path, *, server: str | None, on_network: bool) -> tuple[str, str]:

@@ -14,12 +14,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fakes.other_worker import OtherWorker
-from rich.console import Console
 
-from sweeper.cli.display import PlainDisplay, print_summary
+from sweeper.cli.display import open_console, open_display, print_summary
 from sweeper.errors import SweeperError
 from sweeper.launchers.jobs import Launcher
 from sweeper.launchers.local import open_local
+from sweeper.running.interrupts import ignore_further_signals
 from sweeper.running.session import run_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.workspace import Workspace
@@ -65,18 +65,22 @@ def main(study: str, workspace: str, slots: str, *options: str) -> int:
         )
         return OtherWorker(local, (sys.executable, *worker))
 
-    console = Console(width=200)
+    console = open_console(sys.stdout)
+    console.width = 200
     try:
-        summary = run_study(
-            Path(study),
-            workspace=Workspace(Path(workspace)),
-            open_launcher=open_launcher,
-            progress=PlainDisplay(console),
-            force="--force" in options,
-        )
+        with open_display(console) as display:
+            summary = run_study(
+                Path(study),
+                workspace=Workspace(Path(workspace)),
+                open_launcher=open_launcher,
+                progress=display,
+                force="--force" in options,
+            )
     except SweeperError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
+    if summary.interrupted and __name__ == "__main__":
+        ignore_further_signals()
     print_summary(summary, console)
     return summary.exit_code
 

@@ -37,11 +37,15 @@ DATA_FORMAT = 1
 def write_json_atomic(path: Path, payload: Mapping[str, Any]) -> None:
     """Write ``payload`` so that a reader sees the whole file or no file."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("w") as file:
-        json.dump(payload, file, indent=2, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)  # atomic within one file system
+    try:
+        with part.open("w") as file:
+            json.dump(payload, file, indent=2, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)  # atomic within one file system
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
