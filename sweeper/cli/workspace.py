@@ -29,6 +29,16 @@ def status(study: str, as_json: bool) -> None:
 
 @cli.command()
 @study_name
+def stop(study: str) -> None:
+    """Let the driver of STUDY finish the epochs in hand and leave, as Ctrl-C does; wait for it."""
+    from sweeper.running.stopping import stop_driver
+
+    with contextlib.suppress(KeyboardInterrupt):  # it was asked, and leaves unwatched as well
+        stop_driver(find_study(study), say=click.echo)
+
+
+@cli.command()
+@study_name
 @click.argument("trial", type=TrialName())
 def show(study: str, trial: str) -> None:
     """Show all that is known of one trial."""

@@ -33,14 +33,20 @@ class Interrupts:
     Args:
         announce: Called once, by whoever first asks for ``requested`` after a signal: a signal
             handler itself must not print.
+        asked: Whether someone asks for the same in another way.
         clock: Seconds.
     """
 
     def __init__(
-        self, announce: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        announce: Callable[[], None],
+        *,
+        asked: Callable[[], bool] = bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._signals = 0
         self._announce: Callable[[], None] | None = announce
+        self._asked = asked
         self._clock = clock
         self._stopping_since = 0.0
         self._has_raised = False
@@ -53,6 +59,8 @@ class Interrupts:
         Raises:
             KeyboardInterrupt: once, after the second signal.
         """
+        if not self._signals and self._asked():
+            self._signals = 1
         if self._signals and self._announce is not None:
             announce, self._announce = self._announce, None
             announce()

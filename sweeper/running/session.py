@@ -112,7 +112,7 @@ def run_study(
     launcher = open_launcher(config, folder)  # starts nothing; a missing device leaves no trace
     workspace.prepare()
     with (  # workers end before the lock is given back, and no signal cuts that short
-        Interrupts(lambda: progress.say(STOPPING)) as interrupts,
+        Interrupts(lambda: progress.say(STOPPING), asked=folder.is_asked_to_stop) as interrupts,
         folder.locked() as require_here,
         _warmed_up(launcher, config, folder),
         StudyStore.open(
@@ -120,6 +120,7 @@ def run_study(
         ) as store,
         trainer.claims(folder.stages) as claims,
     ):
+        folder.forget_stop()
         slots, device = len(launcher.slots()), device_of(launcher)
         require_same_study(store.attributes().get("study"), config.to_json())
         _store_study(config, store, folder, path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import filelock
 
 from sweeper.errors import StudyLockedError, SweeperError
-from sweeper.outcomes import FORMAT, FormatError, checked_format, read_json, write_json_atomic
+from sweeper.outcomes import FORMAT, STOP, FormatError, checked_format, read_json, write_json_atomic
 from sweeper.store.file_systems import is_on_network
 from sweeper.trainers import Surroundings
 
@@ -123,6 +123,18 @@ class StudyFolder:
             return True
         except OSError:  # a read-only copy of a study has no driver
             return False
+
+    def ask_to_stop(self) -> None:
+        """Ask the driver to wind up, wherever it runs: the folder may be shared by machines."""
+        (self.root / STOP).touch()
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether someone has asked since the driver began."""
+        return (self.root / STOP).exists()
+
+    def forget_stop(self) -> None:
+        """A driver that begins was asked by nobody yet."""
+        (self.root / STOP).unlink(missing_ok=True)
 
     def write_state(self, state: "State") -> None:
         """Replace what `status` shows."""

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from fakes.run_fake_study import run_here
 
+from sweeper.cli import cli
 from sweeper.records import TrialState
 from sweeper.running.recorder import Recorder
 from sweeper.store.reading import read_study
@@ -232,3 +234,17 @@ def test_a_trial_that_was_told_stays_told_wherever_the_driver_is_cut_off(
     assert statuses(study.parent)[f"trial {done}"] == "FINISHED"
     monkeypatch.undo()
     finish(study)
+
+
+def test_sweeper_stop_ends_a_study_as_ctrl_c_does(study: Path) -> None:
+    process = subprocess.Popen(
+        command(study), stdout=subprocess.DEVNULL, env={**os.environ, **SLOW}
+    )
+    wait_for(has_trials(study, 1))
+    options = ["--workspace", str(study.parent), "stop", "tiny"]
+    done = CliRunner().invoke(cli, options)
+    assert (done.exit_code, process.wait(60)) == (0, 130)
+    assert done.output.endswith("tiny has stopped\n")
+    assert "RUNNING" not in statuses(study.parent).values()
+    finish(study)
+    assert "there is nothing to stop" in CliRunner().invoke(cli, options).output
