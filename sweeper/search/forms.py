@@ -100,14 +100,20 @@ def sampler_of(search: Search, seed: int) -> "BaseSampler":
 def study_in_memory(
     search: Search, sampler: "BaseSampler | None", trials: Sequence["FrozenTrial"]
 ) -> "Study":
-    """Build a study in memory. Hyperband hashes its name: a new seed gives other brackets."""
+    """Build a study in memory that holds ``trials``, which get their places as numbers.
+
+    Hyperband hashes its name: a new seed gives other brackets.
+    """
     import optuna
 
-    study = optuna.create_study(
-        study_name=f"seed {search.seed}", direction=search.goal, sampler=sampler
+    from sweeper.search.optuna_memory import ShownTrials
+
+    return optuna.create_study(
+        storage=ShownTrials(trials),
+        study_name=f"seed {search.seed}",
+        direction=search.goal,
+        sampler=sampler,
     )
-    study.add_trials(trials)
-    return study
 
 
 def suggested(trial: "Trial", parameter: Parameter) -> Value:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sweeper.records import TrialRecord, TrialState
-from sweeper.search.search import Search, setting_key
+from sweeper.search.search import Search, key_of, setting_key
 
 
 def prefixes_of(search: Search, record: TrialRecord) -> list[TrialRecord]:
@@ -50,13 +50,20 @@ def shared_prefixes(
     known = set() if known is None else known
     found = []
     for record in proposals:
-        for prefix in prefixes_of(search, record):
-            if setting_key(prefix.params) not in known:
-                known.add(setting_key(prefix.params))
+        for prefix, key in _prefixes_with_keys(search, record):
+            if key not in known:
+                known.add(key)
                 found.append(prefix)
         if record.state is TrialState.COMPLETE:
-            known.add(setting_key(record.params))
+            known.add(key_of(search, record))
     return found
+
+
+def _prefixes_with_keys(search: Search, record: TrialRecord) -> list[tuple[TrialRecord, str]]:
+    return search.memory.prefixes.of(
+        record,
+        lambda whole: [(each, setting_key(each.params)) for each in prefixes_of(search, whole)],
+    )
 
 
 def best_before(search: Search, number: int, records: Iterable[TrialRecord]) -> TrialRecord | None:

@@ -40,7 +40,12 @@ def should_prune(
             if search.pruner_name == "median"
             else pruners.PercentilePruner(**{"percentile": 25.0, **options})
         )
-        study = study_in_memory(search, None, [frozen_trial(record, {}) for record in visible])
+        shown = [
+            search.memory.curves.of(record, lambda one: frozen_trial(one, {}))
+            for record in visible
+            if record.state is not TrialState.RUNNING
+        ]
+        study = study_in_memory(search, None, shown)
         return bool(pruner.prune(study, frozen_trial(own, {})))
 
 

@@ -7,20 +7,15 @@ from dataclasses import replace
 from itertools import islice
 
 from sweeper.records import TrialRecord, TrialState
-from sweeper.search.forms import (
-    distribution,
-    frozen_trial,
-    quiet,
-    sampler_of,
-    study_in_memory,
-    suggested,
-)
+from sweeper.search.forms import quiet, sampler_of, study_in_memory, suggested
 from sweeper.search.known import shared_prefixes
+from sweeper.search.lesson import lesson_of
 from sweeper.search.search import (
     Origin,
     Proposal,
     Search,
     given_settings,
+    key_of,
     proposals_before,
     setting_key,
     visible_to,
@@ -59,10 +54,13 @@ def propose(search: Search, number: int, history: Sequence[TrialRecord]) -> Prop
     """
     given = given_settings(search)
     if number >= len(given) and search.duplicates != "reseed":
-        tried = {setting_key(record.params) for record in proposals_before(history, number)}
-        if is_finite(search.space) and len(tried) >= size(search.space):
+        finite, resample = is_finite(search.space), search.duplicates == "resample"
+        tried: set[str] = set()
+        if finite or resample:
+            tried = {key_of(search, record) for record in proposals_before(history, number)}
+        if finite and len(tried) >= size(search.space):
             return None
-        if search.duplicates == "resample":
+        if resample:
             return _resampled(search, number, history, tried)
     proposal = _draw(search, number, history)
     if proposal is None or search.duplicates != "reseed":
@@ -106,10 +104,8 @@ def _draw(
     if search.sampler_name == "grid":
         setting = next(islice(_grid(search), place, None), None)
         return None if setting is None else Proposal(params=setting, origin="sampled")
-    visible = visible_to(search, number, history)
-    taught = () if search.sampler_name == "cmaes" else search.known  # it needs its own notes
-    history = [*taught, *_with_prefixes(search, visible)]
-    return _ask(search, number, history, attempt=attempt)
+    visible = _with_prefixes(search, visible_to(search, number, history))
+    return _ask(search, number, visible, attempt=attempt)
 
 
 def _derived_seed(seed: int, number: int, attempt: int = 0) -> int:
@@ -152,17 +148,16 @@ def _shuffled(total: int, seed: int) -> Iterator[int]:
 
 def _with_prefixes(search: Search, visible: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Add what trials have scored on their way, as `shared_prefixes` has it."""
+    if search.fidelity is None:
+        return list(visible)
     return sorted([*visible, *shared_prefixes(search, visible)], key=lambda record: record.order)
 
 
 def _ask(search: Search, number: int, visible: Sequence[TrialRecord], *, attempt: int) -> Proposal:
     """Draw a setting from a fresh Optuna study that holds the visible records."""
     with quiet():
-        distributions = {p.name: distribution(p) for p in search.space.searched}
         sampler = sampler_of(search, _derived_seed(search.seed, number, attempt))
-        study = study_in_memory(
-            search, sampler, [frozen_trial(record, distributions) for record in visible]
-        )
+        study = study_in_memory(search, sampler, lesson_of(search, visible))
         trial = study.ask()
         setting = compose(search.space, lambda parameter: suggested(trial, parameter))
         state = study.get_trials(deepcopy=False)[-1].system_attrs

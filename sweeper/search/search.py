@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from sweeper.records import Notes, TrialRecord, TrialState
+from sweeper.records import TrialRecord, TrialState
+from sweeper.search.memo import Memory
 from sweeper.space import Setting, Space, Value, canonical
 
 Goal = Literal["maximize", "minimize"]
@@ -33,6 +34,8 @@ class Search:
     duplicates: Duplicates = "cached"  # what becomes of a setting that is proposed again
     race: bool = False  # whether a trial is stopped by its distance from the best before it
     known: tuple[TrialRecord, ...] = ()  # measured elsewhere; no proposals, so not "tried"
+    memory: Memory = field(init=False, repr=False, compare=False, default_factory=Memory)
+    """Saves work and decides nothing: a search that is made anew proposes the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,11 @@ def setting_key(setting: Setting) -> str:
     return json.dumps(setting, sort_keys=True)
 
 
+def key_of(search: Search, record: TrialRecord) -> str:
+    """The `setting_key` of a record."""
+    return search.memory.keys.of(record, lambda one: setting_key(one.params))
+
+
 def visible_to(search: Search, number: int, history: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the proposals 0 .. number-1 as trial ``number`` may see them."""
     records = {record.number: record for record in proposals_before(history, number)}
@@ -81,5 +89,5 @@ def proposals_before(history: Sequence[TrialRecord], number: int) -> list[TrialR
 
 def _seen(record: TrialRecord, *, settled: bool) -> TrialRecord:
     if settled:
-        return replace(record, notes=Notes())
-    return replace(record, state=TrialState.RUNNING, score=None, intermediate={}, notes=Notes())
+        return record
+    return replace(record, state=TrialState.RUNNING, score=None, intermediate={})
