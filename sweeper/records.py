@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import AliasChoices, Field
 
-from sweeper.outcomes import Calls, Failure, RacedOut, Stored
+from sweeper.outcomes import Calls, Failure, FailureKind, RacedOut, Stored
 from sweeper.space import Value
 
 Origin = Literal["trained", "extended", "cached", "shared prefix", "imported"]
@@ -17,6 +17,7 @@ Proposed = Literal["baseline", "enqueued", "sampled", "shared prefix"]
 
 CALLS_KEY: Literal["reader_calls"] = "reader_calls"  # of the calls that answers cost, in every file
 _CALLS = AliasChoices("calls", CALLS_KEY)
+_OF_THE_SETTING = {FailureKind.NOT_FINITE.value}  # whenever and wherever it is trained
 
 
 class TrialState(Enum):
@@ -108,6 +109,11 @@ class TrialRecord:
     def order(self) -> tuple[int, float]:
         """Where it stands among all rows: after its own shorter trainings."""
         return self.number, math.inf if self.prefix is None else self.prefix
+
+    @property
+    def failed_by_setting(self) -> bool:
+        """Whether it failed through its own setting, which then is worse than every result."""
+        return self.state is TrialState.FAILED and self.notes.failure in _OF_THE_SETTING
 
     @property
     def values(self) -> Mapping[str, Value]:

@@ -144,10 +144,7 @@ class Recorder:
         tags = (
             result_tags(training, results[0], told, self._config.kind.datasets) if complete else {}
         )
-        if verdict.failure is not None:
-            tags |= {"sweeper.failure": verdict.failure}
-        if verdict.reason:
-            tags |= {"sweeper.reason": verdict.reason}
+        tags |= _failure_tags(verdict.failure, verdict.reason)
         self._tracking.finish_trial(
             run_id,
             status=MLFLOW_STATUS[verdict.state],
@@ -171,7 +168,9 @@ class Recorder:
 
         Run and row are written whole: a driver that dies between them proposes it again.
         """
-        answered = from_record(known.notes, known.name, self.epochs_of(known))
+        epochs = [] if known.failed_by_setting else self.epochs_of(known)
+        answered = from_record(known.notes, known.name, epochs)
+        failure, reason = known.notes.failure, known.notes.reason  # of a setting that fails again
         own = {
             "values": record.notes.values,
             "proposed": record.notes.proposed,
@@ -179,6 +178,8 @@ class Recorder:
             "spread": known.notes.spread,
             "origin": "cached",
             "seconds": 0.0,
+            "failure": failure,
+            "reason": reason,
         }
         notes = answered.model_copy(update=own)
         run_id = self._tracking.ended_trial(
@@ -193,19 +194,21 @@ class Recorder:
                 "sweeper.proposed": record.notes.proposed,
                 "sweeper.origin": "cached",
                 "sweeper.source": f"trial {known.name}",
+                **_failure_tags(failure, reason),
             },
+            status=MLFLOW_STATUS[known.state],
         )
         self._store.add(
             replace(
                 record,
-                state=TrialState.COMPLETE,
+                state=known.state,
                 score=known.score,
                 intermediate=dict(known.intermediate),
                 notes=notes.model_copy(update={"run_id": run_id}),
             )
         )
         self.add_prefixes()
-        return Verdict(state=TrialState.COMPLETE, score=known.score)
+        return Verdict(state=known.state, score=known.score, failure=failure, reason=reason)
 
     def add_imported(self, ended: float) -> None:
         """Show what the sampler knew before trial 0 beside the trials, once: in MLflow and Optuna.
@@ -363,6 +366,11 @@ def result_tags(
         "sweeper.stage": result.stage,
         "sweeper.torch": environment["torch"],
     }
+
+
+def _failure_tags(failure: str | None, reason: str) -> dict[str, str]:
+    tags = {"sweeper.failure": failure or "", "sweeper.reason": reason}
+    return {name: text for name, text in tags.items() if text}
 
 
 def _run_of(record: TrialRecord) -> str:

@@ -77,10 +77,11 @@ def best_before(search: Search, number: int, records: Iterable[TrialRecord]) -> 
 def answered_before(
     search: Search, record: TrialRecord, records: Iterable[TrialRecord]
 ) -> TrialRecord | None:
-    """The complete trial whose setting and seed ``record`` has again, among those it may know.
+    """The trial whose setting and seed ``record`` has again, among those it may know.
 
-    Later ones are not looked at, whether they have ended or not: what becomes of a trial must not
-    depend on time.
+    It is complete, or has failed through this very setting, which would fail once more. Later ones
+    are not looked at, whether they have ended or not: what becomes of a trial must not depend on
+    time.
     """
     if record.notes.repeat:
         return None
@@ -90,8 +91,8 @@ def answered_before(
             known
             for known in records
             if known.number <= last
-            and known.state is TrialState.COMPLETE
             and known.params == record.params
+            and (known.state is TrialState.COMPLETE or known.failed_by_setting)
             and not known.notes.repeat
         ),
         None,

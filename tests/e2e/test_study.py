@@ -213,6 +213,26 @@ def test_a_failing_trial_fails_as_itself(study: Path) -> None:
     assert mlflow_statuses(study)["trial 0"] == "FAILED"
 
 
+def test_a_setting_that_failed_by_itself_fails_at_once_when_it_is_proposed_again(
+    study: Path,
+) -> None:
+    setting = "{lr: 1e-4, kl_beta: 0.15, epochs: 1, freeze: backbone}"
+    study.write_text(STUDY.replace("trials: 14", f"enqueue: [{setting}]\ntrials: 2\nlag: 1"))
+    done = run_here(study, slots=1, FAKE_FAIL=repr(1e-4))
+    reason = "grpo epoch 1, step 2: the loss is nan"
+    assert f"trial 1 failed (not_finite): {reason}" in done.stdout
+    first, again = records(study)
+    assert (again.state, again.notes.failure, again.notes.reason) == (
+        TrialState.FAILED,
+        "not_finite",
+        reason,
+    )
+    assert (again.notes.origin, again.notes.source) == ("cached", 0)
+    assert first.notes.origin != "cached"
+    assert not Workspace(study.parent).study("tiny").trial(1).exists()
+    assert mlflow_statuses(study)["trial 1"] == "FAILED"
+
+
 def test_a_trial_that_kills_its_worker_is_given_up_after_three_attempts(study: Path) -> None:
     done = run_here(study, FAKE_CRASH=repr(1e-4))
     assert done.returncode == 1

@@ -112,6 +112,7 @@ class Tracking:
         params: Mapping[str, Value | None] | None = None,
         tags: Mapping[str, str] | None = None,
         ended: float | None = None,
+        status: Status = "FINISHED",
     ) -> str:
         """Write the run of a trial that has ended already, and return its id.
 
@@ -122,7 +123,7 @@ class Tracking:
             run_id = self.trial_run(parent, name=name, number=number, params=params, tags=tags)
             self.finish_trial(
                 run_id,
-                status="FINISHED",
+                status=status,
                 score=score,
                 accuracy=accuracy,
                 metrics=metrics,
@@ -140,7 +141,7 @@ class Tracking:
                 points=points,
             )
             self._client.set_terminated(
-                run_id, status="FINISHED", end_time=max(timestamp, self._runs.milliseconds())
+                run_id, status=status, end_time=max(timestamp, self._runs.milliseconds())
             )
         return run_id
 
