@@ -63,6 +63,7 @@ class Recorder:
         self._tracking = tracking
         self._parent_run = parent_run
         self.asked_by_controls = 0  # reader calls
+        self._calls = total_calls(r.notes.calls for r in store.proposals() if r.notes.calls)
         self._prefixes = {r.name for r in store.records() if r.prefix is not None}
         self._settled = 0  # the first trial whose shorter trainings have not been added
         self._settled_settings: set[str] = set()
@@ -207,6 +208,7 @@ class Recorder:
                 notes=notes.model_copy(update={"run_id": run_id}),
             )
         )
+        self._calls += notes.calls or Calls()
         self.add_prefixes()
         return Verdict(state=known.state, score=known.score, failure=failure, reason=reason)
 
@@ -297,10 +299,9 @@ class Recorder:
 
     def calls(self) -> Calls:
         """Reader calls of the controls and of all trials so far, by what became of them."""
-        own = [record.notes.calls or Calls() for record in self._store.proposals()]
         finals = [final.calls for final in self._store.finals().values()]
         controls = Calls(needed=self.asked_by_controls, asked=self.asked_by_controls)
-        return total_calls([controls, *own, *finals])
+        return total_calls([controls, self._calls, *finals])
 
     def _folders(self, number: int) -> Iterator[Path]:
         for seed in self._config.search_seeds or (None,):
@@ -308,6 +309,7 @@ class Recorder:
 
     def _told(self, number: int, verdict: Verdict, notes: Notes) -> None:
         self._store.tell(number, verdict.state, verdict.score, notes=notes)
+        self._calls += notes.calls or Calls()
         self.add_prefixes()
 
     def _add_prefix(self, prefix: TrialRecord, whole: TrialRecord) -> None:

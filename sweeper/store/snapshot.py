@@ -1,8 +1,9 @@
 """The state of a study at one moment, as `state.json` and the live table show it. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from sweeper.ranking import ranking, told_score
+from sweeper.ranking import leader, told_score
 from sweeper.records import State, TrialRecord, TrialState
 from sweeper.study.config import StudyConfig
 
@@ -28,24 +29,21 @@ def snapshot(
         ``{"study", "state", "trials", "counts", "shared_prefix", "best", "running"}``; `waiting`
         counts the trials that were begun and hold no slot.
     """
-    counts = {kind.value: 0 for kind in TrialState}
-    for record in records:
-        counts[record.state.value] += record.prefix is None
+    found = Counter(record.state for record in records if record.prefix is None)
+    counts = {kind.value: found[kind] for kind in TrialState}
     open_trials = counts["running"]
     counts["running"] = len(running)
     counts["waiting"] = open_trials - len(running)
-    first = [best] if best is not None else ranking(records, goal=config.goal)[:1]
-    told = [
-        {"trial": record.name, "score": told_score(record), "params": dict(record.values)}
-        for record in first
-    ]
+    first = best or leader(records, goal=config.goal)
     return {
         "study": config.name,
         "state": state,
         "goal": config.goal,
         "trials": config.trials,
         "counts": counts,
-        "shared_prefix": sum(record.prefix is not None for record in records),
-        "best": told[0] if told else None,
+        "shared_prefix": len(records) - found.total(),
+        "best": None
+        if first is None
+        else {"trial": first.name, "score": told_score(first), "params": dict(first.values)},
         "running": list(running),
     }

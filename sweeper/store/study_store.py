@@ -60,7 +60,10 @@ class StudyStore:
         rows = [row for row in everything if _IMPORTED not in row.user_attrs]
         read = [_record(row) for row in rows]
         self._records = {record.number: record for record in read if record.prefix is None}
-        self._prefixes = [record for record in read if record.prefix is not None]
+        self._prefixes: dict[int, list[TrialRecord]] = {}  # by number, as they were added
+        for record in read:
+            if record.prefix is not None:
+                self._prefixes.setdefault(record.number, []).append(record)
         self._rows = len(everything)
         self._finals = {
             name: _final(entry) for name, entry in self.attributes().get(_FINALS, {}).items()
@@ -119,8 +122,11 @@ class StudyStore:
 
         A finalist has its final.
         """
-        rows = [self._with_final(row) for row in (*self._records.values(), *self._prefixes)]
-        return sorted(rows, key=lambda record: record.order)
+        rows: list[TrialRecord] = []
+        for number, record in self._records.items():
+            rows += self._prefixes.get(number, ())
+            rows.append(record)
+        return [self._with_final(row) for row in rows] if self._finals else rows
 
     def _with_final(self, record: TrialRecord) -> TrialRecord:
         final = self._finals.get(str(record.name))
@@ -189,7 +195,7 @@ class StudyStore:
         place = {FORMAT: ROW_FORMAT, _NUMBER: record.number, _PREFIX: record.prefix}
         trial_id = self._create(record, {_BEGUN: {**record.notes.to_json(), **place}})
         if record.prefix is not None:
-            self._prefixes.append(record)
+            self._prefixes.setdefault(record.number, []).append(record)
             return
         self._trial_ids[record.number] = trial_id
         self._records[record.number] = record
