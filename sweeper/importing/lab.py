@@ -55,6 +55,7 @@ def describe_checkpoints(paths: Sequence[Path]) -> dict[Path, dict[str, object]]
         return {}
     done = subprocess.run(
         [*DESCRIBE_COMMAND, "--", *(str(path) for path in paths)],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,

@@ -30,6 +30,7 @@ def _git(folder: Path, *command: str) -> str | None:
         done = subprocess.run(
             ["git", "--no-optional-locks", *command],  # `status` would rewrite the index
             cwd=folder,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",

@@ -1,7 +1,8 @@
 """A warm worker: one trial folder a line on stdin, one event a line on stdout.
 
 Importing torch and loading data is paid once. Everything that a job prints goes to the `log.txt` of
-its folder, on the level of file descriptors, so that no library can disturb the events.
+its folder, and whatever reads stdin finds it empty; on the level of file descriptors, so that no
+library and no child can disturb the events or take the folders.
 
     in    "/path/of/a/trial"                                      a JSON string
     out   {"event": "ready"}
@@ -27,22 +28,24 @@ def serve(stdin: TextIO, *, load_inputs: LoadInputs | None = None) -> None:
     """Work through folders until ``stdin`` ends.
 
     Args:
-        stdin: One JSON string a line.
+        stdin: One JSON string a line; nothing of it was read so far.
         load_inputs: Gives the task of a spec, and its reader on a device; None loads each once.
 
     Raises:
         InputError: for a line that is no JSON string; who sends such lines does not mean us.
     """
     inputs = InputCache() if load_inputs is None else load_inputs
-    with os.fdopen(os.dup(1), "w") as events:
+    with os.fdopen(os.dup(1), "w") as events, os.fdopen(os.dup(stdin.fileno())) as folders:
         os.dup2(2, 1)  # what is printed between jobs must not be taken for an event
+        with open(os.devnull) as nothing:  # noqa: PTH123  (a descriptor is what is wanted)
+            os.dup2(nothing.fileno(), stdin.fileno())
 
         def say(**event: Any) -> None:
             events.write(json.dumps(event) + "\n")
             events.flush()
 
         say(event="ready")
-        for line in stdin:
+        for line in folders:
             folder = _folder(line)
             with _printing_to(folder / LOG):
                 status = run_folder(

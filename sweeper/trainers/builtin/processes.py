@@ -83,7 +83,9 @@ def export(
         return f"wrote {folder}"
     verify = [] if verify_with is None else ["--verify-with", verify_with]
     command = [*program, "export-checkpoint", str(stage), str(folder), *verify]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise UsageError(done.stderr.strip().removeprefix("Error: "))
     return done.stdout.rstrip("\n")

@@ -23,6 +23,8 @@ def load_inputs(spec, device):
     ctypes.CDLL(None).puts(b"from C")
     ctypes.CDLL(None).fflush(None)
     subprocess.run(["echo", "from a child"])
+    if os.path.samestat(os.fstat(0), os.stat(os.devnull)):
+        print("nothing to read")  # else a child that reads waits for ever, or takes a folder
     print("from stderr", file=sys.stderr)
     return toy_inputs()
 
@@ -31,6 +33,7 @@ print("after the last job")
 """
 PRINTED = [
     *("from Python", "from the file descriptor", "from C", "from a child", "from stderr"),
+    "nothing to read",
 ]
 
 
