@@ -15,7 +15,7 @@ from sweeper.problems import shown
 _HARMLESS = (  # change no number
     *("title", "description", "trials", "controls", "finalists"),
     *("best", "limits", "keep", "resources"),
-    "trainer.evaluate.remember",
+    *("trainer.evaluate.remember", "trainer.evaluate.timeout", "trainer.evaluate.folder"),
 )
 _ABSENT = object()  # of a key that one of the two does not have
 
@@ -36,8 +36,9 @@ def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[Ch
     """List every difference between two configs in the form of `StudyConfig.to_json`.
 
     Harmless are another number of trials or finalists, another rule for the best, other limits,
-    controls or resources, title, description and whether answers are kept. Another order of the
-    parameters is a difference, because proposals depend on it.
+    controls or resources, title, description, whether answers are kept, and how long a judge may
+    take and where its files are. Another order of the parameters is a difference, because proposals
+    depend on it.
     """
     before, after = (_flat({k: v for k, v in each.items() if k != FORMAT}) for each in (old, new))
     return [

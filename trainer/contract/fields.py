@@ -1,16 +1,33 @@
 """What all parts of a spec share: strictness, and bounds that NaN breaks."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # in seconds
+_PART = re.compile(r"(\d+(?:\.\d+)?) *([smhd]) *")
+
+
+def _seconds(value: Any) -> Any:
+    """A duration in seconds; text such as `90s`, `10m` or `1h 30m` is one, too."""
+    if not isinstance(value, str):
+        return value
+    parts = _PART.findall(value)
+    if not parts or _PART.sub("", value):
+        raise ValueError("must be seconds, or text like `90s`, `10m` or `1h30m`")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+Seconds = Annotated[Positive, BeforeValidator(_seconds, json_schema_input_type=float | str)]
 
 
 class Stored(BaseModel):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from trainer.contract.fields import Count, Spec, Text
+from trainer.contract.fields import Count, Seconds, Spec, Text
 from trainer.contract.phases import PhaseEntry, Reward
 from trainer.contract.tasks import EasyVqaSpec, TaskSpec
 
@@ -69,6 +69,11 @@ class EvaluateSpec(Spec):
     command: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
     """An argument list; `{checkpoint}` is the file to score, also `{split} {questions} {device}`.
     It prints, or writes to `{output}`, JSON of accuracies by number of shots."""
+    folder: Text | None = None
+    """Where files that `command` names are looked for; that of the study file unless given."""
+    timeout: Seconds | None = None
+    """Of `command`, in seconds or like `90s`, `10m`, `1h30m`: one that takes longer is killed, and
+    has failed. No limit unless given: nobody else knows how long a judge may take."""
     checkpoint_format: Literal["safetensors", "pt", "v2format"] = "v2format"  # of `command`
     every: Literal["last"] | Count = 1  # score every n-th epoch, and always the last of the trial
     race: bool = False  # ask a trial no more once it can no longer be the best
@@ -96,6 +101,14 @@ class EvaluateSpec(Spec):
         ways += ["score: validation_loss"] if self.score == "validation_loss" else []
         if len(ways) > 1:
             raise ValueError(f"{' and '.join(ways)} exclude each other; leave one")
+        return self
+
+    @model_validator(mode="after")
+    def _waits_for_a_command(self) -> "EvaluateSpec":
+        given = {"folder": self.folder, "timeout": self.timeout}
+        named = [name for name, value in given.items() if value is not None]
+        if named and self.command is None:
+            raise ValueError(f"{' and '.join(named)}: of a `command`, but none is given; remove it")
         return self
 
     @model_validator(mode="before")
@@ -182,6 +195,12 @@ class EvaluateSpec(Spec):
         asked = self.judge == "reader" and self.reader is None  # what was recorded costs no call
         return self.asked * len(self.shots) if asked else 0
 
+    def below(self, folder: Path) -> "EvaluateSpec":
+        """The same, the files of its command looked for from ``folder`` on."""
+        if self.command is None:
+            return self
+        return self.model_copy(update={"folder": str(folder / (self.folder or ""))})
+
     def only(self, count: int) -> "EvaluateSpec":
         """The same with ``count`` of the questions that select, the first of those asked."""
         select = self.model_copy(update={"split": "select"})
@@ -240,7 +259,8 @@ class TrainSpec(Spec):
     def below(self, folder: Path) -> "TrainSpec":
         """The same spec, its files looked for from ``folder`` where their paths are relative."""
         start = None if self.start is None else str(folder / self.start)
-        return self.model_copy(update={"task": self.task.below(folder), "start": start})
+        places = {"task": self.task.below(folder), "evaluate": self.evaluate.below(folder)}
+        return self.model_copy(update={**places, "start": start})
 
     def only(self, count: int) -> "TrainSpec":
         """The same, scored on ``count`` of the questions that select, the first of those asked."""

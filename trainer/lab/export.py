@@ -8,7 +8,6 @@ can hold a number of heads, the second no second layer.
 """
 
 import shlex
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from torch import Tensor
 from trainer.contract.spec import CHECKPOINT
 from trainer.errors import InputError, JudgeError, StageError
 from trainer.lab.checkpoint import SELECTOR, read_checkpoint
+from trainer.lab.command import run_command
 from trainer.policy.policy import PointerSelector
 from trainer.stage_store import POLICY, read_stage
 
@@ -130,14 +130,13 @@ def _verify(command: str, checkpoint: Path) -> None:
         arguments.append(CHECKPOINT)
     filled = [argument.replace(CHECKPOINT, str(checkpoint)) for argument in arguments]
     try:
-        done = subprocess.run(filled, capture_output=True, text=True, errors="replace", check=False)
+        ended = run_command(filled)
     except OSError as error:
         raise JudgeError(f"--verify-with: {filled[0]!r} cannot be run: {error.strerror}") from error
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip())[-SAID:]
+    if ended.code != 0:
         raise JudgeError(
-            f"--verify-with: {shlex.join(filled)} ended with exit code {done.returncode}; the files"
-            f" were removed:\n{said}"
+            f"--verify-with: {shlex.join(filled)} {ended.how}; the files were removed:\n"
+            + ended.complaint[-SAID:]
         )
 
 

@@ -8,12 +8,13 @@ writes it to `{output}`:
 `questions` and `scores` (of each question) are optional; accuracies alone, `"shot_num=1"` for
 `"1"`, and one key around all of it are understood, as the lab's inference writes them. A command
 that fails, says nothing, or says no fractions is an error: an old score is never read again.
+Files that it names are looked for beside the study file; it runs in the current folder.
 """
 
 import contextlib
 import hashlib
 import json
-import subprocess
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,8 @@ import torch
 from torch import Tensor
 
 from trainer.contract import Control, EvaluateSpec, TrainSpec
-from trainer.errors import JudgeError
+from trainer.errors import InputError, JudgeError
+from trainer.lab.command import Ended, TookTooLongError, run_command
 from trainer.lab.export import write_lab_checkpoints
 from trainer.readers import Reader
 from trainer.scoring.evaluation import Evaluation, accuracy_by_shots
@@ -34,6 +36,7 @@ from trainer.tasks import Task
 
 SAID = 2000  # characters of a command's last words that an error repeats
 SUFFIXES = {"pt": ".pt", "v2format": ".ckpt"}
+SCRIPTS = (".bash", ".jl", ".js", ".pl", ".py", ".r", ".rb", ".sh")  # must be there before training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ class CommandJudge:
         """The task without questions that it does not ask; the reader, and the command with the
         files it names.
         """
-        command = command_digest(self.spec.evaluate.command or ())
+        command = command_digest(self.spec.evaluate)
         return Identity(data=self.task.selection_digest, scorer=f"{self.reader.digest}-{command}")
 
     def score(self, loaded: LoadedPolicy, known: Evaluation | None = None) -> Evaluation:
@@ -103,22 +106,76 @@ def ask_command(folder: Path, spec: TrainSpec, *, device: str) -> tuple[Tensor, 
             "questions": str(evaluate.asked),
             "device": device,
         }
-        command = [_filled(argument, values) for argument in evaluate.command]
-        said = _run(command)
-        text = output.read_text() if output.exists() else said
-    return read_scores(text, evaluate, command)
+        command = [_filled(argument, values) for argument in _placed(evaluate)]
+        ended = _run(command, evaluate.timeout)
+        text = output.read_text(errors="replace") if output.exists() else ended.stdout
+    try:
+        return read_scores(text, evaluate, command)
+    except JudgeError as error:
+        said = ended.stderr.strip()[-SAID:]
+        raise JudgeError(f"{error}\n{said}" if said else str(error)) from error
 
 
-def command_digest(command: Sequence[str]) -> str:
-    """Hash the arguments and the content of each that is a file: a script that was changed judges
-    otherwise. What the script imports is not seen. 32 hexadecimal digits.
+def require_command(evaluate: EvaluateSpec) -> None:
+    """Look for the program and the scripts that a command names.
+
+    Raises:
+        InputError: that names all that are missing, and where they were looked for.
+    """
+    program, *arguments = _placed(evaluate)
+    here = f"in {Path(evaluate.folder or '').absolute()}"
+    problems = []
+    if shutil.which(program) is None or ("/" in program and not Path(program).is_absolute()):
+        problems.append(f"{program!r} is no program on the PATH, and no executable file {here}")
+    problems += [
+        f"{argument!r} is no file {here}"
+        for argument in arguments
+        if _is_script(argument) and not (Path(argument).is_absolute() and _is_file(Path(argument)))
+    ]
+    if problems:
+        raise InputError(
+            f"evaluate.command: {'; '.join(problems)}; write the whole path, or say in "
+            "`evaluate.folder` where files of the command are"
+        )
+
+
+def command_digest(evaluate: EvaluateSpec) -> str:
+    """Hash the arguments as they are written and the content of each that is a file: a script that
+    was changed judges otherwise, one that was moved does not. What it imports is not seen. 32
+    hexadecimal digits.
     """
     hasher = hashlib.sha256()
-    for argument in command:
+    for argument, placed in zip(evaluate.command or (), _placed(evaluate), strict=True):
         hasher.update(f"{argument}\n".encode())
         with contextlib.suppress(OSError, ValueError):  # most are no files
-            hasher.update(Path(argument).read_bytes())
+            hasher.update(Path(placed).read_bytes())
     return hasher.hexdigest()[:32]
+
+
+def _placed(evaluate: EvaluateSpec) -> list[str]:
+    """The command's arguments, each that is a file of the command's folder with its whole path; a
+    program that is on the PATH is none.
+    """
+    command, folder = evaluate.command or (), Path(evaluate.folder or "").absolute()
+    on_path = {name for name in command[:1] if "/" not in name and shutil.which(name)}
+    return [
+        str(folder / argument)
+        if _is_file(folder / argument) and not (index == 0 and argument in on_path)
+        else argument
+        for index, argument in enumerate(command)
+    ]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a name, or with a null byte
+        return False
+
+
+def _is_script(argument: str) -> bool:
+    named = argument.startswith("-") or "{" in argument
+    return not named and argument.lower().endswith(SCRIPTS)
 
 
 def _checkpoint(folder: Path, spec: TrainSpec, scratch: Path) -> Path:
@@ -145,22 +202,23 @@ def _filled(argument: str, values: Mapping[str, str]) -> str:
     return argument
 
 
-def _run(command: Sequence[str]) -> str:
+def _run(command: Sequence[str], timeout: float | None) -> Ended:
+    told = f"evaluate.command: {' '.join(command)}"
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False
-        )
+        ended = run_command(command, timeout=timeout)
+    except TookTooLongError as error:
+        raise JudgeError(
+            f"{told} took longer than {timeout:g} s (`evaluate.timeout`) and was ended:\n"
+            + str(error)[-SAID:]
+        ) from error
     except OSError as error:
         raise JudgeError(
             f"evaluate.command: {command[0]!r} cannot be run: {error.strerror}; give a program that"
             " is on the PATH, or its whole path"
         ) from error
-    if done.returncode != 0:
-        raise JudgeError(
-            f"evaluate.command: {' '.join(command)} ended with exit code {done.returncode}:\n"
-            + (done.stderr.strip() or done.stdout.strip())[-SAID:]
-        )
-    return done.stdout
+    if ended.code != 0:
+        raise JudgeError(f"{told} {ended.how}:\n{ended.complaint[-SAID:]}")
+    return ended
 
 
 def read_scores(text: str, spec: EvaluateSpec, command: Sequence[str]) -> tuple[Tensor, int]:
@@ -173,7 +231,7 @@ def read_scores(text: str, spec: EvaluateSpec, command: Sequence[str]) -> tuple[
 
     try:
         payload = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(f"the answer is not JSON ({error})") from error
     if isinstance(payload, dict) and len(payload) == 1:
         [inner] = payload.values()

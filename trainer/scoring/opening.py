@@ -3,7 +3,7 @@
 from trainer.contract import TrainSpec
 from trainer.errors import InputError
 from trainer.readers import Reader
-from trainer.scoring.command_judge import CommandJudge
+from trainer.scoring.command_judge import CommandJudge, require_command
 from trainer.scoring.judge import Judge
 from trainer.scoring.loss_judge import LossJudge
 from trainer.scoring.reader_judge import ReaderJudge
@@ -22,6 +22,7 @@ def open_judge(spec: TrainSpec, task: Task, reader: Reader) -> Judge:
         InputError: where this judge can never score what the spec asks for.
     """
     if spec.evaluate.judge == "command":
+        require_command(spec.evaluate)
         return CommandJudge(spec=spec, task=task, reader=reader)
     if spec.evaluate.judge == "validation_loss":
         return LossJudge(spec=spec, task=task, reader=reader)
