@@ -84,7 +84,7 @@ def test_a_wing_has_the_face_that_the_architecture_shows(wing: Path) -> None:
 def test_every_file_of_a_trial_folder_is_among_the_formats() -> None:
     text = (DOCS / "formats.md").read_text()
     names = [value for name, value in vars(files).items() if _names_a_file(name, value)]
-    assert len(names) == 9
+    assert len(names) == 10
     assert [name for name in names if f"`{name}`" not in text] == []
 
 

@@ -307,7 +307,7 @@ def _epochs(folder: StudyFolder, record: TrialRecord) -> list[Epoch]:
     """The epochs of a trial: its own, or of the one that it was answered from."""
     try:
         epochs = read_epochs(folder.trial(record.source))[0]
-    except (OSError, ValueError):
+    except OSError:
         return []
     ends = [i for i, epoch in enumerate(epochs) if epoch.stage == record.notes.stage]
     return epochs[: ends[0] + 1] if ends else []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sweeper.errors import UsageError
-from sweeper.outcomes import LOG, METRICS, RESULT, Epoch, read_epochs, read_failure
+from sweeper.outcomes import LOG, RESULT, Epoch, damaged_line, read_epochs, read_failure
 from sweeper.records import TrialRecord, TrialState
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
@@ -73,18 +73,15 @@ def _state_text(record: TrialRecord, folder: StudyFolder) -> str:
 
 
 def _epoch_lines(trial: Path, goal: str) -> Iterator[str]:
-    try:
-        epochs = read_epochs(trial)[0]
-    except ValueError as error:
-        yield f"    {METRICS} is damaged: {error}"
-        return
-    for epoch in epochs:
+    for epoch in read_epochs(trial)[0]:
         numbers = [
             f"{name} {value:.4g}"
             for name in EPOCH_METRICS
             if (value := epoch.metrics.get(name)) is not None
         ]
         yield "  ".join([f"    {epoch.phase} {epoch.epoch}: {_epoch_score(epoch, goal)}", *numbers])
+    if damage := damaged_line(trial):
+        yield f"    damaged: {damage}"
 
 
 def _epoch_score(epoch: Epoch, goal: str) -> str:

@@ -29,6 +29,7 @@ from trainer.contract import (
     Scores,
     Timing,
     digest,
+    job_digest,
     write_json_atomic,
     write_outcome,
 )
@@ -84,6 +85,7 @@ def check(folder: Path, job: dict[str, Any]) -> str:
     found = Check(
         controls={control: scores(spec, 0.4) for control in known},
         liveness=Liveness(questions=200, alive=alive, groups=(reaction,)),
+        job=job_digest(job),
         stage="start",
         ended=time.time(),
         reader_calls=Calls(),
@@ -129,6 +131,7 @@ def train(folder: Path, job: dict[str, Any]) -> str:
     result = Result(
         **told.model_dump(),
         evaluation=key,
+        job=job_digest(job),
         stage=digest(spec),
         reader_calls=Calls(needed=calls, asked=calls),
         epochs_trained=0 if is_known else grpo["epochs"],

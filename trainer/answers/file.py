@@ -15,6 +15,7 @@ import filelock
 
 from trainer.answers.rows import read_value, row_keys, row_value
 from trainer.answers.store import Answer, Prompts
+from trainer.contract import set_aside, sync_folder
 from trainer.errors import AnswersError
 
 CACHE_KIB = 65_536  # of pages, as many as a million answers fill; by default few of them stay
@@ -177,9 +178,6 @@ def _checked(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def _mend_file(path: Path, damage: sqlite3.DatabaseError) -> None:
     """Put the damaged file aside and write what can be read of it into a new one."""
-    count = 0
-    while (aside := path.with_name(f"{path.name}.damaged-{count}")).exists():
-        count += 1
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     with contextlib.closing(_connected(part)) as fresh, fresh:
@@ -197,8 +195,9 @@ def _mend_file(path: Path, damage: sqlite3.DatabaseError) -> None:
             and read_value(key, value) is not None
         ]
         fresh.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", whole)
-    path.rename(aside)
+    aside = set_aside(path)
     part.rename(path)
+    sync_folder(path.parent)
     log.warning(
         "%s was damaged (%s): kept as %s; %d answers of it can be read, the others are asked anew",
         path,

@@ -10,7 +10,13 @@ from torch import Tensor
 
 from trainer.answers import Answer, AnswerStore, open_answers
 from trainer.contract import AnswersPlace, EvaluateSpec
-from trainer.readers import Answers, Calls, Reader
+from trainer.readers import Answers, Calls, Reader, Settle
+from trainer.readers.counting import CountedReader
+
+
+def as_it_stands(prompts: Tensor, calls: Calls) -> Calls:
+    """Count a call as what becomes of it; see `Settle`."""
+    return calls
 
 
 class RememberingReader:
@@ -20,22 +26,26 @@ class RememberingReader:
         reader: Who answers what is not known.
         store: What is known.
         rows: Digest of what the global ids stand for.
+        settle: Says how a call counts, before anybody is asked.
     """
 
-    def __init__(self, reader: Reader, store: AnswerStore, *, rows: str) -> None:
+    def __init__(
+        self, reader: Reader, store: AnswerStore, *, rows: str, settle: Settle = as_it_stands
+    ) -> None:
         self.digest = reader.digest
         self.batch_size = reader.batch_size
         self.batch_invariant = reader.batch_invariant
         self.worth_storing = reader.worth_storing
         self._reader = reader
         self._store = store
+        self._rows = rows
         self._name = f"{reader.digest}/{rows}"
-        self._saved = Calls()
+        self._settle = settle
+        self.calls = Calls()  # as settled
 
-    @property
-    def calls(self) -> Calls:
-        """What has been needed so far."""
-        return self._reader.calls + self._saved
+    def counted(self, settle: Settle) -> "RememberingReader":
+        """The same reader, its calls settled so."""
+        return RememberingReader(self._reader, self._store, rows=self._rows, settle=settle)
 
     def answer(self, queries: Tensor, shots: Tensor) -> Answers:
         """Answer each query with its shots; see `Reader`."""
@@ -43,7 +53,12 @@ class RememberingReader:
         distinct, place = torch.unique(prompts, dim=0, return_inverse=True)
         known = self._store.look_up(self._name, distinct.numpy())
         missing = torch.tensor([i for i, a in enumerate(known) if a is None], dtype=torch.int64)
-        self._saved += Calls(store=len(distinct) - len(missing), equal=len(prompts) - len(distinct))
+        stands = Calls(
+            asked=len(missing),
+            store=len(distinct) - len(missing),
+            equal=len(prompts) - len(distinct),
+        )
+        self.calls += self._settle(prompts, stands)
         if len(missing):  # of an empty tensor `split` makes one empty batch
             for part in torch.split(missing, self._reader.batch_size):
                 self._ask(distinct[part])
@@ -89,6 +104,15 @@ def remembered(reader: Reader, place: AnswersPlace, spec: EvaluateSpec, *, rows:
     if not keeps_answers(reader, spec):
         return reader
     return RememberingReader(reader, _open(place), rows=rows)
+
+
+def counted(reader: Reader, settle: Settle) -> Reader:
+    """The same reader, its calls settled so; one that remembers settles before it asks: were it
+    killed meanwhile, it would find what it had asked itself in the store.
+    """
+    if isinstance(reader, RememberingReader):
+        return reader.counted(settle)
+    return CountedReader(reader, settle)
 
 
 def keeps_answers(reader: Reader, spec: EvaluateSpec) -> bool:

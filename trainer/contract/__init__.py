@@ -1,8 +1,10 @@
 """What sweeper may know of the trainer: spec, chain of stages, trial folder. No torch."""
 
 from trainer.contract.claims import Claims
+from trainer.contract.epochs import damaged_line, read_epochs, read_lines
 from trainer.contract.fields import Stored, trusted
 from trainer.contract.files import (
+    CALLS,
     DATA,
     DATA_FORMAT,
     FAILURE,
@@ -13,11 +15,16 @@ from trainer.contract.files import (
     TRAINED,
     TRIAL,
     WAITING,
+    append_line,
+    free_name,
     read_json,
+    set_aside,
+    sync_folder,
     write_json_atomic,
+    write_text_atomic,
 )
 from trainer.contract.formats import FORMAT, FormatError, checked_format
-from trainer.contract.job import PROBE_QUESTIONS, AnswersPlace, Control, Job, read_job
+from trainer.contract.job import PROBE_QUESTIONS, AnswersPlace, Control, Job, job_digest, read_job
 from trainer.contract.outcome import (
     Calls,
     Check,
@@ -34,7 +41,6 @@ from trainer.contract.outcome import (
     Scores,
     Timing,
     Waiting,
-    read_epochs,
     read_failure,
     read_left,
     read_result,
@@ -42,6 +48,7 @@ from trainer.contract.outcome import (
     total_calls,
     write_outcome,
 )
+from trainer.contract.own import read_own
 from trainer.contract.phases import REWARD_MODES, GrpoSpec, PhaseEntry, RceSpec, RewardWeights
 from trainer.contract.spec import EvaluateSpec, PolicySpec, TrainSpec
 from trainer.contract.stages import (
@@ -60,6 +67,7 @@ from trainer.contract.stages import (
 from trainer.contract.tasks import EasyVqaSpec, EmbeddingsSpec, FilesSpec, PoolsSpec, TaskSpec
 
 __all__ = [
+    "CALLS",
     "DATA",
     "DATA_FORMAT",
     "FAILURE",
@@ -109,24 +117,33 @@ __all__ = [
     "Timing",
     "TrainSpec",
     "Waiting",
+    "append_line",
     "checked_format",
+    "damaged_line",
     "digest",
     "environment_from_json",
     "environment_to_json",
     "evaluation_key",
+    "free_name",
     "is_scored_stage",
+    "job_digest",
     "read_epochs",
     "read_failure",
     "read_job",
     "read_json",
     "read_left",
+    "read_lines",
+    "read_own",
     "read_result",
     "read_waiting",
     "rollouts_key",
+    "set_aside",
     "stage_chain",
     "start_of_last_phase",
+    "sync_folder",
     "total_calls",
     "trusted",
     "write_json_atomic",
     "write_outcome",
+    "write_text_atomic",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -36,6 +36,15 @@ class Stored(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", populate_by_name=True)
+
+
+def broken_rules(error: ValidationError) -> str:
+    """Every rule that a stored value breaks, in a line."""
+    return "; ".join(
+        f"{'.'.join(map(str, found['loc'])) or 'it'}: "
+        f"{found['msg'].removeprefix('Value error, ')}, got {found['input']!r}"[:200]
+        for found in error.errors(include_url=False)
+    )
 
 
 class Spec(BaseModel):

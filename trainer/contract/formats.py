@@ -15,6 +15,10 @@ class FormatError(Exception):
     """A file was written by a later version of this program; nothing of it is read."""
 
 
+class NoFormatError(FormatError, ValueError):
+    """What stands in the place of a format's number is none: the file is damaged."""
+
+
 def checked_format(payload: Mapping[str, Any], *, newest: int, where: object) -> int:
     """The format of a file's content.
 
@@ -24,11 +28,12 @@ def checked_format(payload: Mapping[str, Any], *, newest: int, where: object) ->
         where: The file, for the message.
 
     Raises:
-        FormatError: where the number is higher, or none.
+        FormatError: where the number is higher.
+        NoFormatError: where it is none.
     """
     number = payload.get(FORMAT, 1)
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise FormatError(f"{where}: `format` must be a whole number >= 1, but is {number!r}")
+        raise NoFormatError(f"{where}: `format` must be a whole number >= 1, but is {number!r}")
     if number > newest:
         raise FormatError(
             f"{where} is of format {number}, and this version reads up to {newest}: it was written "

@@ -1,6 +1,7 @@
 """The job of a trial folder: what `trial.json` asks for. No torch in here."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from trainer.contract.files import TRIAL
 from trainer.contract.formats import FORMAT, checked_format
 from trainer.contract.spec import TrainSpec
+from trainer.contract.stages import digest
 
 JOB_FORMAT = 1
 
@@ -39,6 +41,12 @@ class Job:
     device: str = "cpu"  # "cpu" or "cuda": the slot has set CUDA_VISIBLE_DEVICES
     controls: tuple[Control, ...] | None = None
     best: str | None = None  # key of the evaluation that a race is run against
+    written: str | None = None  # digest of the file that it was read from; None: it was not
+
+    @property
+    def digest(self) -> str:
+        """What its result says that it is of."""
+        return self.written or job_digest(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """The content of `trial.json`."""
@@ -53,6 +61,13 @@ class Job:
         }
 
 
+def job_digest(payload: Mapping[str, Any]) -> str:
+    """Hash what the content of a `trial.json` asks for, as it is written: neither a later default
+    nor another place of the files makes it another job.
+    """
+    return digest({key: payload.get(key) for key in ("spec", "controls", "best")})
+
+
 def read_job(folder: Path) -> Job:
     """Read `trial.json`.
 
@@ -60,7 +75,10 @@ def read_job(folder: Path) -> Job:
         OSError, ValueError, KeyError: where it is no job; pydantic's errors are ValueErrors.
         FormatError: where a later version wrote it.
     """
-    payload = json.loads((folder / TRIAL).read_text())
+    try:
+        payload = json.loads((folder / TRIAL).read_text())
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
     if not isinstance(payload, dict):
         raise ValueError(f"must be an object, but is a {type(payload).__name__}")
     checked_format(payload, newest=JOB_FORMAT, where=folder / TRIAL)
@@ -71,6 +89,7 @@ def read_job(folder: Path) -> Job:
         device=payload.get("device", "cpu"),
         controls=None if payload.get("controls") is None else tuple(payload["controls"]),
         best=payload.get("best"),
+        written=job_digest(payload),
     )
 
 

@@ -10,9 +10,8 @@ All of them are values: a file that breaks their rules is a `Failure` of kind BA
 exception somewhere else. Both packages import this module; it knows no policy, no reader, no torch.
 """
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,9 +19,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from trainer.contract.fields import Stored
-from trainer.contract.files import FAILURE, METRICS, RESULT, WAITING, read_json, write_json_atomic
-from trainer.contract.formats import FORMAT, checked_format
+from trainer.contract.fields import Stored, broken_rules
+from trainer.contract.files import FAILURE, RESULT, WAITING, read_json, write_json_atomic
+from trainer.contract.formats import FORMAT, NoFormatError, checked_format
 
 EPOCH_FORMAT = RESULT_FORMAT = FAILURE_FORMAT = WAITING_FORMAT = 1
 
@@ -159,6 +158,9 @@ class Scores(Stored):
     @model_validator(mode="after")
     def _in_range(self) -> "Scores":
         shares = {"score": self.score, **{f"accuracy.{k}": v for k, v in self.accuracy.items()}}
+        for shots in self.accuracy:
+            if not shots.isdecimal():
+                raise ValueError(f"no number of shots in accuracy, but {shots!r}")
         for name, share in shares.items() if self.accuracy else ():
             if not 0.0 <= share <= 1.0:
                 raise ValueError(f"no {name} in [0, 1], but {share!r}")
@@ -170,6 +172,7 @@ class Scores(Stored):
 class Result(Scores):
     """A spec that was trained and scored to its end, or raced out before."""
 
+    job: str | None = None  # digest of the job that it is of; those before it was told have none
     stage: str
     evaluation: str | None = None
     phase: str | None = None
@@ -212,6 +215,7 @@ class Check(Stored):
 
     controls: dict[str, Scores]
     liveness: Liveness
+    job: str | None = None  # as of a result
     stage: str  # of the start
     ended: Finite  # seconds since 1970
     reader_calls: Calls
@@ -276,25 +280,21 @@ def read_left(folder: Path) -> Left:
 
 def read_result(folder: Path) -> Result | Check | Failure | None:
     """The result of a folder; a Failure of kind BAD_RESULT where its rules are broken."""
-    path = folder / RESULT
-    payload = read_json(path)
+    payload = _payload(folder / RESULT, newest=RESULT_FORMAT)
     if payload is None:
         return None
-    checked_format(payload, newest=RESULT_FORMAT, where=path)
     model: type[Result] | type[Check] = Check if "controls" in payload else Result
     try:
         return model.model_validate(payload)
     except ValidationError as error:
-        return Failure(kind=FailureKind.BAD_RESULT, message=f"{RESULT} holds {_broken(error)}")
+        return Failure(kind=FailureKind.BAD_RESULT, message=f"{RESULT} holds {broken_rules(error)}")
 
 
 def read_failure(folder: Path) -> Failure | None:
     """Why a folder has no result, if the trainer said so."""
-    path = folder / FAILURE
-    payload = read_json(path)
+    payload = _payload(folder / FAILURE, newest=FAILURE_FORMAT)
     if payload is None:
         return None
-    checked_format(payload, newest=FAILURE_FORMAT, where=path)
     kinds = {kind.value: kind for kind in FailureKind}
     kind = kinds.get(str(payload.get("class")), FailureKind.ERROR)
     return Failure(kind=kind, message=str(payload.get("message", "")))
@@ -302,49 +302,17 @@ def read_failure(folder: Path) -> Failure | None:
 
 def read_waiting(folder: Path) -> Waiting | None:
     """The stage that a job left waiting for, if it did."""
-    path = folder / WAITING
-    payload = read_json(path)
+    payload = _payload(folder / WAITING, newest=WAITING_FORMAT)
     if payload is None or not isinstance(payload.get("stage"), str):
         return None
-    checked_format(payload, newest=WAITING_FORMAT, where=path)
     return Waiting(stage=payload["stage"])
 
 
-def read_epochs(folder: Path, *, offset: int = 0) -> tuple[list[Epoch], int]:
-    """Read the whole lines of `metrics.jsonl` from byte ``offset``; a torn last line waits.
-
-    Returns:
-        The epochs, and the offset after the last whole line.
-
-    Raises:
-        ValueError: where a line is damaged.
-        FormatError: where a line was written by a later version.
-    """
-    path = folder / METRICS
-    if not path.exists():
-        return [], offset
-    with path.open("rb") as file:
-        file.seek(offset)
-        content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    return [_epoch(line, path) for line in whole.splitlines()], offset + len(whole)
-
-
-def _epoch(line: bytes, path: Path) -> Epoch:
-    payload = json.loads(line)
-    if not isinstance(payload, Mapping):
-        raise ValueError(f"{path}: a line must be an object, but is {line[:80]!r}")
-    checked_format(payload, newest=EPOCH_FORMAT, where=path)
+def _payload(path: Path, *, newest: int) -> dict[str, Any] | None:
+    """The content of a file; None where it is missing, or damaged so that it says nothing."""
+    payload = read_json(path)
     try:
-        return Epoch.model_validate(payload)
-    except ValidationError as error:
-        raise ValueError(f"a line holds {_broken(error)}") from error
-
-
-def _broken(error: ValidationError) -> str:
-    """Every rule that is broken, in a line."""
-    return "; ".join(
-        f"{'.'.join(map(str, found['loc'])) or 'it'}: "
-        f"{found['msg'].removeprefix('Value error, ')}, got {found['input']!r}"[:200]
-        for found in error.errors(include_url=False)
-    )
+        checked_format(payload or {}, newest=newest, where=path)
+    except NoFormatError:
+        return None
+    return payload

@@ -5,6 +5,7 @@ devices, not the settings of the log. The number of epochs enters only where a s
 it (RCE's temperature), so that a training of three epochs continues one of two. No files, no torch.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -151,8 +152,11 @@ def _phase_fields(
 
 
 def environment_from_json(payload: Mapping[str, str]) -> Environment:
-    """Read what ``environment_to_json`` wrote."""
-    return Environment(**payload)
+    """Read what ``environment_to_json`` wrote. Raises ValueError where a part of it is missing."""
+    names = [field.name for field in dataclasses.fields(Environment)]
+    if missing := [name for name in names if name not in payload]:
+        raise ValueError(f"an environment without {', '.join(missing)}")
+    return Environment(**{name: payload[name] for name in names})
 
 
 def environment_to_json(environment: Environment) -> dict[str, str]:

@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from trainer.answers.remembering import reader_facts
+from trainer.answers.remembering import counted, reader_facts
 from trainer.contract import (
     DATA,
     DATA_FORMAT,
@@ -27,9 +27,11 @@ from trainer.contract import (
     write_json_atomic,
     write_outcome,
 )
+from trainer.jobs.calls_file import CallsFile
 from trainer.jobs.data_contract import data_contract
+from trainer.jobs.metrics_file import MetricsFile
 from trainer.jobs.train import Outcome, claimed
-from trainer.jobs.training import Training, open_training, trained_stages
+from trainer.jobs.training import Journal, Training, open_training, trained_stages
 from trainer.readers import Calls as Asked
 from trainer.readers import Reader
 from trainer.scoring.evaluate import LoadPolicy, keep_scores, scores_of
@@ -38,32 +40,38 @@ from trainer.scoring.probe import probe_liveness
 from trainer.stage_store import load_policy
 from trainer.tasks import Task
 
+DESCRIBED, PROBED = "check", "probe"  # what calls are counted for, beside the controls
+
 
 def score_controls(
     job: Job, folder: Path, task: Task, reader: Reader, *, load: LoadPolicy = load_policy
 ) -> Outcome:
     """Write `result.json` with a score for each control and the probe's numbers."""
+    calls = CallsFile(folder)
+    reader = counted(reader, calls.settle)
     training = open_training(job, task, reader, spec=start_of_last_phase(job.spec), load=load)
     with claimed(training, folder) as claims:
         if claims is None:
             return "waiting"
-        before = reader.calls  # to describe the data may mean to ask for its rollouts
+        calls.begin(DESCRIBED)  # to describe the data may mean to ask for its rollouts
         contract = data_contract(job.spec, task, reader)
         write_json_atomic(folder / DATA, {FORMAT: DATA_FORMAT, **contract})
-        return _score(job, folder, training, before=before)
+        return _score(job, folder, training, calls)
 
 
-def _score(job: Job, folder: Path, training: Training, *, before: Asked) -> Outcome:
-    reader, trained = training.reader, 0
-    for _, statistics in trained_stages(training):
-        trained += statistics.trained
+def _score(job: Job, folder: Path, training: Training, calls: CallsFile) -> Outcome:
+    lines = MetricsFile(folder, keys=())  # a check has none, but trains
+    for _ in trained_stages(training, Journal(trained=lines.note_trained)):
         if (folder / STOP).exists():
             return "stopped"
     start = training.chain[-1]
-    evaluated = {
-        control: training.evaluate(start) if control == "start" else _kept(control, training)
-        for control in job.controls or ()
-    }
+    evaluated = {}
+    for control in job.controls or ():
+        calls.begin(control)
+        evaluated[control] = (
+            training.evaluate(start) if control == "start" else _kept(control, training)
+        )
+    calls.begin(PROBED)
     controls: dict[str, Scores] = {
         control: scores_of(evaluation, training.judge)
         for control, evaluation in evaluated.items()
@@ -81,14 +89,16 @@ def _score(job: Job, folder: Path, training: Training, *, before: Asked) -> Outc
     check = Check(
         controls=controls,
         liveness=liveness,
+        job=job.digest,
         stage=start.key,
         ended=time.time(),
-        reader_calls=_calls(reader.calls - before),
-        epochs_trained=trained,
+        reader_calls=_calls(calls.total()),
+        epochs_trained=sum(lines.was_trained(ref.key) for ref in training.chain),
         environment=environment_to_json(training.environment),
-        reader=reader_facts(reader),
+        reader=reader_facts(training.reader),
     )
     write_outcome(folder, check)
+    calls.forget()
     return "completed"
 
 

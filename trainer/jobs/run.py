@@ -1,5 +1,6 @@
 """One trial folder: read its job, work through it, leave a result or the reason why not."""
 
+import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,12 +16,16 @@ from trainer.contract import (
     RESULT,
     TRIAL,
     WAITING,
+    Check,
     Failure,
     FailureKind,
     FormatError,
     Job,
+    Result,
     TrainSpec,
     read_job,
+    read_own,
+    set_aside,
     write_outcome,
 )
 from trainer.errors import InputError, TrainerError
@@ -31,6 +36,8 @@ from trainer.tasks import Inputs, open_inputs
 Status = Literal["completed", "failed", "stopped", "waiting"]
 LoadInputs = Callable[[TrainSpec, str], Inputs]
 DEVICES = ("cpu", "cuda")
+
+log = logging.getLogger(__name__)
 
 
 class InputCache:
@@ -56,7 +63,7 @@ def run_folder(
     a worker, after the traceback of what was not foreseen.
 
     Args:
-        folder: Holds `trial.json`; one with a `result.json` is done.
+        folder: Holds `trial.json`; one with a `result.json` of its own is done.
         load_inputs: Gives the task of a spec, and its reader on a device.
         on_epoch: Called after each new line of `metrics.jsonl`.
 
@@ -65,11 +72,11 @@ def run_folder(
         another job is making a stage of this one.
     """
     try:
-        if (folder / RESULT).exists():
-            return "completed"
         for former in (FAILURE, WAITING):
             (folder / former).unlink(missing_ok=True)
         job = read_trial(folder)
+        if _is_done(folder):
+            return "completed"
         prepare_torch(job)
         task, reader = load_inputs(job.spec, job.device)
         if job.answers is not None:
@@ -89,6 +96,18 @@ def run_folder(
     except Exception as error:
         traceback.print_exc()
         return _failed(folder, FailureKind.ERROR, f"{type(error).__name__}: {error}")
+
+
+def _is_done(folder: Path) -> bool:
+    """Whether the result of this very job is there. One that cannot be is put aside."""
+    left = read_own(folder)
+    if isinstance(left, Result | Check):
+        return True
+    if (folder / RESULT).exists():
+        why = left.message if isinstance(left, Failure) else f"{RESULT} is damaged"
+        aside = set_aside(folder / RESULT)
+        log.warning("%s: kept as %s; done again from the stages that are there", why, aside.name)
+    return False
 
 
 def read_trial(folder: Path) -> Job:

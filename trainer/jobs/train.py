@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from trainer.answers.remembering import reader_facts
+from trainer.answers.remembering import counted, reader_facts
 from trainer.contract import (
     STOP,
     Calls,
@@ -28,16 +28,17 @@ from trainer.contract import (
     evaluation_key,
     write_outcome,
 )
+from trainer.jobs.calls_file import CallsFile
 from trainer.jobs.metrics_file import MetricsFile
 from trainer.jobs.racing import OutOfRace, race
 from trainer.jobs.training import (
     EpochStatistics,
+    Journal,
     Training,
     missing_work,
     open_training,
     trained_stages,
 )
-from trainer.readers import Calls as Asked
 from trainer.readers import Reader
 from trainer.scoring.evaluate import LoadPolicy, read_evaluation, scores_of
 from trainer.scoring.evaluation import Evaluation
@@ -74,11 +75,12 @@ def train(
     Raises:
         TrainerError: NotFiniteError or StageError, with what happened where.
     """
-    training = open_training(job, task, reader, load=load)
+    calls = CallsFile(folder)
+    training = open_training(job, task, counted(reader, calls.settle), load=load)
     with claimed(training, folder) as claims:
         if claims is None:
             return "waiting"
-        return _train(training, folder, claims, best=job.best, on_epoch=on_epoch)
+        return _train(training, job, folder, calls, claims=claims, on_epoch=on_epoch)
 
 
 @contextlib.contextmanager
@@ -93,50 +95,52 @@ def claimed(training: Training, folder: Path) -> Iterator[Claims | None]:
 
 def _train(
     training: Training,
+    job: Job,
     folder: Path,
-    claims: Claims,
+    calls: CallsFile,
     *,
-    best: str | None,
+    claims: Claims,
     on_epoch: Callable[[], None],
 ) -> Outcome:
     """Train and score what is claimed, a stage at a time; what is done is claimed no longer."""
-    rival = None if best is None else read_evaluation(training.store, best)
+    rival = None if job.best is None else read_evaluation(training.store, job.best)
     raced_out = None
-    reader = training.reader
     lines = MetricsFile(folder, keys={ref.key for ref in training.chain})
     selects = training.spec.evaluate.split == "select"  # a confirmation scores the last stage alone
-    for ref, statistics in trained_stages(training):
-        if statistics.trained:
-            lines.note_trained(ref.key)
-        before = reader.calls
+    journal = Journal(begin=calls.begin, trained=lines.note_trained)
+    for ref, statistics in trained_stages(training, journal):
         if rival is not None and ref is training.chain[-1]:
             raced_out = race(training, ref, rival)
         if selects and lines.lacks(ref.key):
             trained = lines.was_trained(ref.key)
-            spent = reader.calls - before
-            lines.append(_line(training, ref, statistics, spent, raced_out, trained=trained))
+            lines.append(_line(training, ref, statistics, calls, raced_out, trained=trained))
+            calls.forget()
             on_epoch()
             claims.release(ref.key)
         if ref is not training.chain[-1] and (folder / STOP).exists():
             return "stopped"
     last = training.chain[-1]
-    before = reader.calls
+    key = evaluation_key(last.key, training.spec, training.environment)
+    calls.begin(key)
     evaluation = training.evaluate(last) if raced_out is None else raced_out.evaluation
     confirmed = 0 if selects else training.judge.answers(evaluation)
     result = Result(
         **scores_of(evaluation, training.judge).model_dump(),
         raced_out=None if raced_out is None else _told(raced_out),
+        job=job.digest,
         phase=last.phase,
         epoch=last.epoch,
         stage=last.key,
-        evaluation=evaluation_key(last.key, training.spec, training.environment),
+        evaluation=key,
         split=training.spec.evaluate.split,
-        reader_calls=lines.reader_calls(confirmed, reader.calls - before),
+        reader_calls=lines.reader_calls(confirmed, calls.total(key)),
         epochs_trained=lines.epochs_trained,
         environment=environment_to_json(training.environment),
-        reader=reader_facts(reader),
+        reader=reader_facts(training.reader),
     )
+    lines.sync()
     write_outcome(folder, result)
+    calls.forget()
     return "completed"
 
 
@@ -149,7 +153,7 @@ def _line(
     training: Training,
     ref: StageRef,
     statistics: EpochStatistics,
-    spent: Asked,
+    calls: CallsFile,
     raced_out: OutOfRace | None,
     *,
     trained: bool,
@@ -158,7 +162,7 @@ def _line(
 
     A trial that is raced out has no score: what it was asked is no sample of its own choosing.
     """
-    clock, before = time.monotonic(), training.reader.calls
+    clock = time.monotonic()
     metrics = dict(statistics.metrics)
     metrics["reader_calls"] = metrics.pop("training_reader_calls")
     key = None
@@ -170,7 +174,6 @@ def _line(
         _add_scores(metrics, training.evaluate(ref), training.judge)
     moved = training.shots(ref) != training.shots(training.phase_start(ref))
     metrics["moved_queries"] = float(moved.any(dim=1).double().mean())
-    calls = statistics.calls + spent + training.reader.calls - before
     return Epoch(
         phase=ref.phase,
         phase_index=ref.phase_index,
@@ -182,7 +185,7 @@ def _line(
             ended=time.time(),
             training_seconds=statistics.seconds,
             evaluation_seconds=time.monotonic() - clock,
-            reader_calls=Calls(**asdict(calls)),
+            reader_calls=Calls(**asdict(calls.total(ref.key))),
             trained=trained,
         ),
     )

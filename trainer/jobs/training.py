@@ -6,7 +6,7 @@ A generator of epochs, each told once its stage is whole on disk. Knows no trial
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ from trainer.phases.grpo import GrpoPhase, grpo_epochs
 from trainer.phases.rce import rce_epochs
 from trainer.policy.encoding import Rows
 from trainer.policy.policy import PointerSelector
-from trainer.readers import Calls, Reader
+from trainer.readers import Reader
 from trainer.rollouts.recorded import reward_of
 from trainer.rollouts.recording import known_rollouts
 from trainer.scoring.evaluate import LoadPolicy, evaluate_stage, is_scored, shots_of_stage
@@ -150,12 +150,20 @@ class EpochStatistics:
     """What one epoch left to tell: numbers that reproduce, and what it took this time."""
 
     metrics: Mapping[str, Any]  # numbers; None where one is not finite, as JSON has none
-    seconds: float
-    trained: bool  # False: the stage stood on disk
-    calls: Calls  # for training; what was asked or saved in this run
+    seconds: float  # 0 where the stage stood on disk
 
 
-def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatistics]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """Who is told the keys of stages on the way."""
+
+    begin: Callable[[str | None], None] = lambda key: None  # calls are for it from now on, or none
+    trained: Callable[[str], None] = lambda key: None  # it is about to be written
+
+
+def trained_stages(
+    training: Training, journal: Journal
+) -> Iterator[tuple[StageRef, EpochStatistics]]:
     """Yield every epoch of the chain in order, each once its stage is whole on disk."""
     done = _deepest(training)
     if done < 0:
@@ -167,15 +175,13 @@ def trained_stages(training: Training) -> Iterator[tuple[StageRef, EpochStatisti
             start = training.store.read(training.phase_start(ref).key)
             if stage is None or start is None:  # what follows stands without it
                 continue
-            yield (
-                ref,
-                EpochStatistics(
-                    metrics=stage.info["metrics"], seconds=0.0, trained=False, calls=Calls()
-                ),
-            )
+            journal.begin(ref.key)
+            yield ref, EpochStatistics(metrics=stage.info["metrics"], seconds=0.0)
             continue
+        journal.begin(None)  # rollouts are recorded for all trials
         if epochs is None or ref.epoch == 1:
-            epochs = _train_phase(training, before=training.chain[index - 1], ref=ref)
+            before = training.chain[index - 1]
+            epochs = _train_phase(training, before=before, ref=ref, journal=journal)
         yield ref, next(epochs)
 
 
@@ -243,7 +249,7 @@ def _drawn_weights(training: Training) -> Mapping[str, Tensor]:
 
 
 def _train_phase(
-    training: Training, *, before: StageRef, ref: StageRef
+    training: Training, *, before: StageRef, ref: StageRef, journal: Journal
 ) -> Iterator[EpochStatistics]:
     """Train the phase of ``ref`` from its epoch on, starting at the stage ``before``."""
     spec, reader, store = training.spec, training.reader, training.store
@@ -262,6 +268,7 @@ def _train_phase(
     started = _policy_of(start, spec, training.environment.device)
     anchor = _anchor(training, settings, ref)
     clock, calls = time.monotonic(), reader.calls
+    journal.begin(ref.key)
     for epoch, statistics in enumerate(
         _epochs(training, settings, policy, optimizer, recorded["train"], stage=stage, ref=ref),
         start=ref.epoch,
@@ -288,6 +295,7 @@ def _train_phase(
             measured["kl_without_dropout"] = float(distance)
         metrics = {n: v if math.isfinite(v) else None for n, v in sorted(measured.items())}
         names = {parameter: name for name, parameter in policy.named_parameters()}
+        journal.trained(current.key)
         store.write(
             current.key,
             {POLICY: weights, OPTIMIZER: optimizer_tensors(optimizer, names)},
@@ -300,13 +308,14 @@ def _train_phase(
                 "metrics": metrics,
             },
         )
-        yield EpochStatistics(
-            metrics=metrics,
-            seconds=time.monotonic() - clock,
-            trained=True,
-            calls=reader.calls - calls,
-        )
+        yield EpochStatistics(metrics=metrics, seconds=time.monotonic() - clock)
         clock, calls = time.monotonic(), reader.calls
+        journal.begin(_next_key(training, current))
+
+
+def _next_key(training: Training, current: StageRef) -> str | None:
+    after = training.chain[training.chain.index(current) + 1 :]
+    return after[0].key if after else None
 
 
 def _epochs(

@@ -1,6 +1,6 @@
 """Who answers: what every reader offers. A reader is frozen and deterministic."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -33,6 +33,11 @@ class Calls:
     def needed(self) -> int:
         """What asking for every answer would have cost."""
         return self.asked + self.store + self.equal
+
+
+Settle = Callable[[Tensor, Calls], Calls]
+"""How a call counts: of the prompts that are needed (the query, then its shots; on the CPU. Shape:
+``(B, 1 + S)``) and what becomes of them as things stand."""
 
 
 class Reader(Protocol):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeper.outcomes import Epoch, Left, read_epochs, read_left
+from sweeper.outcomes import Epoch, Left, read_epochs
 from sweeper.problems import Where
 from sweeper.refusals import Refusal
 from sweeper.trainers.builtin import costs, fields, processes, section
@@ -31,7 +31,7 @@ from sweeper.trainers.protocol import (
     Section,
     Training,
 )
-from trainer.contract import Claims, TrainSpec
+from trainer.contract import Claims, TrainSpec, read_own
 
 if TYPE_CHECKING:
     from sweeper.trainers.protocol import Arrays
@@ -114,8 +114,8 @@ class BuiltinTrainer:
         return read_epochs(folder, offset=offset)
 
     def left(self, folder: Path) -> Left:
-        """What a job left in its folder."""
-        return read_left(folder)
+        """What the folder's own job left there."""
+        return read_own(folder)
 
     @contextmanager
     def claims(self, stages: Path) -> Iterator[Claims]:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeper.outcomes import Check, Epoch, FormatError, Result, read_epochs, read_result
+from sweeper.outcomes import METRICS, Check, Epoch, FormatError, Result, read_result
 from sweeper.trainers.builtin.training import BuiltinTraining
 from sweeper.trainers.protocol import Needed
 from trainer.contract import (
+    Environment,
     Job,
     environment_from_json,
     evaluation_key,
     read_job,
+    read_lines,
     rollouts_key,
     stage_chain,
     start_of_last_phase,
@@ -24,17 +26,18 @@ WEIGHTS = "policy.safetensors"  # of a stage
 
 def needed(folder: Path, *, training: BuiltinTraining | None = None) -> Needed:
     """Every stage and evaluation that a folder has a result or an epoch of."""
-    epochs, result, job = _epochs(folder), read_result(folder), _job(folder)
-    stages = {epoch.stage for epoch in epochs}
-    evaluations = {epoch.evaluation or "" for epoch in epochs}
+    lines = _lines(folder)
+    result, job = read_result(folder), _job(folder)
+    stages = {epoch.stage for epoch in lines}
+    evaluations = {epoch.evaluation or "" for epoch in lines}
     if isinstance(result, Result):
         evaluations.add(result.evaluation or "")
-    if isinstance(result, Check) and job is not None:
-        evaluations |= set(_of_the_check(job, result))
-    if isinstance(result, Result | Check) and job is not None:
+    environment = _environment(result)
+    if job is not None and environment is not None:
+        if isinstance(result, Check):
+            evaluations |= set(_of_the_check(job, result, environment))
         spec = job.spec if training is None else training.spec
         spec = spec if job.controls is None else start_of_last_phase(spec)
-        environment = environment_from_json(result.environment)
         stages.add(rollouts_key(spec, environment))
         stages |= {ref.key for ref in stage_chain(spec, environment)}
     return Needed(frozenset(stages), frozenset(evaluations))
@@ -43,9 +46,9 @@ def needed(folder: Path, *, training: BuiltinTraining | None = None) -> Needed:
 def control_keys(folder: Path) -> Mapping[str, str]:
     """Keys of the evaluations of the controls that the folder has scored."""
     check, job = read_result(folder), _job(folder)
-    if not isinstance(check, Check) or job is None:
+    environment = _environment(check)
+    if not isinstance(check, Check) or job is None or environment is None:
         return {}
-    environment = environment_from_json(check.environment)
     stages = {
         name: check.stage if name == "start" else f"control {name}" for name in check.controls
     }
@@ -60,7 +63,7 @@ def scores(stages: Path, key: str | None, count: int) -> tuple[np.ndarray, np.nd
     try:
         tensors = load_file(stages / EVALUATIONS / f"{key}.safetensors")
         found, chosen = tensors["scores"][:count], tensors["shots"][:count]
-    except (OSError, SafetensorError, KeyError):
+    except (OSError, SafetensorError, KeyError, IndexError):
         return None
     return found.astype(np.float64), chosen.astype(np.int64)
 
@@ -76,9 +79,8 @@ def tensor_means(stages: Path, key: str) -> dict[str, float]:
         return {}
 
 
-def _of_the_check(job: Job, check: Check) -> Iterator[str]:
+def _of_the_check(job: Job, check: Check, environment: Environment) -> Iterator[str]:
     """Keys of what controls and probe have answered."""
-    environment = environment_from_json(check.environment)
     probed = [f"with another {reaction.group}" for reaction in check.liveness.groups]
     names = [f"control {name}" for name in job.controls or ()]
     names += [check.stage, *(f"{check.stage} {label}" for label in ("probed", *probed))]
@@ -86,15 +88,25 @@ def _of_the_check(job: Job, check: Check) -> Iterator[str]:
         yield evaluation_key(name, job.spec, environment)
 
 
-def _epochs(folder: Path) -> list[Epoch]:
+def _lines(folder: Path) -> list[Epoch]:
+    """Every epoch that can be read, also behind a damaged one: what it names stays of use."""
+    path = folder / METRICS
+    lines = read_lines(path) if path.exists() else ()
+    return [line.epoch for line in lines if line.epoch is not None]
+
+
+def _environment(result: object) -> Environment | None:
+    """What a result was made with; None where there is no result, or it does not say."""
+    if not isinstance(result, Result | Check):
+        return None
     try:
-        return read_epochs(folder)[0]
-    except ValueError:  # a damaged file holds no key that could be trusted
-        return []
+        return environment_from_json(result.environment)
+    except ValueError:
+        return None
 
 
 def _job(folder: Path) -> Job | None:
     try:
         return read_job(folder)
-    except (OSError, ValueError, KeyError, FormatError):  # a folder without a job
+    except (OSError, ValueError, KeyError, TypeError, FormatError):  # a folder without a job
         return None

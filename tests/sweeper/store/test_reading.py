@@ -126,7 +126,9 @@ def test_a_torn_last_line_waits_and_a_damaged_one_is_said(folder: StudyFolder) -
     assert "    grpo 1: score 50.0 %  loss 0.5\n  files" in show_trial(folder, str(1))
     with (folder.trial(1) / METRICS).open("a") as file:
         file.write("\n")
-    assert "    metrics.jsonl is damaged: Unterminated string" in show_trial(folder, str(1))
+    shown = show_trial(folder, str(1))
+    assert "    grpo 1: score 50.0 %  loss 0.5\n" in shown
+    assert "    damaged: metrics.jsonl, line 2: Unterminated string" in shown
 
 
 def test_a_trial_folder_that_is_gone_does_not_hide_the_record(folder: StudyFolder) -> None:

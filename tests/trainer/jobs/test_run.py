@@ -19,9 +19,14 @@ from trainer.contract import (
     STOP,
     TRAINED,
     TRIAL,
+    Check,
+    Failure,
+    FailureKind,
     Job,
+    Result,
     TrainSpec,
     read_epochs,
+    read_own,
 )
 from trainer.errors import InputError, NotFiniteError, StageError
 from trainer.jobs.run import InputCache, prepare_torch, read_trial, run_folder
@@ -88,10 +93,148 @@ def test_a_job_with_controls_checks_the_instrument(tmp_path: Path) -> None:
     assert result["liveness"]["alive"]
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 def test_a_folder_with_a_result_is_done_and_left_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / RESULT).write_text('{"score": 0.5}')
+    run_folder(trial(tmp_path), toy)
+    before = files_in(tmp_path)
     assert run_folder(tmp_path, raising(AssertionError("loads nothing"))) == "completed"
-    assert [path.name for path in tmp_path.iterdir()] == [RESULT]
+    assert files_in(tmp_path) == before
+
+
+def as_before_results_named_their_job(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "job"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("controls", [None, ["random"]])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"spec": spec(epochs=3).to_json()},
+        {"spec": spec(lr=1e-3).to_json()},
+        {"spec": {**spec().to_json(), "evaluate": {"questions": 32, "split": "holdout"}}},
+        {"controls": []},
+    ],
+    ids=["epochs", "lr", "split", "controls"],
+)
+def test_a_result_of_another_job_is_put_aside_and_the_own_one_made(
+    tmp_path: Path, named: bool, controls: Any, other: dict[str, Any]
+) -> None:
+    job = {"stages": "../stages", "controls": controls}
+    mine, others = trial(tmp_path / "mine", **job), trial(tmp_path / "other", **{**job, **other})
+    if controls is not None and other.keys() & {"controls", "spec"}:
+        other_spec = {**spec().to_json(), "seed": 1}  # a check trains up to where its phase begins
+        others = trial(tmp_path / "other", **job, spec=other_spec)
+    assert run_folder(others, toy) == "completed"
+    result = json.loads((others / RESULT).read_text())
+    own = mine / RESULT
+    own.write_text(json.dumps(result if named else as_before_results_named_their_job(result)))
+    strange = own.read_bytes()
+    left = read_own(mine)
+    assert isinstance(left, Failure)
+    assert left.kind is FailureKind.BAD_RESULT
+    assert left.message.startswith("result.json is of another job: ")
+    assert run_folder(mine, toy) == "completed"
+    assert (mine / "result.json.damaged-0").read_bytes() == strange
+    assert isinstance(read_own(mine), Result if controls is None else Check)
+
+
+@pytest.mark.parametrize("controls", [None, ["random"]])
+def test_an_own_result_is_known_with_and_without_its_name(tmp_path: Path, controls: Any) -> None:
+    folder = trial(tmp_path, controls=controls)
+    assert run_folder(folder, toy) == "completed"
+    result = json.loads((folder / RESULT).read_text())
+    (folder / RESULT).write_text(json.dumps(as_before_results_named_their_job(result)))
+    assert isinstance(read_own(folder), Result | Check)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "null",
+        "{}",
+        "[" * 100_000,
+        '{"format": "one"}',
+        '{"score": 0.5, "accuracy": {"1": null}}',
+        '{"score": NaN}',
+        '{"controls": []}',
+        '{"controls": {"random": 0.3}, "liveness": null}',
+        b"\xff\xfe",
+    ],
+    ids=lambda content: str(content[:20]),
+)
+@pytest.mark.parametrize("changes", ["all", "part"])
+def test_a_result_that_makes_no_sense_is_made_again_from_the_stages(
+    tmp_path: Path, content: str | bytes, changes: str
+) -> None:
+    folder = trial(tmp_path)
+    assert run_folder(folder, toy) == "completed"
+    before = json.loads((folder / RESULT).read_text())
+    if changes == "all" or not isinstance(content, str) or not content.startswith("{"):
+        (folder / RESULT).write_bytes(content.encode() if isinstance(content, str) else content)
+    else:
+        (folder / RESULT).write_text(json.dumps({**before, **json.loads(content), "job": 5}))
+    assert not isinstance(read_own(folder), Result | Check)
+    assert run_folder(folder, toy) == "completed"
+    after = json.loads((folder / RESULT).read_text())
+    assert after == before
+
+
+@pytest.mark.parametrize("damage", ["torn", "nonsense", "zeros", "list", "missing", "null"])
+@pytest.mark.parametrize("line", [0, 1])
+def test_damaged_lines_are_put_aside_and_written_anew_from_the_stages(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, line: int
+) -> None:
+    folder = trial(tmp_path)
+    assert run_folder(folder, toy) == "completed"
+    lines = (folder / METRICS).read_bytes().splitlines(keepends=True)
+    before = [json.loads(text) for text in lines]
+    without = json.dumps({key: value for key, value in before[line].items() if key != "stage"})
+    lines[line] = {
+        "torn": lines[line][:40] + b"\n",
+        "nonsense": b"\xff\x00[[[\n",
+        "zeros": b"\0" * (len(lines[line]) - 1) + b"\n",  # as a power cut leaves them
+        "list": b"[]\n",
+        "missing": without.encode() + b"\n",
+        "null": b"null\n",
+    }[damage]
+    damaged = b"".join(lines)
+    (folder / METRICS).write_bytes(damaged)
+    assert len(read_epochs(folder)[0]) == line
+    assert isinstance(read_own(folder), Failure)
+    assert run_folder(folder, raising(AssertionError("loads nothing"))) == "failed"
+    assert run_folder(folder, toy) == "completed"
+    assert (folder / f"{METRICS}.damaged-0").read_bytes() == damaged
+    assert f"metrics.jsonl, line {line + 1}: " in caplog.text
+    assert "kept as metrics.jsonl.damaged-0" in caplog.text
+    after = [json.loads(text) for text in (folder / METRICS).read_text().splitlines()]
+    told = [{key: value for key, value in entry.items() if key != "timing"} for entry in after]
+    assert sorted(told, key=str) == sorted(
+        ({key: value for key, value in entry.items() if key != "timing"} for entry in before),
+        key=str,
+    )
+    assert all(entry["timing"]["trained"] for entry in after)
+    assert json.loads((folder / RESULT).read_text())["epochs_trained"] == 2
+
+
+def test_epochs_are_told_again_where_the_file_was_written_anew(tmp_path: Path) -> None:
+    run_folder(trial(tmp_path), toy)
+    whole = (tmp_path / METRICS).read_bytes()
+    first, second = whole.splitlines(keepends=True)
+    (tmp_path / METRICS).write_bytes(b"damaged\n" + second)
+    epochs, offset = read_epochs(tmp_path)
+    assert (epochs, offset) == ([], 0)
+    (tmp_path / METRICS).write_bytes(second + first)
+    epochs, offset = read_epochs(tmp_path, offset=offset)
+    assert [epoch.epoch for epoch in epochs] == [2, 1]
+    assert offset == len(whole)
+    for former in (len(first) - 1, len(whole) + 1):
+        assert len(read_epochs(tmp_path, offset=former)[0]) == 2
+    assert read_epochs(tmp_path, offset=offset) == ([], offset)
 
 
 def test_a_stop_file_ends_the_training_after_an_epoch_and_the_next_run_goes_on(
@@ -242,12 +385,13 @@ def test_the_command_says_why_a_folder_failed_once(tmp_path: Path) -> None:
 
 
 def test_the_command_shows_the_score_of_a_finished_folder(tmp_path: Path) -> None:
-    result = {"score": 0.525, "accuracy": {"1": 0.5, "2": 0.55}}
-    (tmp_path / RESULT).write_text(json.dumps(result))
+    run_folder(trial(tmp_path), toy)
+    result = json.loads((tmp_path / RESULT).read_text())
+    shots = ", ".join(f"{count}: {100 * share:.1f}" for count, share in result["accuracy"].items())
     done = CliRunner().invoke(main, ["run", str(tmp_path)])
     assert (done.exit_code, done.stdout) == (
         0,
-        "score 0.525 (per cent by shots 1: 50.0, 2: 55.0)\n",
+        f"score {result['score']!r} (per cent by shots {shots})\n",
     )
 
 
