@@ -45,7 +45,7 @@ def run(folder: Path) -> None:
     from trainer.jobs.run import InputCache, run_folder
 
     status = run_folder(folder.resolve(), InputCache())
-    if status == "failed":  # and has said why
+    if status in ("failed", "broken"):  # and has said why
         raise SystemExit(1)
     if status == "stopped":
         click.echo(f"stopped after an epoch because {folder / STOP} exists; without it, it goes on")

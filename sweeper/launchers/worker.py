@@ -8,6 +8,8 @@ an event, and whatever else it prints is passed over; its stderr goes to a log:
     {"event": "ended", "folder": ..., "status": STATUS}, which is one of
         "completed", "failed", "stopped", "waiting"
 
+One that had better do no other job ends in place of that; the folder says why.
+
 Knows one process; neither slots nor jobs.
 """
 

@@ -28,12 +28,13 @@ from trainer.contract import (
     set_aside,
     write_outcome,
 )
-from trainer.errors import InputError, TrainerError
+from trainer.errors import InputError
+from trainer.jobs.causes import breaks_process, failure_of
 from trainer.jobs.controls import score_controls
 from trainer.jobs.train import train
 from trainer.tasks import Inputs, open_inputs
 
-Status = Literal["completed", "failed", "stopped", "waiting"]
+Status = Literal["completed", "failed", "broken", "stopped", "waiting"]
 LoadInputs = Callable[[TrainSpec, str], Inputs]
 DEVICES = ("cpu", "cuda")
 
@@ -69,33 +70,33 @@ def run_folder(
 
     Returns:
         "stopped" where the folder's `stop` file ended the training after an epoch; "waiting" where
-        another job is making a stage of this one.
+        another job is making a stage of this one; "broken" where it failed so that this process
+        had better do no other job.
     """
     try:
-        for former in (FAILURE, WAITING):
-            (folder / former).unlink(missing_ok=True)
-        job = read_trial(folder)
-        if _is_done(folder):
-            return "completed"
-        prepare_torch(job)
-        task, reader = load_inputs(job.spec, job.device)
-        if job.answers is not None:
-            rows = task.data_digest
-            reader = remembered(reader, job.answers, job.spec.evaluate, rows=rows)
-        if job.controls is not None:
-            return score_controls(job, folder, task, reader)
-        return train(job, folder, task, reader, on_epoch=on_epoch)
-    except TrainerError as error:
-        return _failed(folder, error.kind, str(error))
-    except FormatError as error:
-        return _failed(folder, FailureKind.INPUT, str(error))
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return _failed(folder, FailureKind.OUT_OF_MEMORY, str(error) or "no memory is left")
-    except OSError as error:  # a full disk or a folder that vanished is no bug of ours
-        return _failed(folder, FailureKind.FILES, str(error))
+        return _worked_through(folder, load_inputs, on_epoch)
     except Exception as error:
-        traceback.print_exc()
-        return _failed(folder, FailureKind.ERROR, f"{type(error).__name__}: {error}")
+        failure, is_broken = failure_of(error), breaks_process(error)
+        if failure.kind is FailureKind.ERROR:
+            traceback.print_exc()
+    # with the exception all is gone that its frames held: there is memory again to write with
+    _tell(folder, failure)
+    return "broken" if is_broken else "failed"
+
+
+def _worked_through(folder: Path, load_inputs: LoadInputs, on_epoch: Callable[[], None]) -> Status:
+    for former in (FAILURE, WAITING):
+        (folder / former).unlink(missing_ok=True)
+    job = read_trial(folder)
+    if _is_done(folder):
+        return "completed"
+    prepare_torch(job)
+    task, reader = load_inputs(job.spec, job.device)
+    if job.answers is not None:
+        reader = remembered(reader, job.answers, job.spec.evaluate, rows=task.data_digest)
+    if job.controls is not None:
+        return score_controls(job, folder, task, reader)
+    return train(job, folder, task, reader, on_epoch=on_epoch)
 
 
 def _is_done(folder: Path) -> bool:
@@ -164,10 +165,9 @@ def prepare_torch(job: Job) -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def _failed(folder: Path, kind: FailureKind, message: str) -> Status:
-    print(f"failed ({kind.value}): {message}", file=sys.stderr, flush=True)
+def _tell(folder: Path, failure: Failure) -> None:
+    print(f"failed ({failure.kind.value}): {failure.message}", file=sys.stderr, flush=True)
     try:
-        write_outcome(folder, Failure(kind=kind, message=message))
+        write_outcome(folder, failure)
     except OSError as error:
         print(f"cannot write {folder / FAILURE}: {error}", file=sys.stderr)
-    return "failed"

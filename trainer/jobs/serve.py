@@ -9,6 +9,9 @@ library and no child can disturb the events or take the folders.
           {"event": "epoch", "folder": ...}
           {"event": "ended", "folder": ..., "status": STATUS}, which is one of
               "completed", "failed", "stopped", "waiting"
+
+A worker whose memory ran out, or whose device is lost, says nothing more: it ends with exit code 75
+once the reason stands in the folder, so that no other folder is handed to it.
 """
 
 import contextlib
@@ -33,6 +36,7 @@ def serve(stdin: TextIO, *, load_inputs: LoadInputs | None = None) -> None:
 
     Raises:
         InputError: for a line that is no JSON string; who sends such lines does not mean us.
+        SystemExit: where this process had better do no other job.
     """
     inputs = InputCache() if load_inputs is None else load_inputs
     with os.fdopen(os.dup(1), "w") as events, os.fdopen(os.dup(stdin.fileno())) as folders:
@@ -53,6 +57,8 @@ def serve(stdin: TextIO, *, load_inputs: LoadInputs | None = None) -> None:
                     inputs,
                     on_epoch=lambda f=folder: say(event="epoch", folder=str(f)),  # type: ignore[misc]
                 )
+            if status == "broken":
+                raise SystemExit(os.EX_TEMPFAIL)
             say(event="ended", folder=str(folder), status=status)
 
 

@@ -51,10 +51,10 @@ def trial(folder: Path, *, epochs: int = 2) -> Path:
     return folder
 
 
-def run_worker(lines: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run_worker(lines: Sequence[str], code: str = SERVE) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parents[3]
     return subprocess.run(
-        [sys.executable, "-c", SERVE],
+        [sys.executable, "-c", code],
         input="".join(f"{line}\n" for line in lines),
         env={**os.environ, "PYTHONPATH": f"{root}:{root / 'tests'}"},
         capture_output=True,
@@ -135,3 +135,13 @@ def test_a_line_that_is_no_json_string_ends_the_worker_with_one_message() -> Non
         "Error: a line on stdin must be a folder as a JSON string, but got "
         "'/a/path/without/quotes'\n"
     )
+
+
+def test_a_worker_without_memory_writes_why_and_takes_no_other_folder(tmp_path: Path) -> None:
+    code = SERVE.replace("    return toy_inputs()", "    held = bytearray(2**62)")
+    first, second = trial(tmp_path / "first"), trial(tmp_path / "second")
+    done = run_worker([json.dumps(str(folder)) for folder in (first, second)], code)
+    assert events(done) == [{"event": "ready"}]
+    assert done.returncode == os.EX_TEMPFAIL
+    assert json.loads((first / FAILURE).read_text())["class"] == "out_of_memory"
+    assert sorted(path.name for path in second.iterdir()) == [TRIAL]
