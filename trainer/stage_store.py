@@ -27,7 +27,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as bytes_of_tensors
 from torch import Tensor
 
-from trainer.contract import FORMAT, checked_format
+from trainer.contract import FORMAT, checked_format, free_name, sync_folder
 from trainer.errors import StageError
 from trainer.policy.policy import PointerSelector
 
@@ -68,20 +68,16 @@ class StageStore:
         """Write a stage; when another process was quicker, keep the other's, which is equal."""
         part = self.root / f".{key}.{secrets.token_hex(4)}.part"
         part.mkdir(parents=True)
-        checksums = {}
-        for name, group in sorted(tensors.items()):
-            content = _bytes_of(group)
-            checksums[name] = hashlib.sha256(content).hexdigest()
-            _write_synced(part / name, content)
-        content_of_info = {**info, FORMAT: STAGE_FORMAT, "files": checksums}
-        text = json.dumps(content_of_info, indent=1, sort_keys=True, allow_nan=False)
-        _write_synced(part / INFO, text.encode())
         try:
-            part.rename(self.folder(key))  # atomic; fails where a whole stage stands already
-        except OSError:
-            if not (self.folder(key) / INFO).exists():
-                raise
-            shutil.rmtree(part)
+            _write_files(part, tensors, info)
+            try:
+                part.rename(self.folder(key))  # atomic; fails where a whole stage stands already
+            except OSError:
+                if not (self.folder(key) / INFO).exists():
+                    raise
+            sync_folder(self.root)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)  # of a disk that is full, or the other's equal
 
     def read(self, key: str) -> Stage | None:
         """Read and verify a stage; None where it is missing, or was damaged and is set aside."""
@@ -91,7 +87,7 @@ class StageStore:
         try:
             return read_stage(folder)
         except StageError as damage:
-            aside = _free_name(self.root / f"{key}.damaged")
+            aside = free_name(self.root / f"{key}.damaged")
             with contextlib.suppress(FileNotFoundError):  # another process was quicker
                 folder.rename(aside)
                 log.warning("%s: set aside as %s and made again", damage, aside.name)
@@ -103,8 +99,13 @@ class StageStore:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{key}.{secrets.token_hex(4)}.part"
         checksum = torch.frombuffer(bytearray(_checksum(tensors)), dtype=torch.uint8)
-        _write_synced(part, _bytes_of({**tensors, CHECKSUM: checksum}, number=EVALUATION_FORMAT))
-        part.replace(folder / f"{key}.safetensors")
+        content = _bytes_of({**tensors, CHECKSUM: checksum}, number=EVALUATION_FORMAT)
+        try:
+            _write_synced(part, content)
+            part.replace(folder / f"{key}.safetensors")
+            sync_folder(folder)
+        finally:
+            part.unlink(missing_ok=True)  # of a disk that is full
 
     def read_evaluation(self, key: str) -> Mapping[str, Tensor] | None:
         """The scores of ``write_evaluation``; None where they are missing, or were damaged and are
@@ -122,7 +123,7 @@ class StageStore:
             return None
         except (SafetensorError, KeyError, ValueError, AttributeError) as error:
             damage = repr(error)
-        aside = _free_name(path.with_suffix(".damaged"))
+        aside = free_name(path.with_suffix(".damaged"))
         with contextlib.suppress(FileNotFoundError):  # another process was quicker
             path.rename(aside)
             log.warning("%s: %s: set aside as %s, scored again", path, damage, aside.name)
@@ -184,15 +185,22 @@ def _metadata(content: bytes) -> dict[str, Any]:
     return {FORMAT: int(metadata[FORMAT])} if FORMAT in metadata else {}
 
 
-def _free_name(wanted: Path) -> Path:
-    count = 0
-    while (path := wanted.with_name(f"{wanted.name}-{count}")).exists():
-        count += 1
-    return path
-
-
 def _checksum(tensors: Mapping[str, Tensor]) -> bytes:
     return hashlib.sha256(_bytes_of(dict(sorted(tensors.items())))).digest()
+
+
+def _write_files(
+    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], info: Mapping[str, Any]
+) -> None:
+    checksums = {}
+    for name, group in sorted(tensors.items()):
+        content = _bytes_of(group)
+        checksums[name] = hashlib.sha256(content).hexdigest()
+        _write_synced(folder / name, content)
+    content_of_info = {**info, FORMAT: STAGE_FORMAT, "files": checksums}
+    text = json.dumps(content_of_info, indent=1, sort_keys=True, allow_nan=False)
+    _write_synced(folder / INFO, text.encode())
+    sync_folder(folder)
 
 
 def _write_synced(path: Path, content: bytes) -> None:

@@ -28,6 +28,7 @@ import numpy as np
 
 from trainer.answers.file import LOCKED_SECONDS, AnswerFile
 from trainer.answers.store import Answer, Prompts
+from trainer.contract import sync_folder
 from trainer.errors import AnswersError
 
 ADDED = ".added"
@@ -270,9 +271,16 @@ def _merge_ended(path: Path) -> None:
             for reader, prompts, answers in _by_shape(rows_of(file.read_bytes())):
                 merged.add(reader, prompts, answers)
         merged.close()
+        _sync(part)  # the copied pages, too: what they hold of ended files goes below
         part.replace(path)
+        sync_folder(path.parent)
         for file in ended:
             file.unlink()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _journal(path: Path) -> Path:
