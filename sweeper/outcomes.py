@@ -6,7 +6,6 @@ folder, where sweeper and trainer meet.
 """
 
 from trainer.contract import (
-    DATA,
     FAILURE,
     FORMAT,
     LOG,
@@ -32,6 +31,7 @@ from trainer.contract import (
     Waiting,
     checked_format,
     damaged_line,
+    read_data,
     read_epochs,
     read_failure,
     read_json,
@@ -43,7 +43,6 @@ from trainer.contract import (
 )
 
 __all__ = [
-    "DATA",
     "FAILURE",
     "FORMAT",
     "LOG",
@@ -69,6 +68,7 @@ __all__ = [
     "Waiting",
     "checked_format",
     "damaged_line",
+    "read_data",
     "read_epochs",
     "read_failure",
     "read_json",

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from sweeper.importing.entries import Entry, evaluation_of
 from sweeper.importing.known import mean_accuracy
 from sweeper.outcomes import (
-    DATA,
     Calls,
     Check,
     Epoch,
     Liveness,
     Result,
+    read_data,
     read_epochs,
-    read_json,
     read_result,
 )
 from sweeper.ranking import baseline_of, ranking, told_score
@@ -133,7 +132,7 @@ def gather(folder: StudyFolder) -> Evidence:
         failures={name: kinds.count(name) for name in dict.fromkeys(kinds)},
         liveness=None if check is None else check.liveness,
         environment={} if check is None else check.environment,
-        data=read_json(folder.controls / DATA) or {},
+        data=read_data(folder.controls) or {},
         confirmed=held_out(_confirmed(source, rows), f"trial {best}"),
         calls=Calls.model_validate(state.get(CALLS_KEY, {})),
         tensor_means=_tensor_means(config.kind, folder, rows),

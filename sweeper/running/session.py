@@ -17,14 +17,13 @@ from sweeper.errors import InstrumentError, TrackingError
 from sweeper.importing.known import ATTRIBUTE, known_results
 from sweeper.launchers.jobs import Launcher, device_of
 from sweeper.outcomes import (
-    DATA,
     LOG,
     RESULT,
     Check,
     Failure,
     Liveness,
     Result,
-    read_json,
+    read_data,
 )
 from sweeper.records import TrialRecord, TrialState
 from sweeper.results.best import Best, best_trial
@@ -321,7 +320,7 @@ class _Session:
 
     def _data_artifacts(self) -> dict[str, str]:
         """What the trainer found in the data, for programs and for people."""
-        contract = read_json(self.folder.controls / DATA)
+        contract = read_data(self.folder.controls)
         if contract is None:
             return {}
         text = json.dumps(contract, indent=2, ensure_ascii=False)
@@ -332,12 +331,12 @@ class _Telling:
     """Says what the data holds as soon as the trainer has looked, once."""
 
     def __init__(self, folder: StudyFolder, progress: Progress) -> None:
-        self._path = folder.controls / DATA
+        self._place = folder.controls
         self._progress = progress
         self._told = False
 
     def __call__(self) -> None:
-        contract = None if self._told else read_json(self._path)
+        contract = None if self._told else read_data(self._place)
         if contract is not None:
             self._told = True
             for line in contract_lines(contract):

@@ -6,6 +6,8 @@
     failure.json    Failure   of a kind that both packages know
     waiting.json    Waiting   another job is making a stage of this one; ask again after it
 
+Beside them a check tells of the data, `data.json`.
+
 All of them are values: a file that breaks their rules is a `Failure` of kind BAD_RESULT, never an
 exception somewhere else. Both packages import this module; it knows no policy, no reader, no torch.
 """
@@ -20,7 +22,15 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from trainer.contract.fields import Stored, broken_rules
-from trainer.contract.files import FAILURE, RESULT, WAITING, read_json, write_json_atomic
+from trainer.contract.files import (
+    DATA,
+    DATA_FORMAT,
+    FAILURE,
+    RESULT,
+    WAITING,
+    read_json,
+    write_json_atomic,
+)
 from trainer.contract.formats import FORMAT, NoFormatError, checked_format
 
 EPOCH_FORMAT = RESULT_FORMAT = FAILURE_FORMAT = WAITING_FORMAT = 1
@@ -233,6 +243,14 @@ class Check(Stored):
         return {FORMAT: RESULT_FORMAT, **self.model_dump(mode="json", exclude_none=True)}
 
 
+class _DataContract(Stored):
+    """The form of `data.json`."""
+
+    lines: list[str]
+    warnings: list[str]
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
 class Failure(Stored):
     """Why there is no result."""
 
@@ -306,6 +324,19 @@ def read_waiting(folder: Path) -> Waiting | None:
     if payload is None or not isinstance(payload.get("stage"), str):
         return None
     return Waiting(stage=payload["stage"])
+
+
+def read_data(folder: Path) -> dict[str, Any] | None:
+    """What a check of the instrument told of the data; None where it has told nothing, or what
+    stands there is of another form.
+    """
+    payload = _payload(folder / DATA, newest=DATA_FORMAT)
+    if payload is None:
+        return None
+    try:
+        return _DataContract.model_validate(payload).model_dump()
+    except ValidationError:
+        return None
 
 
 def _payload(path: Path, *, newest: int) -> dict[str, Any] | None:
