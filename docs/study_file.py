@@ -44,6 +44,9 @@ seeds: {values: [0, 1, 2], strategy: finalists}
 finalists: 4""",
     "best": "best: {rule: one_standard_error}",
     "limits": "limits: {reader_calls: 100000}",
+    "stop": """\
+stop: {no_gain: 20}
+stop_if: {kl: "> 5", loss: ">= 100"}""",
     "resources": "resources: {devices: [0, 1], slots_per_device: 2, min_free: 4}",
     "mlflow": 'mlflow: {experiment: sweeps, tracking_uri: "http://127.0.0.1:5000"}',
     "trainer": """\

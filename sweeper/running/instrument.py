@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from sweeper.errors import InstrumentError
 from sweeper.outcomes import Liveness
 from sweeper.trainers import Training
 
@@ -25,6 +26,27 @@ def another_instrument(
     return ", ".join(
         f"{name} {environment.get(name)!r} instead of {controls.get(name)!r}" for name in differing
     )
+
+
+def require_same_instrument(
+    number: int,
+    environment: Mapping[str, str],
+    controls: Mapping[str, str],
+    *,
+    training: Training,
+    first: Training,
+) -> None:
+    """Refuse to rank a trial beside controls that were measured with other means.
+
+    Raises:
+        InstrumentError: says what differs, as `another_instrument` has it.
+    """
+    difference = another_instrument(environment, controls, training=training, first=first)
+    if difference is not None:
+        raise InstrumentError(
+            f"trial {number} was measured otherwise than the controls: {difference}; their scores "
+            "cannot be ranked together. Restore what changed, or give the study another `name:`"
+        )
 
 
 def dead_instrument(liveness: Liveness, *, asks: bool = True) -> str | None:

@@ -10,22 +10,23 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 
-from sweeper.errors import InstrumentError, TrackingError
+from sweeper.errors import TrackingError
 from sweeper.outcomes import Check, Epoch, Result
 from sweeper.ranking import baseline_of
 from sweeper.records import State, TrialRecord, TrialState
 from sweeper.results.best import Best
 from sweeper.running.announcer import Announcer
 from sweeper.running.derived import mean_score
+from sweeper.running.early_stops import EarlyStops
 from sweeper.running.finals import score_finalists
 from sweeper.running.holdout import confirm
-from sweeper.running.instrument import another_instrument
+from sweeper.running.instrument import require_same_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.open_trial import OpenTrial
 from sweeper.running.recorder import Recorder
 from sweeper.running.verdict import Verdict, judge
 from sweeper.running.works import End, EpochsOf, Ticket, Work, Works
-from sweeper.search import Search, answered_before, best_before, propose, ready, should_prune
+from sweeper.search import Search, answered_before, best_before, gains_no_more, propose, ready
 from sweeper.search.of_study import first_training, open_record
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
@@ -61,6 +62,7 @@ class Driver:
         self._first = first_training(config)
         self._resumable = [r.number for r in store.proposals() if r.state is TrialState.RUNNING]
         self._open: dict[int, OpenTrial] = {}
+        self._stops = EarlyStops(config, search, store)
         self._ended_early = False  # before the total of trials, and that was said
 
     def search(self, check: Check) -> None:
@@ -171,14 +173,17 @@ class Driver:
     def _next_record(self) -> TrialRecord | None:
         """Propose the next trial; None where there is none, or not yet."""
         number = len(self._store.proposals())
-        history = self.records()
         if self._ended_early or number >= self._config.trials:
             return None
         limit = self._config.limits.calls
         if limit is not None and (asked := self._recorder.calls().asked) >= limit:
             self._end_early(f"{asked:,} {CALLS} were asked, the study's limit is {limit:,}")
             return None
+        history = self.records()
         if not ready(self._search, number, history):
+            return None
+        if gains_no_more(self._search, number, history):
+            self._end_early(f"{self._search.no_gain} complete trials brought no better score")
             return None
         proposal = propose(self._search, number, history)
         if proposal is None:
@@ -254,27 +259,23 @@ class Driver:
         return next(trial for trial in self._open.values() if trial.ticket == ticket)
 
     def _copy_epochs(self, trial: OpenTrial, epochs: Sequence[Epoch]) -> None:
-        """Copy new epochs to Optuna; ask the pruner after each of the last phase.
+        """Copy new epochs to Optuna; stop a trial that is not worth going on with.
 
-        Of several seeds the pruner sees the first, and the study learns their means at the end.
+        Of several seeds the study learns the means at the end.
         """
         for epoch in epochs:
             trial.ended = epoch.ended
             trial.unlogged.append(epoch)
-            is_at_the_end = epoch.place.start == trial.training.end.start
-            if not is_at_the_end or epoch.score is None or trial.pruned:
+            if trial.stopped_for:
                 continue
-            trial.curves[-1][epoch.epoch] = epoch.score
-            if not self._config.search_seeds:
-                self._store.report(trial.number, epoch.epoch, epoch.score)
-            if trial.epoch < trial.training.epochs and not trial.results:
-                self._ask_the_pruner(trial)
-
-    def _ask_the_pruner(self, trial: OpenTrial) -> None:
-        assert trial.ticket is not None, "only who is at work writes epochs"
-        if should_prune(self._search, trial.number, self.records(), trial.curves[-1]):
-            trial.pruned = True
-            self._works.ask_to_stop(trial.ticket)
+            if epoch.place.start == trial.training.end.start and epoch.score is not None:
+                trial.curves[-1][epoch.epoch] = epoch.score
+                if not self._config.search_seeds:
+                    self._store.report(trial.number, epoch.epoch, epoch.score)
+            trial.stopped_for = self._stops.reason(trial, epoch)
+            if trial.stopped_for:
+                assert trial.ticket is not None, "only who is at work writes epochs"
+                self._works.ask_to_stop(trial.ticket)
 
     def _log_epochs(self, trial: OpenTrial, *, now: bool) -> None:
         if epochs := trial.take_unlogged(now=now):
@@ -282,10 +283,16 @@ class Driver:
 
     def _settle(self, trial: OpenTrial, end: End) -> None:
         """Judge a work that ended and tell everyone; of several seeds, begin the next."""
-        verdict = judge(end, pruned=trial.pruned)
+        verdict = judge(end, stopped_for=trial.stopped_for)
         results = [end] if isinstance(end, Result) else []
         if verdict.state is TrialState.COMPLETE and isinstance(end, Result):
-            self._require_same_instrument(trial, end.environment)
+            require_same_instrument(
+                trial.number,
+                end.environment,
+                self._environment,
+                training=trial.training,
+                first=self._first,
+            )
             if self._config.search_seeds:
                 self._recorder.end_seed(trial.curves_run, end, ended=trial.ended)
                 trial.results.append(end)
@@ -297,6 +304,8 @@ class Driver:
         del self._open[trial.number]
         if verdict.state is not TrialState.RUNNING:
             self._announcer.say_done(trial.number, verdict, seconds=trial.seconds())
+        if verdict.state is TrialState.COMPLETE and (warning := self._stops.warning()):
+            self._announcer.say(warning)
         self._write_state("running")
 
     def _mean_of_seeds(self, trial: OpenTrial) -> Verdict:
@@ -304,18 +313,6 @@ class Driver:
         for epoch, mean in trial.means().items():
             self._store.report(trial.number, epoch, mean)
         return Verdict(state=TrialState.COMPLETE, score=mean_score(trial.results))
-
-    def _require_same_instrument(self, trial: OpenTrial, environment: Mapping[str, str]) -> None:
-        """Refuse to rank a trial beside controls that were measured with other means."""
-        difference = another_instrument(
-            environment, self._environment, training=trial.training, first=self._first
-        )
-        if difference is not None:
-            raise InstrumentError(
-                f"trial {trial.number} was measured otherwise than the controls: {difference}; "
-                "their scores cannot be ranked together. Restore what changed, or give the study "
-                "another `name:`"
-            )
 
     def _is_untold(self, trial: OpenTrial) -> bool:
         return self._store.record(trial.number).state is TrialState.RUNNING

@@ -28,7 +28,7 @@ class OpenTrial:
     unlogged: list[Epoch] = field(default_factory=list)
     """Epochs that MLflow lacks; should this driver be killed, the next one reads them again."""
     log_after: float = 0.0  # on the monotonic clock
-    pruned: bool = False
+    stopped_for: str = ""  # why it was asked to leave before its last epoch, if it was
     ended: float | None = None  # of the last epoch, seconds since 1970
 
     def __post_init__(self) -> None:

@@ -18,19 +18,19 @@ class Verdict:
     reason: str = ""
 
 
-def judge(end: End, *, pruned: bool) -> Verdict:
+def judge(end: End, *, stopped_for: str) -> Verdict:
     """Turn the end of a trial's work into a verdict.
 
-    A pruned trial is pruned even where it finished before it saw the request: the decision came
-    from the epochs, so it must not depend on who was quicker. What has no result because the driver
-    stops stays open.
+    A trial that was stopped early is pruned even where it finished before it saw the request: the
+    decision came from the epochs, so it must not depend on who was quicker. What has no result
+    because the driver stops stays open.
 
     Args:
         end: Of its only work, or of the last seed's.
-        pruned: Whether the pruner asked for the stop.
+        stopped_for: Why it was stopped before its last epoch; empty where it was not.
     """
-    if pruned:
-        return Verdict(state=TrialState.PRUNED, reason="stopped by the pruner")
+    if stopped_for:
+        return Verdict(state=TrialState.PRUNED, reason=stopped_for)
     if end is None:
         return Verdict(state=TrialState.RUNNING, reason="interrupted; resumed by the next run")
     if isinstance(end, Check):

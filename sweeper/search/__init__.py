@@ -10,6 +10,7 @@ wait for it.
 
 from sweeper.search.forms import distribution, frozen_trial, optuna_value
 from sweeper.search.known import answered_before, best_before, prefixes_of, shared_prefixes
+from sweeper.search.progress import gains_no_more
 from sweeper.search.pruning import should_prune
 from sweeper.search.sampling import propose, ready
 from sweeper.search.search import (
@@ -34,6 +35,7 @@ __all__ = [
     "best_before",
     "distribution",
     "frozen_trial",
+    "gains_no_more",
     "lag_for",
     "of_study",
     "optuna_value",

@@ -27,6 +27,7 @@ def search_of(config: StudyConfig, *, lag: int, known: Sequence[TrialRecord] = (
         fidelity=_fidelity(config),
         duplicates=config.duplicates,
         race=config.can.races,
+        no_gain=config.stop.no_gain,
         known=tuple(known),
     )
 

@@ -81,7 +81,7 @@ def _resampled(
 
 
 def _needs_history(search: Search, number: int) -> bool:
-    if search.pruner_name != "none" or search.race:
+    if search.pruner_name != "none" or search.race or search.no_gain is not None:
         return True
     return search.sampler_name not in _WITHOUT_HISTORY and number >= len(given_settings(search))
 

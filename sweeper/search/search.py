@@ -1,7 +1,7 @@
 """What determines the proposals of a study, and how much of its history a proposal may see."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ class Search:
     fidelity: str | None = None  # the parameter whose trials contain all with a smaller value
     duplicates: Duplicates = "cached"  # what becomes of a setting that is proposed again
     race: bool = False  # whether a trial is stopped by its distance from the best before it
+    no_gain: int | None = None  # complete trials in a row without one, after which it ends
     known: tuple[TrialRecord, ...] = ()  # measured elsewhere; no proposals, so not "tried"
     memory: Memory = field(init=False, repr=False, compare=False, default_factory=Memory)
     """Saves work and decides nothing: a search that is made anew proposes the same."""
@@ -82,7 +83,7 @@ def visible_to(search: Search, number: int, history: Sequence[TrialRecord]) -> l
     return [_seen(records[n], settled=n < settled) for n in range(number)]
 
 
-def proposals_before(history: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
+def proposals_before(history: Iterable[TrialRecord], number: int) -> list[TrialRecord]:
     """The proposals before ``number``, without the shorter trainings that follow from them."""
     return [record for record in history if record.prefix is None and record.number < number]
 

@@ -22,6 +22,7 @@ from sweeper.errors import ConfigError
 from sweeper.outcomes import FORMAT, checked_format, trusted
 from sweeper.problems import config_error, dotted
 from sweeper.space import Parameter, Space, Value, canonical
+from sweeper.study.bounds import Bound, parse_bound
 from sweeper.study.changes import Change, differences
 from sweeper.study.checks import CheckedStudy, check_study
 from sweeper.study.file import Document, parse_document, read_document
@@ -36,6 +37,7 @@ from sweeper.study.sections import (
     Sampler,
     Section,
     Seeds,
+    Stop,
     StudyFile,
 )
 from sweeper.study.trainer_section import resolved
@@ -75,6 +77,8 @@ class StudyConfig:
     finalists: int = 4  # trials that get further seeds or questions; the baseline on top
     best: Best = field(default_factory=Best)  # how it is chosen
     limits: Limits = field(default_factory=Limits)
+    stop: Stop = field(default_factory=Stop)  # where the search ends for want of progress
+    stop_if: Mapping[str, str] = field(default_factory=dict)  # bounds of the epochs, by metric
     keep: Literal["all", "best", "last"] = "all"  # stages that `gc` leaves of the finished study
     resources: Resources = field(default_factory=Resources)
     mlflow: Mlflow = field(default_factory=Mlflow)  # the experiment is always given
@@ -94,6 +98,11 @@ class StudyConfig:
     def goal(self) -> Goal:
         """Which end of the metric is the good one."""
         return self.metric.goal or "maximize"
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """What ends a trial early whose epochs come to it."""
+        return tuple(parse_bound(metric, text) for metric, text in self.stop_if.items())
 
     @property
     def question(self) -> str:
@@ -160,6 +169,8 @@ class StudyConfig:
             "finalists": self.finalists,
             "best": self.best.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json", exclude_none=True, by_alias=True),
+            "stop": self.stop.model_dump(mode="json", exclude_none=True),
+            "stop_if": dict(self.stop_if),
             "keep": self.keep,
             "resources": self.resources.model_dump(mode="json"),
             "mlflow": self.mlflow.model_dump(mode="json", exclude_none=True),
@@ -205,6 +216,7 @@ def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) ->
         "seeds": Seeds,
         "best": Best,
         "limits": Limits,
+        "stop": Stop,
         "resources": Resources,
         "mlflow": Mlflow,
     }
@@ -217,6 +229,7 @@ def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) ->
         baseline=payload.get("baseline"),
         enqueue=tuple(payload.get("enqueue", ())),
         controls=tuple(payload.get("controls", ())),
+        stop_if=payload.get("stop_if", {}),
         keep=payload.get("keep", "all"),
         stored=True,
         **fields,
@@ -321,6 +334,8 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         finalists=file.finalists,
         best=file.best,
         limits=file.limits,
+        stop=file.stop,
+        stop_if=file.stop_if,
         keep=file.keep,
         resources=file.resources,
         mlflow=file.mlflow.model_copy(update={"experiment": experiment}),

@@ -9,6 +9,7 @@ import math
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +20,7 @@ from pydantic import (
 
 from sweeper.records import CALLS_KEY
 from sweeper.space import Value
+from sweeper.study.bounds import parse_bound
 
 BestRule = Literal["highest", "one_standard_error", "significant"]
 BEST_RULES: tuple[BestRule, ...] = get_args(BestRule)
@@ -192,6 +194,14 @@ class Limits(Section):
     """Answers that may be asked for, by controls and trials together."""
 
 
+class Stop(Section):
+    """Where the search ends by itself before its total of trials."""
+
+    no_gain: Count | None = None
+    """Complete trials in a row, by their numbers, of which none beats the best before them. Trial n
+    goes by trials 0 to n - lag, so that the end is the same for any number of slots."""
+
+
 class Best(Section):
     """Which setting a study takes in the end, of those that its questions cannot tell apart."""
 
@@ -219,6 +229,11 @@ class Seeds(Section):
         if len(set(value)) < len(value):
             raise ValueError("must name each seed once")
         return value
+
+
+def _bound(text: str) -> str:
+    parse_bound("", text)
+    return text
 
 
 class StudyFile(Section):
@@ -250,6 +265,11 @@ class StudyFile(Section):
     finalists: Count = 4  # trials that get further seeds or questions; the baseline on top
     best: Best = Best()  # which setting is taken in the end
     limits: Limits = Limits()  # where the search ends before `trials`
+    stop: Stop = Stop()  # where the search ends for want of progress
+    stop_if: dict[Text, Annotated[str, AfterValidator(_bound)]] = {}
+    """By metric of the epochs, as `metrics.jsonl` has them: an operator (>, >=, <, <=) and a
+    number. A trial with an epoch beyond it is pruned, unless that was its last. Unlike `stop` it
+    stays as it is once the study has begun."""
     keep: Literal["all", "best", "last"] = "all"  # stages that `sweeper gc` leaves once it is over
     resources: Resources = Resources()  # where trials run, and how many at a time
     mlflow: Mlflow = Mlflow()  # where results are recorded

@@ -24,6 +24,7 @@ WHY = {  # modules outside `trainers/builtin` that name what it trains
     "importing/labels.py": LAB,
     "records.py": WORDS,
     "results/comparison.py": PHASES,
+    "running/early_stops.py": PHASES,
     "running/recorder.py": PHASES,
     "search/plan.py": PHASES,
     "store/reading.py": PHASES,

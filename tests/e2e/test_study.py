@@ -243,6 +243,44 @@ def test_a_trial_that_kills_its_worker_is_given_up_after_three_attempts(study: P
     assert [record.state for record in records(study)[1:]] == [TrialState.COMPLETE] * 13
 
 
+@pytest.mark.parametrize("slots", [1, 3])
+def test_the_search_ends_when_trials_bring_no_gain_and_goes_on_where_more_are_allowed(
+    study: Path, slots: int
+) -> None:
+    text = STUDY.replace(
+        "trials: 14", "sampler: {name: random}\ntrials: 40\nlag: 4\nstop: {no_gain: 6}"
+    )
+    study.write_text(text)
+    done = run_here(study, slots=slots)
+    assert done.returncode == 0, done.stderr
+    assert "the search ends here: 6 complete trials brought no better score" in done.stdout
+    scores = [record.score or 0.0 for record in records(study)]
+    ended = len(scores)
+    known = scores[: ended - 3]  # trial n is decided upon with trials 0 to n - 4
+    assert ended < 40
+    assert max(known[-6:]) <= max(known[:-6])
+    assert all(max(known[k - 6 : k]) > max(known[: k - 6]) for k in range(7, len(known)))
+    assert "the search ends here" in run_here(study, slots=slots).stdout
+    study.write_text(text.replace("no_gain: 6", "no_gain: 30"))
+    run_here(study, slots=slots)
+    assert len(records(study)) > ended
+
+
+def test_a_bound_stops_a_trial_and_says_which(study: Path) -> None:
+    study.write_text(STUDY + 'stop_if: {loss: "<= 0.5", kll: "> 5"}\n')
+    done = run_here(study)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("warning: stop_if: no epoch so far has kll") == 1
+    pruned = [record for record in records(study) if record.state is TrialState.PRUNED]
+    assert {record.number for record in pruned} == {
+        record.number for record in records(study) if record.params["epochs"] == 3
+    }  # the loss is 1 / epoch: two epochs end with the bound
+    reason = "stopped by `loss <= 0.5`: 0.5 in grpo epoch 2"
+    assert {record.notes.reason for record in pruned} == {reason}
+    assert {max(record.intermediate) for record in pruned} == {2}
+    assert mlflow_statuses(study)[f"trial {pruned[0].number}"] == "FINISHED"
+
+
 def test_a_full_disk_halts_the_study_and_fails_no_trial(study: Path, undisturbed: Any) -> None:
     halted = run_here(study, FAKE_FULL_DISK=repr(1e-4))
     assert halted.returncode == 1

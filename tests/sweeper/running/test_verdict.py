@@ -26,26 +26,26 @@ CHECK = Check(
 
 
 def test_a_result_completes_a_trial_with_its_score() -> None:
-    assert judge(SCORED, pruned=False) == Verdict(state=TrialState.COMPLETE, score=0.55)
+    assert judge(SCORED, stopped_for="") == Verdict(state=TrialState.COMPLETE, score=0.55)
 
 
 @pytest.mark.parametrize("end", [SCORED, FAILED, None])
 def test_the_pruners_word_stands_whoever_was_quicker(end: End) -> None:
-    assert judge(end, pruned=True) == Verdict(
+    assert judge(end, stopped_for="stopped by the pruner") == Verdict(
         state=TrialState.PRUNED, reason="stopped by the pruner"
     )
 
 
 def test_a_raced_out_trial_is_pruned_and_says_by_how_much_it_was_behind() -> None:
     raced = SCORED.model_copy(update={"raced_out": RacedOut(asked=80, questions=800, upper=-0.012)})
-    assert judge(raced, pruned=False) == Verdict(
+    assert judge(raced, stopped_for="") == Verdict(
         state=TrialState.PRUNED,
         reason="after 80 of 800 questions at most -1.2 points from the best before it",
     )
 
 
 def test_a_failure_carries_its_kind_and_message() -> None:
-    judged = judge(FAILED, pruned=False)
+    judged = judge(FAILED, stopped_for="")
     assert (judged.state, judged.failure, judged.reason) == (
         TrialState.FAILED,
         "not_finite",
@@ -54,8 +54,8 @@ def test_a_failure_carries_its_kind_and_message() -> None:
 
 
 def test_what_has_no_result_yet_stays_open() -> None:
-    assert judge(None, pruned=False).state is TrialState.RUNNING
+    assert judge(None, stopped_for="").state is TrialState.RUNNING
 
 
 def test_the_result_of_the_controls_is_none_of_a_trial() -> None:
-    assert judge(CHECK, pruned=False).failure == "bad_result"
+    assert judge(CHECK, stopped_for="").failure == "bad_result"

@@ -169,7 +169,10 @@ def test_wandb_words_mean_sampler_and_trials() -> None:
     assert (config.sampler.name, config.trials) == ("tpe", 7)
 
 
-REST = "pruner: {name: median}\nlimits: {reader_calls: 7}"
+REST = (
+    "pruner: {name: median}\nlimits: {reader_calls: 7}\n"
+    'stop: {no_gain: 3}\nstop_if: {kl: "> 5", loss: ">= 1e2"}'
+)
 
 
 @pytest.mark.parametrize("text", [KL_LR, CONDITIONAL, small(rest=REST)])
@@ -255,8 +258,8 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "9:9: trials: must be >= 1, but got 0",
         "10:1: trails: unknown key; allowed: name, title, description, trainer, metric, "
         "parameters, baseline, enqueue, controls, sampler, method, pruner, trials, run_cap, lag, "
-        "order, duplicates, seeds, finalists, best, limits, keep, resources, mlflow; "
-        "did you mean 'trials'?",
+        "order, duplicates, seeds, finalists, best, limits, stop, stop_if, keep, resources, "
+        "mlflow; did you mean 'trials'?",
     ]
     assert str(caught.value).startswith(f"{path} has 8 problems:\n  {path}:1:7: name:")
 
