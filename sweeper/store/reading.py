@@ -2,14 +2,14 @@
 
 import codecs
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sweeper.errors import UsageError
 from sweeper.outcomes import LOG, RESULT, Epoch, damaged_line, read_epochs, read_failure
 from sweeper.records import TrialRecord, TrialState
 from sweeper.store.study_folder import StudyFolder
-from sweeper.store.study_store import StudyStore
+from sweeper.store.study_store import read_stored
 from sweeper.study.config import StudyConfig, stored_study
 from sweeper.words import CALLS, PARTS, calls_text, params_text, per_cent, score_text
 
@@ -30,19 +30,19 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
     Raises:
         UsageError: where the driver has not got so far as to store it.
     """
-    with StudyStore.open(folder.database, name=folder.name) as store:
-        stored = store.attributes().get("study")
-        if stored is None:
-            raise UsageError(f"study {folder.name!r} has not been started; run it first")
-        source = Path(store.attributes().get("source", folder.root))
-        return stored_study(stored, source / folder.study_file.name), store.records()
+    attributes, records = read_stored(folder.database, folder.name)
+    stored = attributes.get("study")
+    if stored is None:
+        raise UsageError(f"study {folder.name!r} has not been started; run it first")
+    source = Path(attributes.get("source", folder.root))
+    return stored_study(stored, source / folder.study_file.name), records
 
 
 def show_trial(folder: StudyFolder, name: str) -> str:
     """All that is known of one trial, or of the shorter training 7@2 that trial 7 has scored."""
-    record = _record(folder, name)
+    config, records = read_study(folder)
+    record, goal = _named(folder, records, name), config.goal
     trial = folder.trial(record.number)
-    goal = read_study(folder)[0].goal
     notes = record.notes
     facts: dict[str, object] = {
         "parameters": params_text(record.values),
@@ -110,7 +110,7 @@ def log_lines(
         at_work = follow and not (trial / RESULT).exists() and folder.is_locked()
         content = _read_from(trial / LOG, position)
         if content is None and not at_work:
-            record = _record(folder, str(number))
+            record = _named(folder, read_study(folder)[1], str(number))
             raise UsageError(
                 f"trial {number} ({record.state.value}) has written no log: {trial / LOG}"
             )
@@ -132,8 +132,8 @@ def _read_from(path: Path, position: int) -> bytes | None:
         return None
 
 
-def _record(folder: StudyFolder, name: str) -> TrialRecord:
-    records = {str(record.name): record for record in read_study(folder)[1]}
+def _named(folder: StudyFolder, rows: Sequence[TrialRecord], name: str) -> TrialRecord:
+    records = {str(record.name): record for record in rows}
     if name not in records:
         last = max((record.number for record in records.values()), default=-1)
         known = f"trials 0 to {last}" if records else "no trial yet"

@@ -21,6 +21,7 @@ from sweeper.records import Final, Notes, TrialRecord, TrialState
 from sweeper.search import Goal, distribution, frozen_trial, optuna_value
 from sweeper.space import Space
 from sweeper.store.file_systems import is_on_network
+from sweeper.store.study_rows import Json, StudyRow, read_rows
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -58,16 +59,14 @@ class StudyStore:
         everything = storage.get_all_trials(study_id, deepcopy=False)
         self._imported = {r.user_attrs[_IMPORTED] for r in everything if _IMPORTED in r.user_attrs}
         rows = [row for row in everything if _IMPORTED not in row.user_attrs]
-        read = [_record(row) for row in rows]
+        read = [_record(_row(row)) for row in rows]
         self._records = {record.number: record for record in read if record.prefix is None}
         self._prefixes: dict[int, list[TrialRecord]] = {}  # by number, as they were added
         for record in read:
             if record.prefix is not None:
                 self._prefixes.setdefault(record.number, []).append(record)
         self._rows = len(everything)
-        self._finals = {
-            name: _final(entry) for name, entry in self.attributes().get(_FINALS, {}).items()
-        }
+        self._finals = _finals(self.attributes())
         self._trial_ids = {
             record.number: row._trial_id
             for record, row in zip(read, rows, strict=True)
@@ -126,15 +125,7 @@ class StudyStore:
         for number, record in self._records.items():
             rows += self._prefixes.get(number, ())
             rows.append(record)
-        return [self._with_final(row) for row in rows] if self._finals else rows
-
-    def _with_final(self, record: TrialRecord) -> TrialRecord:
-        final = self._finals.get(str(record.name))
-        if final is None:
-            return record
-        if isinstance(final, Failure):
-            return replace(record, final_failure=final)
-        return replace(record, final=final)
+        return _with_finals(rows, self._finals)
 
     def proposals(self) -> list[TrialRecord]:
         """Return the proposals by number, without the shorter trainings, from memory."""
@@ -297,24 +288,57 @@ class StudyStore:
         return record
 
 
-def _record(trial: "FrozenTrial") -> TrialRecord:
+def read_stored(database: Path, name: str) -> tuple[Json, list[TrialRecord]]:
+    """What is stored of a study as a whole, and its records as `StudyStore.records` has them.
+
+    Without Optuna where that can be: for whoever only looks.
+
+    Raises:
+        UsageError: if there is no such study.
+        SweeperError: if the storage is damaged or locked.
+    """
+    stored = read_rows(database, name)
+    if stored is None:
+        with StudyStore.open(database, name=name) as store:
+            return store.attributes(), store.records()
+    try:
+        rows = [_record(row) for row in stored.rows if _IMPORTED not in row.notes]
+    except FormatError as error:
+        raise SweeperError(f"{database}: {error}") from error
+    rows.sort(key=lambda record: record.order)
+    return stored.attributes, _with_finals(rows, _finals(stored.attributes))
+
+
+def _row(trial: "FrozenTrial") -> StudyRow:
+    return StudyRow(
+        number=trial.number,
+        state=trial.state.name,
+        value=trial.value,
+        params=trial.params,
+        intermediate=trial.intermediate_values,
+        notes=trial.user_attrs,
+        sampler_state=trial.system_attrs,
+    )
+
+
+def _record(row: StudyRow) -> TrialRecord:
     """Read a row. The value that Optuna keeps of a pruned trial is not a score."""
-    state = TrialState.FAILED if trial.state.name == "FAIL" else TrialState[trial.state.name]
-    single = dict(trial.user_attrs)
+    state = TrialState.FAILED if row.state == "FAIL" else TrialState[row.state]
+    single = dict(row.notes)
     begun, ended = single.pop(_BEGUN, {}), single.pop(_ENDED, {})
     if state is TrialState.RUNNING:  # a driver died before it was told
         ended = {}
     for part in (begun, ended):
-        checked_format(part, newest=ROW_FORMAT, where=f"row {trial.number} of study.db")
+        checked_format(part, newest=ROW_FORMAT, where=f"row {row.number} of study.db")
     notes = {**begun, **single, **ended}
     return TrialRecord(
-        number=notes.pop(_NUMBER, trial.number),
+        number=notes.pop(_NUMBER, row.number),
         prefix=notes.pop(_PREFIX, None),
-        params=trial.params,
+        params=row.params,
         state=state,
-        score=trial.value if state is TrialState.COMPLETE else None,
-        intermediate=trial.intermediate_values,
-        sampler_state=trial.system_attrs,
+        score=row.value if state is TrialState.COMPLETE else None,
+        intermediate=row.intermediate,
+        sampler_state=row.sampler_state,
         notes=Notes.model_validate_json(json.dumps(_without_none(notes))),
     )
 
@@ -322,6 +346,25 @@ def _record(trial: "FrozenTrial") -> TrialRecord:
 def _without_none(notes: Mapping[str, object]) -> dict[str, object]:
     """Leave out what was written as nothing, as if it had not been written."""
     return {key: value for key, value in notes.items() if value is not None}
+
+
+def _finals(attributes: Json) -> dict[str, Final | Failure]:
+    """By the trial's name."""
+    return {name: _final(entry) for name, entry in attributes.get(_FINALS, {}).items()}
+
+
+def _with_finals(
+    records: list[TrialRecord], finals: Mapping[str, Final | Failure]
+) -> list[TrialRecord]:
+    return [_with_final(r, finals.get(str(r.name))) for r in records] if finals else records
+
+
+def _with_final(record: TrialRecord, final: Final | Failure | None) -> TrialRecord:
+    if final is None:
+        return record
+    if isinstance(final, Failure):
+        return replace(record, final_failure=final)
+    return replace(record, final=final)
 
 
 def _final(entry: Mapping[str, Any]) -> Final | Failure:
