@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sweeper.addresses import masked
 from sweeper.errors import ConfigError
 
 Where = tuple[str | int, ...]  # the keys and list indices that lead to a value
@@ -51,7 +52,7 @@ def _plain(key: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Quote a value the way a study file writes it, cut to a readable length."""
+    """Quote a value the way a study file writes it, cut to a readable length, without password."""
     if value is None:
         text = "nothing"
     elif isinstance(value, bool):
@@ -61,7 +62,7 @@ def shown(value: Any) -> str:
     elif isinstance(value, list | tuple):
         text = "[" + ", ".join(shown(item) for item in value) + "]"
     else:
-        text = repr(value)
+        text = masked(repr(value))
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 

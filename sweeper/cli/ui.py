@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,8 @@ from types import FrameType
 from typing import IO
 
 from sweeper.errors import UiError, UsageError
+from sweeper.store.tracking import DATABASE, database_uri, follow_folder
 
-DATABASE = "mlflow.db"
 _START_SECONDS = 120.0  # 5-10 s on a quiet machine
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.2
@@ -64,6 +65,8 @@ def running_ui(
             f"{database} does not exist: no study has been run here. Run one "
             "(`sweeper run STUDY.yaml`), or name its folder with --workspace."
         )
+    with contextlib.suppress(sqlite3.Error):  # read-only, or at work: its pages show the rest
+        follow_folder(database)
     base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with tempfile.TemporaryFile() as log, _terminable():
         process = subprocess.Popen(
@@ -106,7 +109,7 @@ _ENVIRONMENT = {
 def _command(database: Path, host: str, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "ui", "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{database}"),
+        *("--backend-store-uri", database_uri(database)),
         *("--host", host, "--port", str(port)),
     ]
 

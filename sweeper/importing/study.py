@@ -185,7 +185,7 @@ def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, pa
     """Make the folder that of the study, as its first run would."""
     if "study" not in store.attributes():
         store.set_attribute("study", config.to_json())
-        store.set_attribute("source", str(path.absolute().parent))
+        store.set_attribute("source", folder.source_of(path))
         folder.study_file.write_bytes(path.read_bytes())
 
 

@@ -382,7 +382,7 @@ def _settled_lag(config: StudyConfig, store: StudyStore, slots: int) -> int:
 
 def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, path: Path) -> None:
     store.set_attribute("study", config.to_json())
-    store.set_attribute("source", str(path.absolute().parent))  # where its paths begin
+    store.set_attribute("source", folder.source_of(path))  # where its paths begin
     folder.study_file.write_bytes(path.read_bytes())
 
 

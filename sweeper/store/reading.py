@@ -34,8 +34,7 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
     stored = attributes.get("study")
     if stored is None:
         raise UsageError(f"study {folder.name!r} has not been started; run it first")
-    source = Path(attributes.get("source", folder.root))
-    return stored_study(stored, source / folder.study_file.name), records
+    return stored_study(stored, folder.beginning(attributes.get("source"))), records
 
 
 def show_trial(folder: StudyFolder, name: str) -> str:

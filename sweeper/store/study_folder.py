@@ -52,6 +52,23 @@ class StudyFolder:
         """Trial folder of the instrument check."""
         return self.root / "controls"
 
+    def source_of(self, path: Path) -> str:
+        """The folder of a study file, as it is stored: relative within the workspace, which is
+        moved as a whole, else absolute.
+        """
+        folder, workspace = path.absolute().parent, self.root.absolute().parent.parent
+        return (
+            os.path.relpath(folder, self.root) if folder.is_relative_to(workspace) else str(folder)
+        )
+
+    def beginning(self, source: str | None) -> Path:
+        """Where the paths of a stored study file begin: the name of the file below ``source_of``.
+
+        Args:
+            source: As it is stored; None where the study was stored without it.
+        """
+        return Path(os.path.normpath(self.root.absolute() / (source or "."))) / STUDY_FILE
+
     def trial(self, number: int, *, seed: int | None = None) -> Path:
         """Trial folder of a trial; of one of its further seeds, where ``seed`` is given."""
         folder = self.root / "trials" / f"{number:04d}"

@@ -22,6 +22,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweeper.addresses import has_password
 from sweeper.errors import SweeperError, UsageError
 from sweeper.store.study_folder import STUDY_FILE, StudyFolder
 
@@ -94,16 +95,15 @@ def checked_server(url: str) -> str:
         UsageError: where it is none, or holds a password; it is not quoted.
     """
     try:
-        parts = urllib.parse.urlsplit(url)
-        given = parts.password is not None or "password" in urllib.parse.parse_qs(parts.query)
+        scheme = urllib.parse.urlsplit(url).scheme
     except ValueError:
-        parts, given = None, False
-    if parts is None or parts.scheme not in ("postgresql", "postgres"):
+        scheme = ""
+    if scheme not in ("postgresql", "postgres"):
         raise UsageError(
             "--answers, or SWEEPER_ANSWERS, must be the URL of a PostgreSQL database: "
             "postgresql://user@host:5432/database"
         )
-    if given:
+    if has_password(url):
         raise UsageError(
             "--answers, or SWEEPER_ANSWERS: leave the password out of the URL, which is written "
             "into every trial.json; put it into ~/.pgpass or PGPASSWORD, where it is looked up"

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sweeper.addresses import PLACES, has_password
 from sweeper.problems import Problem, Where, listed, shown, suggestion
 from sweeper.refusals import Refusal, refusals
 from sweeper.space import Parameter, Space, Value, is_finite
@@ -31,7 +32,7 @@ from sweeper.trainers import Capabilities, Goal, builtin_trainer
 
 MAX_NAME = 100  # characters of a study's name
 MAX_NAME_BYTES = 200  # the name is a folder, whose name has at most 255 bytes on common systems
-RESERVED = ("stages", "answers.db")  # what stands beside the studies' folders
+RESERVED, ANSWERS = "stages", "answers.db"  # beside the studies; the answers with -wal and others
 SAMPLER_OF_METHOD: dict[str, SamplerName] = {
     "bayes": "tpe",
     "random": "random",
@@ -177,15 +178,21 @@ def _name_complaints(file: StudyFile) -> list[Complaint]:
     if len(name) > MAX_NAME or len(name.encode()) > MAX_NAME_BYTES:
         text = f"must have at most {MAX_NAME} characters and {MAX_NAME_BYTES} bytes"
         return [Complaint(("name",), f"{text}, but has {len(name)} and {len(name.encode())}")]
-    if name.casefold() in RESERVED:
-        return [Complaint(("name",), f"must not be {listed(RESERVED)}: these stand beside studies")]
+    if _is_reserved(name):
+        text = f"must not be {RESERVED} or begin with {ANSWERS}: these files stand beside studies"
+        return [Complaint(("name",), f"{text}, but got {name!r}")]
     return []
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether the workspace itself writes something of this name, on whatever file system."""
+    return name.casefold() == RESERVED or name.casefold().startswith(ANSWERS)
 
 
 def study_name(text: str) -> str:
     """Make a valid study name of any text: other characters become `_`."""
     name = re.sub(r"[^\w .-]", "_", text)[: MAX_NAME // 2].strip(" .-") or "study"
-    return f"{name}_" if name.casefold() in RESERVED else name
+    return f"study_{name}" if _is_reserved(name) else name
 
 
 def _own_complaints(file: StudyFile) -> list[Complaint]:
@@ -198,6 +205,9 @@ def _own_complaints(file: StudyFile) -> list[Complaint]:
         for where, text in kind.complaints(file.trainer, prunes=file.pruner.name != "none")
     ]
     complaints += _seed_complaints(file, can)
+    if has_password(file.mlflow.tracking_uri or ""):
+        text = "holds a password, which would be written to many places; leave it out of the URI"
+        complaints.append(Complaint(("mlflow", "tracking_uri"), f"{text}: {PLACES}"))
     if file.best.rule != "highest" and not can.by_question:
         text = f"{file.best.rule} needs scores by question, a loss has none; leave `highest`"
         complaints.append(Complaint(("best", "rule"), text))

@@ -361,10 +361,13 @@ def test_pruning_depends_on_no_race(study: Path) -> None:
     assert TrialState.PRUNED in [entry[2] for entry in slow]
 
 
-def test_the_study_leaves_ranking_best_and_study_file_in_mlflow(study: Path) -> None:
+def test_the_study_leaves_ranking_best_and_study_file_in_mlflow(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
 
     assert run_here(study).returncode == 0
+    monkeypatch.chdir(study.parent)  # where artifacts begin
     client = MlflowClient(f"sqlite:///{study.parent / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None

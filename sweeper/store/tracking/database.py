@@ -19,6 +19,13 @@ import filelock
 
 from sweeper.errors import TrackingError
 from sweeper.store.file_systems import is_on_network
+from sweeper.store.tracking.places import (
+    ARTIFACTS,
+    DATABASE,
+    database_file,
+    database_uri,
+    follow_folder,
+)
 from sweeper.study.config import StudyConfig
 
 if TYPE_CHECKING:
@@ -44,9 +51,9 @@ def open_mlflow(config: StudyConfig, root: Path) -> "Tracking":
     Raises as ``open_tracking``.
     """
     return open_tracking(
-        config.tracking_uri or root / "mlflow.db",
+        config.tracking_uri or root / DATABASE,
         experiment=config.experiment,
-        artifacts=root / "mlartifacts",
+        artifacts=root / ARTIFACTS,
     )
 
 
@@ -71,37 +78,37 @@ def open_tracking(
     _set_environment()
     from sweeper.store.tracking import opening  # MLflow takes 1-2 seconds to import
 
-    file = where if isinstance(where, Path) else _sqlite_file(where)
+    file = where if isinstance(where, Path) else database_file(where)
     if file is None:
         uri = str(where)
         _check_reachable(uri)
         on_server = urlsplit(uri).scheme in ("http", "https")
-        return opening.connect(uri, experiment, artifacts=None if on_server else artifacts, now=now)
-    file = file.absolute()
+        return opening.connect(
+            uri,
+            experiment,
+            artifacts=None if on_server else artifacts.absolute(),
+            folder=None,
+            now=now,
+        )
+    file, artifacts = file.absolute(), artifacts.absolute()
     with _prepared(file, create=opening.create_database):
-        return opening.connect(f"sqlite:///{file}", experiment, artifacts=artifacts, now=now)
+        is_own = file.parent == artifacts.parent  # pages of another are served from anywhere
+        tracking = opening.connect(
+            database_uri(file),
+            experiment,
+            artifacts=artifacts,
+            folder=file.parent if is_own else None,
+            now=now,
+        )
+        if is_own:
+            follow_folder(file, experiment=tracking.experiment_id)
+        return tracking
 
 
 def _set_environment() -> None:
     """Quiet, and no patience with a dead server; a user's own settings are kept."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """The file that a `sqlite:` URI names; None for every other URI."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        raise TrackingError(
-            f"MLflow cannot be reached at {uri!r}: that is no URI like sqlite:///mlflow.db, "
-            "postgresql://... or http://..."
-        )
-    if scheme != "sqlite":
-        return None
-    name = rest.removeprefix("/")
-    if not name or name == ":memory:" or "?" in name:
-        raise TrackingError(f"{uri} names no file: write sqlite:///PATH, without options.")
-    return Path(name)
 
 
 def _check_reachable(uri: str) -> None:
@@ -127,11 +134,13 @@ def _prepared(file: Path, *, create: Callable[[Path], None]) -> Iterator[None]:
         lock = file.with_name(f".{file.name}.lock")
         lock.touch()  # filelock takes some refusals for a lock that is held
         with filelock.FileLock(lock, timeout=_LOCK_SECONDS):
-            if not file.exists():
+            _remove_parts(file)
+            if not file.exists() or not file.stat().st_size:
                 part = file.with_name(f".{file.name}.{os.getpid()}.part")
-                part.unlink(missing_ok=True)
                 part.touch()  # MLflow would try for minutes where this fails
                 create(part)
+                for suffix in ("-wal", "-shm", "-journal"):  # SQLite would play them into the new
+                    file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
                 part.replace(file)
             _set_journal(file)
             yield
@@ -146,10 +155,20 @@ def _prepared(file: Path, *, create: Callable[[Path], None]) -> Iterator[None]:
         ) from error
 
 
+def _remove_parts(file: Path) -> None:
+    """Remove what drivers left that were killed while they built the database, under its lock."""
+    for part in file.parent.iterdir():
+        if part.name.startswith(f".{file.name}.") and ".part" in part.name:
+            part.unlink(missing_ok=True)
+
+
 def _set_journal(file: Path) -> None:
-    """Prove that ``file`` can be written, then switch to write-ahead mode where that is safe."""
+    """Prove that ``file`` can be written, then choose its journal: write-ahead where that is safe.
+
+    A file keeps its journal when it is copied onto another file system.
+    """
     with contextlib.closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.rollback()
-        if not is_on_network(file):
-            connection.execute("PRAGMA journal_mode=WAL")
+        journal = "DELETE" if is_on_network(file) else "WAL"
+        connection.execute(f"PRAGMA journal_mode={journal}")

@@ -2,17 +2,21 @@
 
 import contextlib
 import logging
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from sweeper.addresses import masked
 from sweeper.errors import TrackingError
+from sweeper.store.tracking.places import ARTIFACTS, database_uri
 from sweeper.store.tracking.runs import Tracking
+
+NAMED = "sweeper.experiment"  # tag of an experiment: the name that the study file gives it
 
 
 def create_database(file: Path) -> None:
@@ -20,38 +24,63 @@ def create_database(file: Path) -> None:
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every new table
     with _opening(str(file)):
         store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
-            f"sqlite:///{file}", str(file.parent / "mlartifacts")
+            database_uri(file), str(file.parent / ARTIFACTS)
         )
         store.engine.dispose()
 
 
 def connect(
-    uri: str, experiment: str, *, artifacts: Path | None, now: Callable[[], float]
+    uri: str,
+    experiment: str,
+    *,
+    artifacts: Path | None,
+    folder: Path | None,
+    now: Callable[[], float],
 ) -> Tracking:
-    """Open the store and find or make the experiment.
+    """Open the store and find or make the experiment, under whatever name it has by now.
+
+    Args:
+        uri: Of the store.
+        experiment: Its name, as it was made.
+        artifacts: Folder for the artifacts of a new one; None: the store decides.
+        folder: Of the database, where its artifacts lie beside it.
+        now: Seconds since 1970.
 
     Raises:
         TrackingError: if MLflow refuses, or the experiment is deleted.
     """
     with _opening(uri):
         client = MlflowClient(uri)
-        found = client.get_experiment_by_name(experiment)
+        found = client.get_experiment_by_name(experiment) or _renamed(client, experiment)
         if found is None:
             found = _create_experiment(client, experiment, artifacts)
     if found.lifecycle_stage != "active":
         raise TrackingError(
             f"the MLflow experiment {experiment!r} is deleted. Bring it back with "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}` and "
-            f"MLFLOW_TRACKING_URI={without_password(uri)}, or name another one under "
-            "`mlflow: experiment`."
+            f"`MLFLOW_TRACKING_URI={shlex.quote(masked(uri))} mlflow experiments restore "
+            f"--experiment-id {found.experiment_id}`, or name another one under "
+            "`mlflow: {experiment: NAME}` in the study file: it gets all that the study has."
         )
-    return Tracking(client, found.experiment_id, now=now)
+    with _opening(uri):
+        if found.tags.get(NAMED) is None:
+            client.set_experiment_tag(found.experiment_id, NAMED, experiment)
+    return Tracking(client, found.experiment_id, now=now, folder=folder)
 
 
-def without_password(uri: str) -> str:
-    """The URI as it may be shown and logged."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri
+def _renamed(client: MlflowClient, experiment: str) -> Experiment | None:
+    """The experiment that had the name when it was made here, if someone has renamed it since.
+
+    All are looked through, once in an experiment's life: MLflow's filters take no quotes.
+    """
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        for found in page:
+            if found.tags.get(NAMED) == experiment:
+                return found
+        token = page.token
+        if not token:
+            return None
 
 
 def _create_experiment(client: MlflowClient, name: str, artifacts: Path | None) -> Experiment:
@@ -73,7 +102,7 @@ def _opening(uri: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise TrackingError(
-            f"MLflow at {without_password(uri)} could not be opened: {error}\n"
+            f"MLflow at {masked(uri)} could not be opened: {masked(str(error))}\n"
             "If an older MLflow made it, make a backup, then run `mlflow db upgrade`; if a newer "
             "one did, install that."
         ) from error

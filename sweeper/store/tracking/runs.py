@@ -9,6 +9,7 @@ would not do, for a study that is started afresh and other people's studies may 
 import contextlib
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 from mlflow import MlflowClient
@@ -31,12 +32,17 @@ class Tracking:
     """What a study writes to MLflow. Every method raises TrackingError if MLflow refuses."""
 
     def __init__(
-        self, client: MlflowClient, experiment_id: str, *, now: Callable[[], float]
+        self,
+        client: MlflowClient,
+        experiment_id: str,
+        *,
+        now: Callable[[], float],
+        folder: Path | None = None,
     ) -> None:
         self.experiment_id = experiment_id
         self._client = client
         self._now = now
-        self._runs = RunWriter(client, experiment_id, now=now)
+        self._runs = RunWriter(client, experiment_id, now=now, folder=folder)
         self._view: view.StudyView | None = None
         self._view_is_saved = False
 
@@ -229,13 +235,12 @@ class Tracking:
             ended: Seconds since 1970. Default: now.
         """
         with explained("the study's run could not be closed"):
-            for name, content in (artifacts or {}).items():
-                self._client.log_text(run_id, content, name)
             if note is not None:
                 self._runs.log(run_id, tags={"mlflow.note.content": note})
             self._client.set_terminated(
                 run_id, status=status, end_time=self._runs.milliseconds(ended)
             )
+            self._runs.attach(run_id, artifacts or {})  # last: what cannot be written holds no run
 
     def attach(
         self, study: str, *, study_id: str, artifacts: Mapping[str, str], note: str | None = None
@@ -257,8 +262,7 @@ class Tracking:
             run = next((run for run in runs if PARENT not in run.data.tags), None)
             if run is None:
                 return False
-            for name, content in artifacts.items():
-                self._client.log_text(run.info.run_id, content, name)
+            self._runs.attach(run.info.run_id, artifacts)
             if note is not None:
                 self._runs.log(run.info.run_id, tags={"mlflow.note.content": note})
         return True

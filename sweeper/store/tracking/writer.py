@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag, ViewType
@@ -11,6 +12,7 @@ from sweeper.errors import TrackingError
 from sweeper.space import Value
 from sweeper.store.tracking import view
 from sweeper.store.tracking.keys import MAX_PARAM, MAX_TAG, Point, metric_key, text
+from sweeper.store.tracking.places import ARTIFACTS
 
 STUDY, RUN, PARENT = "sweeper.study", "sweeper.run", "mlflow.parentRunId"  # tags
 _GONE = "RESOURCE_DOES_NOT_EXIST"
@@ -22,9 +24,15 @@ class RunWriter:
     """The runs of one study, by the name that each has below its parent."""
 
     def __init__(
-        self, client: MlflowClient, experiment_id: str, *, now: Callable[[], float]
+        self,
+        client: MlflowClient,
+        experiment_id: str,
+        *,
+        now: Callable[[], float],
+        folder: Path | None,
     ) -> None:
         self._client = client
+        self._folder = folder  # of the database, where relative places of artifacts begin
         self._experiment_id = experiment_id
         self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
         self._now = now
@@ -137,6 +145,23 @@ class RunWriter:
                 settings[_MAX_PARAMS:],
                 labels[_MAX_PARAMS:],
             )
+
+    def attach(self, run_id: str, artifacts: Mapping[str, str]) -> None:
+        """Write texts below the run's artifacts, each at its path; they replace older ones.
+
+        MLflow itself would take a relative place from the current folder.
+        """
+        if not artifacts:
+            return
+        place = Path(self._client.get_run(run_id).info.artifact_uri)
+        follows = self._folder is not None and str(place).startswith(ARTIFACTS)
+        for name, content in artifacts.items():
+            if self._folder is None or not follows:
+                self._client.log_text(run_id, content, name)
+                continue
+            path = self._folder / place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
 
     def search(self, *conditions: str) -> Iterator[Run]:
         """All runs of the study that are not deleted and for which the conditions hold."""

@@ -263,6 +263,7 @@ def test_the_rule_decides_what_the_end_of_a_run_confirms_and_exports(
     assert highest not in {path.name for path in held.folder.confirmations()}
     assert gather(held.folder).confirmed["best"].label == f"trial {mildest}"
     client, runs = held.mlflow()
+    monkeypatch.chdir(database.parent)  # where artifacts begin
     [parent] = [found.info.run_id for found in runs if found.info.run_name == "held"]
     told = yaml.safe_load(Path(client.download_artifacts(parent, "best.yaml")).read_text())
     assert (str(told["trial"]), told["rule"]) == (mildest, "one_standard_error")

@@ -127,7 +127,10 @@ def test_nothing_is_confirmed_where_nothing_is_held_out_and_that_is_said_once(do
     assert sum("nothing is held out" in line for line in done.heard.lines) == 1
 
 
-def test_mlflow_has_the_loss_the_data_contract_and_the_lowest_first(done: Done) -> None:
+def test_mlflow_has_the_loss_the_data_contract_and_the_lowest_first(
+    done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(done.workspace.root)  # where artifacts begin
     client, experiment = done.mlflow()
     runs = {run.info.run_name: run for run in client.search_runs([experiment])}
     scores = {name: run.data.metrics.get("score") for name, run in runs.items()}
@@ -173,6 +176,7 @@ def test_an_instrument_that_is_dead_leaves_the_data_contract_in_mlflow(
     done: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_DEAD", "1")
+    monkeypatch.chdir(done.workspace.root)
     done.path.write_text(STUDY.replace("name: losses", "name: dead\nmlflow: {experiment: losses}"))
     with pytest.raises(InstrumentError, match=r"  0\.0 % of scores"):
         done.run()

@@ -42,7 +42,7 @@ def client(database: Path) -> "MlflowClient":
 
 def open_again(database: Path, *, now: float = 1000.0) -> "Tracking":
     return open_tracking(
-        database, experiment="lab", artifacts=database.parent / "artifacts", now=lambda: now
+        database, experiment="lab", artifacts=database.parent / "mlartifacts", now=lambda: now
     )
 
 
@@ -308,13 +308,17 @@ def test_thousands_of_metrics_and_hundreds_of_params_are_logged_in_batches(
 
 
 def test_artifacts_and_datasets_of_a_study_can_be_read_back(
-    tracking: "Tracking", client: "MlflowClient"
+    tracking: "Tracking",
+    client: "MlflowClient",
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parent = tracking.study_run("s", study_id="s1")
     tracking.log_datasets(parent, {"easy_vqa": "d" * 64})
     artifacts = {"study.yaml": "name: s\n", "best/早.md": "# 早\n"}
     tracking.finish_study(parent, status="FINISHED", artifacts={"study.yaml": "older"})
     tracking.finish_study(parent, status="FINISHED", artifacts=artifacts, note="done")
+    monkeypatch.chdir(database.parent)  # where MLflow's pages are served
     folder = Path(client.download_artifacts(parent, ""))
     files = {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*.*")}
     assert files == artifacts
@@ -373,6 +377,129 @@ def test_a_deleted_experiment_is_an_error_that_says_how_to_restore_it(
     client.delete_experiment(tracking.experiment_id)
     with pytest.raises(TrackingError, match="experiments restore --experiment-id"):
         open_again(database)
+
+
+def test_an_experiment_that_was_renamed_is_found_again(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    client.rename_experiment(tracking.experiment_id, 'it\'s "mine"')
+    assert open_again(database).experiment_id == tracking.experiment_id
+    client.create_experiment("lab")  # who has the name, has it
+    assert open_again(database).experiment_id != tracking.experiment_id
+
+
+@pytest.mark.parametrize(
+    "name", ["My%20Sweeps", "v2?", "a#b", "学 é [1];x,y", "it's", 'a"b&c=d', "5%"]
+)
+def test_a_workspace_may_have_any_name(name: str, tmp_path: Path, empty_database: Path) -> None:
+    from mlflow import MlflowClient
+
+    from sweeper.store.tracking import database_uri
+
+    folder = tmp_path / name
+    folder.mkdir()
+    database = Path(shutil.copyfile(empty_database, folder / "mlflow.db"))
+    tracking = open_again(database)
+    parent = tracking.study_run("s", study_id="s1")
+    tracking.finish_study(parent, status="FINISHED", artifacts={"best/早.md": "# 早"})
+    assert os.listdir(tmp_path) == [name]  # noqa: PTH208
+    assert (folder / "mlartifacts" / parent / "artifacts" / "best" / "早.md").read_text() == "# 早"
+    assert MlflowClient(database_uri(database)).get_run(parent).info.status == "FINISHED"
+
+
+def test_a_database_is_made_where_the_path_has_signs_of_a_uri(tmp_path: Path) -> None:
+    folder = tmp_path / "v2?x=1#%20"
+    folder.mkdir()
+    open_again(folder / "mlflow.db")
+    assert (folder / "mlflow.db").stat().st_size > 0
+    assert os.listdir(tmp_path) == [folder.name]  # noqa: PTH208
+
+
+def test_a_uri_of_a_file_is_read_as_sqlalchemy_reads_it(
+    empty_database: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a b%20"
+    folder.mkdir()
+    shutil.copyfile(empty_database, folder / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/a%20b%2520/mlflow.db"
+    open_tracking(uri, experiment="lab", artifacts=tmp_path / "elsewhere" / "mlartifacts")
+    assert os.listdir(tmp_path) == [folder.name]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("move", [Path.rename, shutil.copytree], ids=["moved", "copied"])
+def test_artifacts_follow_a_workspace(
+    move: Any, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    first = open_again(Path(shutil.copyfile(empty_database, old / "mlflow.db")))
+    parent = first.study_run("s", study_id="s1")
+    first.finish_study(parent, status="KILLED", artifacts={"a.txt": "old"})
+    with contextlib.closing(sqlite3.connect(old / "mlflow.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    move(old, new)
+    monkeypatch.chdir(new)  # as `mlflow ui` there
+    client = MlflowClient(f"sqlite:///{new / 'mlflow.db'}")
+    assert Path(client.download_artifacts(parent, "a.txt")).read_text() == "old"
+    later = open_again(new / "mlflow.db")
+    assert later.study_run("s", study_id="s1") == parent
+    later.finish_study(parent, status="FINISHED", artifacts={"a.txt": "new"})
+    assert Path(client.download_artifacts(parent, "a.txt")).read_text() == "new"
+    kept = old / "mlartifacts" / parent / "artifacts" / "a.txt"
+    assert not kept.exists() or kept.read_text() == "old"
+
+
+def test_places_of_artifacts_that_an_earlier_version_wrote_become_relative_and_no_others(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    ours = tracking.study_run("s", study_id="s1")
+    theirs = client.create_experiment("theirs", "file:///data/mlartifacts")
+    of_theirs = client.create_run(theirs).info
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE experiments SET artifact_location = 'file:///gone/mlartifacts' "
+            "WHERE experiment_id = ?",
+            (tracking.experiment_id,),
+        )
+        connection.execute(
+            "UPDATE runs SET artifact_uri = 'file:///gone/mlartifacts/' || run_uuid || '/artifacts'"
+            "WHERE run_uuid = ?",
+            (ours,),
+        )
+    open_again(database)
+    assert client.get_run(ours).info.artifact_uri == f"mlartifacts/{ours}/artifacts"
+    assert client.get_experiment(tracking.experiment_id).artifact_location == "mlartifacts"
+    assert client.get_run(of_theirs.run_id).info.artifact_uri == of_theirs.artifact_uri
+    assert client.get_experiment(theirs).artifact_location == "file:///data/mlartifacts"
+
+
+def test_a_run_is_closed_although_its_artifacts_cannot_be_written(
+    database: Path, tracking: "Tracking", client: "MlflowClient"
+) -> None:
+    parent = tracking.study_run("s", study_id="s1")
+    (database.parent / "mlartifacts").write_text("in the way")
+    with pytest.raises(TrackingError, match="the study's run could not be closed"):
+        tracking.finish_study(parent, status="FINISHED", artifacts={"a.txt": "x"})
+    assert client.get_run(parent).info.status == "FINISHED"
+
+
+def test_what_a_killed_driver_left_of_a_half_built_database_is_removed(
+    database: Path, tmp_path: Path
+) -> None:
+    for name in (".mlflow.db.123.part", ".mlflow.db.123.part-journal"):
+        (tmp_path / name).touch()
+    open_again(database)
+    assert not [path.name for path in tmp_path.iterdir() if ".part" in path.name]
+
+
+def test_an_empty_database_is_built_anew_and_takes_nothing_of_the_old_log(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    file.touch()
+    (tmp_path / "mlflow.db-wal").write_bytes(b"of another database")
+    parent = open_again(file).study_run("s", study_id="s1")
+    assert open_again(file).study_run("s", study_id="s1") == parent
 
 
 def test_a_database_of_another_mlflow_is_an_error_that_says_what_to_do(
@@ -458,10 +585,11 @@ def test_a_uri_that_names_no_store_is_an_error(uri: str, tmp_path: Path) -> None
         open_tracking(uri, experiment="lab", artifacts=tmp_path)
 
 
-def test_a_password_is_never_shown() -> None:
-    from sweeper.store.tracking.opening import without_password
-
-    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+def test_a_password_that_was_stored_once_is_never_shown(tmp_path: Path) -> None:
+    uri = "unknown+driver://me:hunter2@host/db?sslpassword=hunter2"
+    with pytest.raises(TrackingError, match=r"unknown\+driver://me:\*\*\*@host") as refused:
+        open_tracking(uri, experiment="lab", artifacts=tmp_path)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_the_database_uses_write_ahead_mode_on_a_local_disk(
@@ -497,8 +625,12 @@ def test_two_drivers_that_open_a_fresh_database_at_once_share_it_and_say_nothing
 
 
 def test_a_report_is_attached_to_the_study_and_changes_nothing_else(
-    tracking: "Tracking", client: "MlflowClient", database: Path
+    tracking: "Tracking",
+    client: "MlflowClient",
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(database.parent)
     parent = tracking.study_run("kl_lr", study_id="abc", description="how far?")
     tracking.finish_study(parent, status="FINISHED", ended=1000.0)
     later = open_again(database, now=2000.0)

@@ -139,6 +139,7 @@ def test_the_jobs_of_a_workspace_name_its_answers(tmp_path: Path) -> None:
         ("postgresql://[hunter2/db", "must be the URL of a PostgreSQL database"),
         ("postgresql://me:hunter2@host/db", "leave the password out of the URL"),
         ("postgresql://host/db?password=hunter2", "leave the password out of the URL"),
+        ("postgresql://host/db?sslpassword=hunter2", "leave the password out of the URL"),
     ],
 )
 def test_a_url_that_may_not_stand_in_every_job_is_refused_unquoted(url: str, why: str) -> None:

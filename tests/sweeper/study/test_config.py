@@ -334,6 +334,31 @@ def test_a_name_that_makes_no_folder_is_refused(name: str) -> None:
     assert "study.yaml:1:7: name: must" in only_problem(text)
 
 
+@pytest.mark.parametrize(
+    "name", ["Stages", "answers.db", "answers.db-wal", "Answers.db-shm", "answers.db.host-1.added"]
+)
+def test_a_name_of_what_the_workspace_itself_writes_is_refused(name: str) -> None:
+    told = only_problem(small().replace("name: small", f"name: {name}"))
+    assert "name: must not be stages or begin with answers.db: these files" in told
+    assert told.endswith(f"but got {name!r}")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://me:hunter2@host:5000",
+        "postgresql://host/db?sslpassword=hunter2",
+        "[http://me:hunter2@h]",
+    ],
+)
+def test_a_password_in_an_address_is_refused_unquoted_with_its_places(uri: str) -> None:
+    value = uri if uri.startswith("[") else json.dumps(uri)
+    told = only_problem(small(rest=f"mlflow: {{tracking_uri: {value}}}"))
+    assert told.startswith("study.yaml:8:24: mlflow.tracking_uri: ")
+    assert "hunter2" not in told
+    assert uri.startswith("[") or "MLFLOW_TRACKING_TOKEN" in told
+
+
 @pytest.mark.parametrize("name", ["kl_lr", "学习率 2", "a-b.c", "x" * 100, "2026-11-22"])
 def test_a_name_may_have_letters_of_any_language(name: str) -> None:
     assert parse(small().replace("name: small", f"name: {name}")).name == name

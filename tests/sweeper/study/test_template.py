@@ -8,7 +8,14 @@ from sweeper.study.template import study_template
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("kl_lr", "kl_lr"), ("学习率", "学习率"), ("a/b:c", "a_b_c"), ("true", "true"), ("12", "12")],
+    [
+        ("kl_lr", "kl_lr"),
+        ("学习率", "学习率"),
+        ("a/b:c", "a_b_c"),
+        ("true", "true"),
+        ("12", "12"),
+        ("Answers.db", "study_Answers.db"),
+    ],
 )
 def test_the_template_loads_under_any_name(name: str, expected: str) -> None:
     text = study_template(name, f"{name}.yaml")
