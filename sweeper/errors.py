@@ -9,6 +9,7 @@ SweeperError                    shown to the user without a traceback; exit code
   LauncherError                 the backend refused or lost a job
     LauncherUnavailable         no usable device, or the backend is not on this machine
   TrackingError                 MLflow's database or server cannot be used
+    TrackingAway                its server does not answer at the moment
   UiError                       MLflow's pages did not come up, or went down by themselves
 """
 
@@ -63,6 +64,10 @@ class LauncherUnavailable(LauncherError):
 
 class TrackingError(SweeperError):
     """MLflow's database or server cannot be used."""
+
+
+class TrackingAway(TrackingError):
+    """MLflow's server does not answer at the moment."""
 
 
 class UiError(SweeperError):

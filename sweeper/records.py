@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
@@ -119,6 +119,10 @@ class TrialRecord:
     def values(self) -> Mapping[str, Value]:
         """What was used: the setting, completed by fixed and inactive parameters."""
         return self.notes.values or self.params
+
+    def with_run(self, run_id: str) -> "TrialRecord":
+        """The same with this run in MLflow; "" is none."""
+        return replace(self, notes=self.notes.model_copy(update={"run_id": run_id or None}))
 
     @property
     def source(self) -> int:

@@ -12,7 +12,7 @@ from sweeper.store.tracking import open_tracking
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that has MLflow's tables and nothing else; making one takes seconds."""
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    open_tracking(file, experiment="unused", artifacts=file.parent)
+    open_tracking(file, experiment="unused", artifacts=file.parent, say=print)
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return file

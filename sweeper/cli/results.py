@@ -129,15 +129,22 @@ def confirm(study: str, top: int) -> None:
 @click.option(
     "--format", "form", type=click.Choice(["html", "md"]), help="Only this; else both files."
 )
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files."
+)
 @by_part
-def report(study: str, lang: "Language", form: str | None, by: str | None) -> None:
+def report(
+    study: str, lang: "Language", form: str | None, output: Path | None, by: str | None
+) -> None:
     """Write what STUDY means: is the winner one, and why."""
     from sweeper.report.writing import write_report
 
     forms = (form,) if form is not None else ("html", "md")
     folder, workspace = find_study(study), open_workspace()
-    for line in write_report(folder, language=lang, forms=forms, workspace=workspace, by=by):
-        click.echo(line)
+    told = write_report(
+        folder, language=lang, forms=forms, workspace=workspace, by=by, place=output
+    )
+    click.echo("\n".join(told))
 
 
 @cli.command()

@@ -79,6 +79,15 @@ def ui(port: int) -> None:
 
 
 @cli.command()
+@study_name
+def repair(study: str) -> None:
+    """Rebuild what STUDY has lost of study.db and MLflow. Runs no trial."""
+    from sweeper.running.repairing import repair_study
+
+    repair_study(find_study(study), workspace=open_workspace(), say=click.echo)
+
+
+@cli.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would go, and how much.")
 def gc(dry_run: bool) -> None:
     """Remove stages and scores that no study of the workspace needs."""

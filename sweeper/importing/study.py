@@ -5,6 +5,7 @@ that are said to be of the study's own evaluation are known to the sampler from 
 come before its first trial or not at all, for proposals are a function of what was known.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from sweeper.importing.known import ATTRIBUTE, LEARNING, known_results, teaching
 from sweeper.importing.lab import read_lab_files
 from sweeper.importing.table import Row, read_table
 from sweeper.records import TrialRecord
+from sweeper.store.rebuilding import rebuild_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.store.workspace import Workspace
@@ -72,19 +74,20 @@ def import_results(
     entries = checked.entries
     folder = workspace.study(config.name)
     workspace.prepare()
-    with (
-        folder.locked(),
-        StudyStore.open(
-            folder.database, name=config.name, goal=config.goal, space=config.space
-        ) as store,
-    ):
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(folder.locked())
+        rebuilt = rebuild_study(folder)
+        store = opened.enter_context(
+            StudyStore.open(folder.database, name=config.name, goal=config.goal, space=config.space)
+        )
         stored = store.attributes()
         require_same_study(stored.get("study"), config.to_json())
         merged, new = merge(stored.get(ATTRIBUTE, []), entries)
         _refuse(_conflicts(store, stored.get(ATTRIBUTE, []), merged, config))
         _store_study(config, store, folder, study_path)
         store.set_attribute(ATTRIBUTE, merged)
-    warnings = [f"{text}: taken as it was measured" for text in checked.outside]
+    warnings = [rebuilt] if rebuilt is not None else []
+    warnings += [f"{text}: taken as it was measured" for text in checked.outside]
     return Imported(
         lines=[*pairs, *_told(config, merged, entries, new)],
         warnings=[*unused, *warnings, *_doubts(config, merged, same_evaluation=same_evaluation)],

@@ -1,8 +1,9 @@
 """Reports and suggested studies: from a study's folder to files."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
-from sweeper.errors import StudyLockedError, TrackingError, UsageError
+from sweeper.errors import StudyLockedError, SweeperError, UsageError
 from sweeper.findings import Finding, findings
 from sweeper.findings.texts import Language
 from sweeper.report.next_study import next_study
@@ -28,6 +29,7 @@ def write_report(
     forms: Collection[str] = FORMS,
     workspace: Workspace,
     by: str | None = None,
+    place: Path | None = None,
 ) -> list[str]:
     """Write the report of a study.
 
@@ -37,6 +39,7 @@ def write_report(
         forms: "html": one page that holds everything; "md": the same beside its figures.
         workspace: Of the study; its MLflow gets the report, too.
         by: Such as "shot_2": the study as that number of shots sees it, under a name of its own.
+        place: Folder for the files, instead of `report` in the study's; MLflow gets them, too.
 
     Returns:
         The verdict, and where the files are.
@@ -60,14 +63,16 @@ def write_report(
     if "md" in forms:
         files[f"{name}.md"] = markdown(laid_out)
         files |= figure_files(laid_out)
-    place = folder.root / FOLDER
+    place = folder.root / FOLDER if place is None else place
     try:
         for file, text in files.items():
             path = place / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{place} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"{place} cannot be written: {error.strerror}; --output names another folder"
+        ) from error
     written = [f"wrote {place / file}" for file in files if "/" not in file]
     sentences = verdict(evidence, assessment, found, language)
     artifacts = {f"{FOLDER}/{file}": text for file, text in files.items()}
@@ -90,13 +95,15 @@ def _log(
         if study_id is None:
             return "not in MLflow: no `sweeper run` of this study has been there yet"
         with folder.locked():
-            tracking = open_mlflow(config, workspace.root)
+            told: list[str] = []
+            tracking = open_mlflow(config, workspace.root, say=told.append)
             known = tracking.attach(folder.name, study_id=study_id, artifacts=artifacts, note=note)
     except StudyLockedError:
         return "not in MLflow yet: a driver works on this study; report again when it has ended"
-    except (TrackingError, OSError) as error:
+    except SweeperError as error:
         return f"not in MLflow: {error}"
-    return "logged to MLflow" if known else "not in MLflow: the run of this study is gone"
+    gone = "not in MLflow: the run of this study is gone; `sweeper repair` writes it again"
+    return "\n".join([*told, "logged to MLflow" if known else gone])
 
 
 def suggested_study(folder: StudyFolder) -> str:

@@ -74,8 +74,15 @@ class Recorder:
         return training_of(self._config, values, repeat=record.notes.repeat, seed=seed)
 
     def open(self, record: TrialRecord) -> str:
-        """Open the MLflow run of a trial, the one that it has already or a new one."""
-        run_id = self._tracking.trial_run(
+        """Open the MLflow run of a trial, the one that it has already or a new one; note which."""
+        run_id = self.open_run(record)
+        if run_id:
+            self._store.note_run(record.number, run_id)
+        return run_id
+
+    def open_run(self, record: TrialRecord) -> str:
+        """Open the MLflow run of a trial, whether it has ended or not."""
+        return self._tracking.trial_run(
             self._parent_run,
             name=f"trial {record.number}",
             number=record.number,
@@ -83,8 +90,6 @@ class Recorder:
             tags={"sweeper.proposed": record.notes.proposed, "sweeper.origin": "trained"},
             run_id=record.notes.run_id,
         )
-        self._store.note_run(record.number, run_id)
-        return run_id
 
     def open_seed(self, run_id: str, record: TrialRecord, seed: int) -> str:
         """Open the run of one seed below that of its trial."""
@@ -142,9 +147,40 @@ class Recorder:
         told = Notes()
         if complete or raced_out:
             told = notes_of(results, self._config.search_seeds)
-        tags = (
-            result_tags(training, results[0], told, self._config.kind.datasets) if complete else {}
-        )
+        tags = self.write_end(run_id, verdict, results, told, training=training, ended=ended)
+        outcome = {
+            "seconds": time.time() - started,
+            "origin": tags.get("sweeper.origin", ""),
+            "failure": verdict.failure,
+            "reason": verdict.reason,
+        }
+        hidden = {} if complete else {"accuracy": {}, "device": ""}
+        self._told(number, verdict, told.model_copy(update={**outcome, **hidden}))
+
+    def write_end(
+        self,
+        run_id: str,
+        verdict: Verdict,
+        results: Sequence[Result],
+        told: Notes,
+        *,
+        training: Training,
+        ended: float | None,
+    ) -> dict[str, str]:
+        """Close the run of a trial with its final numbers; return the tags that it got.
+
+        Args:
+            run_id: Its run.
+            verdict: What became of it.
+            results: Of its jobs; none where their files are gone.
+            told: What they gave.
+            training: What it trained.
+            ended: Of its last epoch; seconds since 1970.
+        """
+        complete = verdict.state is TrialState.COMPLETE
+        tags: dict[str, str] = {}
+        if complete and results:
+            tags = result_tags(training, results[0], told, self._config.kind.datasets)
         tags |= _failure_tags(verdict.failure, verdict.reason)
         self._tracking.finish_trial(
             run_id,
@@ -155,14 +191,7 @@ class Recorder:
             tags=tags,
             ended=ended,
         )
-        outcome = {
-            "seconds": time.time() - started,
-            "origin": tags.get("sweeper.origin", ""),
-            "failure": verdict.failure,
-            "reason": verdict.reason,
-        }
-        hidden = {} if complete else {"accuracy": {}, "device": ""}
-        self._told(number, verdict, told.model_copy(update={**outcome, **hidden}))
+        return tags
 
     def answer(self, record: TrialRecord, known: TrialRecord) -> Verdict:
         """Write a proposal that another trial has answered, without a job; its curves are there.
@@ -183,34 +212,36 @@ class Recorder:
             "reason": reason,
         }
         notes = answered.model_copy(update=own)
-        run_id = self._tracking.ended_trial(
+        told = replace(
+            record,
+            state=known.state,
+            score=known.score,
+            intermediate=dict(known.intermediate),
+            notes=notes,
+        )
+        self._store.add(told.with_run(self.write_answer(told, source=known.name)))
+        self._calls += notes.calls or Calls()
+        self.add_prefixes()
+        return Verdict(state=known.state, score=known.score, failure=failure, reason=reason)
+
+    def write_answer(self, record: TrialRecord, *, source: int | str | None) -> str:
+        """Write the run of a trial that another one, ``source``, has answered; return its id."""
+        return self._tracking.ended_trial(
             self._parent_run,
             name=f"trial {record.number}",
             number=record.number,
-            score=known.score,
-            accuracy=_by_count(notes.accuracy),
-            metrics=_final_metrics(notes),
+            score=record.score,
+            accuracy=_by_count(record.notes.accuracy),
+            metrics=_final_metrics(record.notes),
             params=record.notes.values,
             tags={
                 "sweeper.proposed": record.notes.proposed,
                 "sweeper.origin": "cached",
-                "sweeper.source": f"trial {known.name}",
-                **_failure_tags(failure, reason),
+                "sweeper.source": f"trial {source}",
+                **_failure_tags(record.notes.failure, record.notes.reason),
             },
-            status=MLFLOW_STATUS[known.state],
+            status=MLFLOW_STATUS[record.state],
         )
-        self._store.add(
-            replace(
-                record,
-                state=known.state,
-                score=known.score,
-                intermediate=dict(known.intermediate),
-                notes=notes.model_copy(update={"run_id": run_id}),
-            )
-        )
-        self._calls += notes.calls or Calls()
-        self.add_prefixes()
-        return Verdict(state=known.state, score=known.score, failure=failure, reason=reason)
 
     def add_imported(self, ended: float) -> None:
         """Show what the sampler knew before trial 0 beside the trials, once: in MLflow and Optuna.
@@ -219,21 +250,24 @@ class Recorder:
             ended: The time that their numbers get; the same at every resume. Seconds since 1970.
         """
         for record in self._search.known:
-            if self._store.has_imported(record.number):
-                continue
-            self._tracking.ended_trial(
-                self._parent_run,
-                name=f"imported {record.number}",
-                score=record.score,
-                accuracy=_by_count(record.notes.accuracy),
-                params=complete_values(self._config.space, record.params),
-                tags={
-                    "sweeper.origin": "imported",
-                    "sweeper.source": str(record.notes.source or "not told"),
-                },
-                ended=ended,
-            )
-            self._store.add_imported(record)
+            if not self._store.has_imported(record.number):
+                self.write_imported(record, ended)
+                self._store.add_imported(record)
+
+    def write_imported(self, record: TrialRecord, ended: float) -> None:
+        """Write the run of a result from elsewhere, at this time. Seconds since 1970."""
+        self._tracking.ended_trial(
+            self._parent_run,
+            name=f"imported {record.number}",
+            score=record.score,
+            accuracy=_by_count(record.notes.accuracy),
+            params=complete_values(self._config.space, record.params),
+            tags={
+                "sweeper.origin": "imported",
+                "sweeper.source": str(record.notes.source or "not told"),
+            },
+            ended=ended,
+        )
 
     def add_prefixes(self) -> None:
         """Add the shorter trainings that trials have scored, up to the first that still runs.
@@ -273,12 +307,18 @@ class Recorder:
 
         Means over the seeds where each setting is trained with several.
         """
-        try:
-            each = [read_epochs(folder)[0] for folder in self._folders(record.source)]
-        except (ValueError, FormatError):  # damaged by someone: as good as gone
+        each = self.epochs_by_seed(record)
+        if not each:
             return []
         end = self.training(record).end
         return [epoch for epoch in mean_epochs(each) if epoch.place <= end]
+
+    def epochs_by_seed(self, record: TrialRecord) -> list[list[Epoch]]:
+        """The epochs in each folder of a trial, one a seed; empty where one is damaged."""
+        try:
+            return [read_epochs(folder)[0] for folder in self.folders(record.source)]
+        except (ValueError, FormatError):  # damaged by someone: as good as gone
+            return []
 
     def _seeds_of(self, prefix: TrialRecord) -> dict[str, object]:
         """What each seed had scored where a shorter training ends, where there are several."""
@@ -288,7 +328,7 @@ class Recorder:
         end = self.training(prefix).end
         ends = [
             epoch
-            for folder in self._folders(prefix.number)
+            for folder in self.folders(prefix.number)
             for epoch in read_epochs(folder)[0]
             if epoch.place == end
         ]
@@ -303,7 +343,8 @@ class Recorder:
         controls = Calls(needed=self.asked_by_controls, asked=self.asked_by_controls)
         return total_calls([controls, self._calls, *finals])
 
-    def _folders(self, number: int) -> Iterator[Path]:
+    def folders(self, number: int) -> Iterator[Path]:
+        """Where a trial was worked on: one folder a seed, where it has several."""
         for seed in self._config.search_seeds or (None,):
             yield self._folder.trial(number, seed=self._config.folder_seed(seed))
 
@@ -321,22 +362,26 @@ class Recorder:
         told = from_record(whole.notes, whole.name, epochs)
         own = {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
         notes = told.model_copy(update={**own, **self._seeds_of(prefix)})
-        run_id = self._tracking.ended_trial(
+        added = replace(prefix, notes=notes)
+        self._store.add(added.with_run(self.write_prefix(added, ended=epochs[-1].ended)))
+        self._prefixes.add(prefix.name)
+
+    def write_prefix(self, record: TrialRecord, *, ended: float | None) -> str:
+        """Write the run of a shorter training whose last epoch ended then, and return its id."""
+        return self._tracking.ended_trial(
             self._parent_run,
-            name=f"trial {prefix.name}",
-            score=prefix.score,
-            accuracy=_by_count(notes.accuracy),
-            metrics=call_metrics(notes.calls or Calls()),
-            params=values,
+            name=f"trial {record.name}",
+            score=record.score,
+            accuracy=_by_count(record.notes.accuracy),
+            metrics=call_metrics(record.notes.calls or Calls()),
+            params=record.notes.values,
             tags={
                 "sweeper.origin": "shared prefix",
-                "sweeper.source": f"trial {whole.name}",
-                "sweeper.stage": notes.stage or "",
+                "sweeper.source": f"trial {record.number}",
+                "sweeper.stage": record.notes.stage or "",
             },
-            ended=epochs[-1].ended,
+            ended=ended,
         )
-        self._store.add(replace(prefix, notes=notes.model_copy(update={"run_id": run_id})))
-        self._prefixes.add(prefix.name)
 
 
 def log_held_out(
@@ -376,8 +421,8 @@ def _failure_tags(failure: str | None, reason: str) -> dict[str, str]:
 
 
 def _run_of(record: TrialRecord) -> str:
-    assert record.notes.run_id is not None, "a trial that has ended has a run"
-    return record.notes.run_id
+    """The run of a trial; "" where MLflow was away when it was begun, or has lost it."""
+    return record.notes.run_id or ""
 
 
 def _by_count(accuracy: Mapping[str, float]) -> dict[int, float]:

@@ -6,8 +6,6 @@ of the instrument runs while MLflow is being opened, since both take seconds.
 
 import contextlib
 import gc
-import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,22 +25,27 @@ from sweeper.outcomes import (
 )
 from sweeper.records import TrialRecord, TrialState
 from sweeper.results.best import Best, best_trial
-from sweeper.results.export import best_yaml
-from sweeper.results.table import Row, markdown, rows
-from sweeper.results.trials_csv import trials_csv
+from sweeper.results.table import Row, rows
 from sweeper.running.announcer import Announcer, Progress
-from sweeper.running.controls import LABEL, contract_lines, contract_markdown, start_controls
+from sweeper.running.controls import LABEL, contract_lines, start_controls
 from sweeper.running.instrument import dead_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.loop import Driver
+from sweeper.running.mending import Mender
 from sweeper.running.recorder import Recorder
+from sweeper.running.study_run import (
+    artifacts,
+    data_artifacts,
+    open_study_run,
+    track_controls,
+)
 from sweeper.running.works import Ticket, Works, request_for
 from sweeper.search import Search
 from sweeper.search.of_study import first_training, lag_of, search_of
+from sweeper.store.rebuilding import rebuild_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.store.tracking import open_mlflow
-from sweeper.store.tracking.view import StudyView
 from sweeper.store.workspace import Workspace
 from sweeper.study.changes import require_same_study
 from sweeper.study.config import StudyConfig, load_study
@@ -114,9 +117,7 @@ def run_study(
         Interrupts(lambda: progress.say(STOPPING), asked=folder.is_asked_to_stop) as interrupts,
         folder.locked() as require_here,
         _warmed_up(launcher, config, folder),
-        StudyStore.open(
-            folder.database, name=config.name, goal=config.goal, space=config.space
-        ) as store,
+        _opened_store(config, folder, progress) as store,
         trainer.claims(folder.stages) as claims,
     ):
         folder.forget_stop()
@@ -138,13 +139,28 @@ def run_study(
         controls = start_controls(
             works, folder, first_training(config), device=device, controls=config.controls
         )
-        tracking = open_mlflow(config, workspace.root)  # takes seconds, as the controls do
+        tracking = open_mlflow(
+            config, workspace.root, say=progress.say
+        )  # takes seconds, as the controls do
         _collect_rarely()
-        parent = _open_study_run(tracking, config, store, tags or {})
+        parent = open_study_run(tracking, config, store, folder, tags or {})
         search = _search_of(config, store, slots)
         recorder = Recorder(
             config, search, folder=folder, store=store, tracking=tracking, parent_run=parent
         )
+        mender = Mender(
+            config,
+            search,
+            folder=folder,
+            store=store,
+            tracking=tracking,
+            recorder=recorder,
+            parent_run=parent,
+        )
+        tracking.mend_with(mender.mend)
+        mended = mender.mend()
+        if mended is not None:
+            progress.say(mended)
         announcer = Announcer(
             config=config,
             folder=folder,
@@ -197,7 +213,7 @@ class _Session:
             self.driver.abandon("failed")
             with contextlib.suppress(TrackingError):  # the error in hand is the one to show
                 self.tracking.finish_study(
-                    self.parent, status="FAILED", artifacts=self._data_artifacts()
+                    self.parent, status="FAILED", artifacts=data_artifacts(self.folder)
                 )
             raise
 
@@ -220,7 +236,7 @@ class _Session:
 
     def _search(self, check: Check, *, force: bool) -> Summary:
         self._require_alive(check.liveness, force=force)
-        self._track_controls(check)
+        track_controls(self.tracking, self.parent, self.config, check)
         for name, control in check.controls.items():
             score = score_text(control.score, self.config.goal)
             self.progress.say(f"control {name:<8} {score}")
@@ -262,7 +278,7 @@ class _Session:
         self.tracking.finish_study(
             self.parent,
             status="KILLED" if interrupted else "FINISHED",
-            artifacts=self._artifacts(records, table, best),
+            artifacts=artifacts(self.folder, self.config, records, table, best),
         )
         return Summary(
             study=self.config.name,
@@ -281,50 +297,6 @@ class _Session:
         if not force:
             raise InstrumentError(reason)
         self.progress.say(f"warning: {reason}")
-
-    def _track_controls(self, check: Check) -> None:
-        """One MLflow run for each control, so that the ranking there shows them too."""
-        environment = check.environment
-        self.tracking.log_datasets(
-            self.parent,
-            {
-                name: environment[key]
-                for name, key in self.config.kind.datasets.items()
-                if environment.get(key)
-            },
-        )
-        for name, control in check.controls.items():
-            run_id = self.tracking.trial_run(
-                self.parent, name=f"control {name}", tags={"sweeper.origin": "control"}
-            )
-            accuracy = {int(part): value for part, value in control.accuracy.items()}
-            self.tracking.finish_trial(
-                run_id,
-                status="FINISHED",
-                score=control.score,
-                accuracy=accuracy,
-                ended=check.ended,
-            )
-
-    def _artifacts(
-        self, records: Sequence[TrialRecord], table: Sequence[Row], best: Best | None
-    ) -> dict[str, str]:
-        artifacts: dict[str, str] = {
-            "study.yaml": self.folder.study_file.read_text(),
-            "ranking.md": markdown(table),
-            "trials.csv": trials_csv(records, self.config.space.names),
-        }
-        text = best_yaml(self.config, records, best)
-        artifacts |= self._data_artifacts()
-        return artifacts if text is None else {**artifacts, "best.yaml": text}
-
-    def _data_artifacts(self) -> dict[str, str]:
-        """What the trainer found in the data, for programs and for people."""
-        contract = read_data(self.folder.controls)
-        if contract is None:
-            return {}
-        text = json.dumps(contract, indent=2, ensure_ascii=False)
-        return {"data.json": text, "data.md": contract_markdown(contract)}
 
 
 class _Telling:
@@ -351,6 +323,23 @@ def _warmed_up(launcher: Launcher, config: StudyConfig, folder: StudyFolder) -> 
             command = first_training(config).command()
             launcher.warm_up(request_for(folder.controls, command))
         yield
+
+
+@contextlib.contextmanager
+def _opened_store(
+    config: StudyConfig, folder: StudyFolder, progress: Progress
+) -> Iterator[StudyStore]:
+    """The study's rows, rebuilt where the database was lost."""
+    if (rebuilt := rebuild_study(folder)) is not None:
+        progress.say(rebuilt)
+    with StudyStore.open(
+        folder.database,
+        name=config.name,
+        goal=config.goal,
+        space=config.space,
+        say=progress.say,
+    ) as store:
+        yield store
 
 
 def _collect_rarely() -> None:
@@ -384,36 +373,3 @@ def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, pa
     store.set_attribute("study", config.to_json())
     store.set_attribute("source", folder.source_of(path))  # where its paths begin
     folder.study_file.write_bytes(path.read_bytes())
-
-
-def _open_study_run(
-    tracking: "Tracking", config: StudyConfig, store: StudyStore, tags: Mapping[str, str]
-) -> str:
-    """Open the parent run, close what a dead driver left RUNNING, set up the page."""
-    study_id = store.attributes().get("id")
-    if study_id is None:  # tells this study from another one of its name on the same server
-        study_id = secrets.token_hex(8)
-        store.set_attribute("id", study_id)
-    parent = tracking.study_run(
-        config.name,
-        study_id=study_id,
-        description=config.question,
-        params={
-            "sampler": config.sampler.name,
-            "seed": config.sampler.seed,
-            "trials": config.trials,
-        },
-        tags=tags,
-    )
-    tracking.close_stale(live=[parent])
-    tracking.save_view(
-        StudyView(
-            study=config.name,
-            study_id=study_id,
-            question=config.question,
-            params=config.space.names,
-            minimize=config.goal == "minimize",
-            parts=config.can.parts,
-        )
-    )
-    return parent

@@ -4,6 +4,7 @@ __all__ = [
     "gc",
     "provenance",
     "reading",
+    "rebuilding",
     "snapshot",
     "status",
     "study_folder",

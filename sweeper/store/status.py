@@ -1,8 +1,13 @@
-"""How studies stand, from `state.json` alone: quick, and no burden to a driver at work."""
+"""How studies stand, from `state.json`: quick, and no burden to a driver at work.
 
-from sweeper.errors import SweeperError
+Where that is gone the study's rows say it.
+"""
+
+from sweeper.errors import SweeperError, UsageError
 from sweeper.outcomes import Calls
-from sweeper.records import CALLS_KEY, State
+from sweeper.records import CALLS_KEY, State, TrialState
+from sweeper.store.reading import read_study
+from sweeper.store.snapshot import snapshot
 from sweeper.store.study_folder import STATE, StudyFolder
 from sweeper.store.tracking import experiment_link
 from sweeper.store.workspace import Workspace
@@ -23,6 +28,9 @@ def study_state(folder: StudyFolder) -> State:
     at_work = folder.is_locked()  # before reading: what is read then is as new, or newer
     state = folder.read_state()
     if not state:
+        told = _told_by_rows(folder, at_work=at_work)
+        if told is not None:
+            return told
         return {
             "study": folder.name,
             "state": "starting" if at_work else "interrupted",
@@ -41,6 +49,21 @@ def study_state(folder: StudyFolder) -> State:
         state |= {"state": "interrupted", "running": []}
         state["counts"] = {**counts, "running": 0, "waiting": waiting}
     return state
+
+
+def _told_by_rows(folder: StudyFolder, *, at_work: bool) -> State | None:
+    """The state without what a driver alone knows; None where there is no trial."""
+    if not folder.database.exists():
+        return None
+    try:
+        config, records = read_study(folder)
+    except UsageError:  # not so far
+        return None
+    if not records:
+        return None
+    ended = sum(r.prefix is None and r.state is not TrialState.RUNNING for r in records)
+    idle = "finished" if ended >= config.trials else "interrupted"
+    return snapshot(config, records, [], state="running" if at_work else idle)
 
 
 def status_json(state: State) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """One study's files: where they are, its lock, its state."""
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,8 +110,13 @@ class StudyFolder:
 
         Raises:
             StudyLockedError: where another driver holds it.
+            SweeperError: where the folder cannot be written.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / LOCK).touch()  # filelock takes some refusals for a lock that is held
+        except OSError as error:
+            raise SweeperError(f"{self.root} cannot be written: {error.strerror}") from error
         try:
             with filelock.FileLock(self.root / LOCK, timeout=LOCK_SECONDS):
                 held = _identity(self.root / LOCK)
@@ -130,16 +136,21 @@ class StudyFolder:
             ) from error
 
     def is_locked(self) -> bool:
-        """Whether a driver is at work."""
-        if not (self.root / LOCK).exists():
+        """Whether a driver is at work; also told where nothing can be written."""
+        try:
+            descriptor = os.open(self.root / LOCK, os.O_RDONLY)
+        except OSError:
             return False
         try:
-            with filelock.FileLock(self.root / LOCK, timeout=0):
-                return False
-        except filelock.Timeout:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as filelock does
+        except BlockingIOError:
             return True
-        except OSError:  # a read-only copy of a study has no driver
+        except OSError:  # a file system without locks
             return False
+        else:
+            return False
+        finally:
+            os.close(descriptor)
 
     def ask_to_stop(self) -> None:
         """Ask the driver to wind up, wherever it runs: the folder may be shared by machines."""

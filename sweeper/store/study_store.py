@@ -9,8 +9,12 @@ parameter) and `study.tell` (wants a sampler).
 import contextlib
 import json
 import math
+import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +24,9 @@ from sweeper.outcomes import FORMAT, Failure, FailureKind, FormatError, checked_
 from sweeper.records import Final, Notes, TrialRecord, TrialState
 from sweeper.search import Goal, distribution, frozen_trial, optuna_value
 from sweeper.space import Space
-from sweeper.store.file_systems import is_on_network
+from sweeper.store.ledger import LEDGER, Kept, Ledger
+from sweeper.store.patience import Patience, PatientConnection
+from sweeper.store.sqlite_file import copied, journal_of
 from sweeper.store.study_rows import Json, StudyRow, read_rows
 
 if TYPE_CHECKING:
@@ -32,25 +38,37 @@ _NUMBER, _PREFIX = "trial", "prefix"  # notes of a row: our number, epochs of a 
 _IMPORTED = "imported"  # note of a row that is none of ours: the number of a result from elsewhere
 _BEGUN, _ENDED = "begun", "ended"
 """All notes that a row was added with, and that it was told with: Optuna takes 1-4 ms for each."""
+_RUNS = "runs"  # attribute of the study: MLflow's runs of trials that got another one later
+_BUSY_SECONDS = 5.0  # SQLite waits so long by itself, before anything is said
 _FINALS = "finals"  # attribute of the study: what further seeds and questions gave, by trial
 ROW_FORMAT = 1  # of a row's notes; rows of one study may differ in it
 
 _ADVICE = {  # what SQLite says -> what to do
-    "locked": "another program is writing to it; close that program and run again",
+    "locked": "another program has locked it; close that program and run again",
     "readonly": "it cannot be written; check the permissions of the file and its folder",
     "unable to open": "it cannot be opened; check that its folder exists and can be written",
-    "not a database": "it is damaged; restore a copy, or move it away to start the study afresh",
-    "malformed": "it is damaged; restore a copy, or move it away to start the study afresh",
+    "not a database": "it is damaged; `sweeper run`, or `sweeper repair`, rebuilds it",
+    "malformed": "it is damaged; `sweeper run`, or `sweeper repair`, rebuilds it",
     "full": "the disk is full; free some space and run again",
     "disk I/O": "the disk failed or is full; check it and run again",
 }
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 class StudyStore:
     """One study in a storage. Use as a context manager, or call `close`."""
 
     def __init__(
-        self, storage: "RDBStorage", study_id: int, *, label: str, space: Space = _NO_SPACE
+        self,
+        storage: "RDBStorage",
+        study_id: int,
+        *,
+        label: str,
+        space: Space = _NO_SPACE,
+        ledger: Ledger | None = None,
     ) -> None:
         self._storage = storage
         self._study_id = study_id
@@ -66,12 +84,16 @@ class StudyStore:
             if record.prefix is not None:
                 self._prefixes.setdefault(record.number, []).append(record)
         self._rows = len(everything)
-        self._finals = _finals(self.attributes())
+        attributes = self.attributes()
+        self._finals, self._runs = _finals(attributes), _runs(attributes)
         self._trial_ids = {
             record.number: row._trial_id
             for record, row in zip(read, rows, strict=True)
             if record.prefix is None
         }
+        self._ledger = ledger  # of whoever writes
+        if ledger is not None and ledger.read().proposals <= len(self._records):
+            ledger.replace(Kept(attributes=self.attributes(), rows=tuple(read)))
 
     @classmethod
     def open(
@@ -81,6 +103,7 @@ class StudyStore:
         name: str,
         goal: Goal | None = None,
         space: Space = _NO_SPACE,
+        say: Callable[[str], None] = _to_stderr,
     ) -> "StudyStore":
         """Open the study ``name``, and create it if ``goal`` is given and it does not exist.
 
@@ -89,6 +112,7 @@ class StudyStore:
             name: The study's name in the storage.
             goal: None to read what is there, without creating anything.
             space: Of the trials to add; whoever only reads and tells needs none.
+            say: Is told where another program has locked the file, which is waited for.
 
         Raises:
             UsageError: if ``goal`` is None and there is no such study.
@@ -99,10 +123,14 @@ class StudyStore:
         if path is not None and goal is None and not path.exists():
             raise UsageError(f"{label}: there is no such file; `sweeper ls` shows the studies")
         with _as_sweeper_error(label), contextlib.ExitStack() as undo:
-            storage = _connect_url(str(location)) if path is None else _connect_file(path, goal)
+            storage = (
+                _connect_url(str(location)) if path is None else _connect_file(path, goal, say)
+            )
             undo.callback(_disconnect, storage)
             study_id = _find_or_create(storage, name, goal, label)
-            store = cls(storage, study_id, label=label, space=space)
+            writes = path is not None and goal is not None
+            ledger = Ledger(path.with_name(LEDGER)) if path is not None and writes else None
+            store = cls(storage, study_id, label=label, space=space, ledger=ledger)
             undo.pop_all()
         return store
 
@@ -125,7 +153,12 @@ class StudyStore:
         for number, record in self._records.items():
             rows += self._prefixes.get(number, ())
             rows.append(record)
-        return _with_finals(rows, self._finals)
+        return _with_later(rows, self._finals, self._runs)
+
+    def set_runs(self, runs: Mapping[str, str]) -> None:
+        """Store which MLflow runs trials have now whose rows have ended, by their names."""
+        self._runs |= runs
+        self.set_attribute(_RUNS, self._runs)
 
     def proposals(self) -> list[TrialRecord]:
         """Return the proposals by number, without the shorter trainings, from memory."""
@@ -168,6 +201,8 @@ class StudyStore:
         """Store a JSON value of the study as a whole."""
         with _as_sweeper_error(self._label):
             self._storage.set_study_user_attr(self._study_id, key, value)
+            if self._ledger is not None:
+                self._ledger.set_attribute(key, value)
 
     def add(self, record: TrialRecord) -> None:
         """Write a whole row, in whatever state: the next proposal, or a shorter training of one.
@@ -185,6 +220,7 @@ class StudyStore:
             raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
         place = {FORMAT: ROW_FORMAT, _NUMBER: record.number, _PREFIX: record.prefix}
         trial_id = self._create(record, {_BEGUN: {**record.notes.to_json(), **place}})
+        self._keep(record)
         if record.prefix is not None:
             self._prefixes.setdefault(record.number, []).append(record)
             return
@@ -271,6 +307,13 @@ class StudyStore:
                 self._trial_ids[number], states[state], None if value is None else [value]
             )
         self._records[number] = ended
+        self._keep(ended)
+
+    def _keep(self, record: TrialRecord) -> None:
+        """Write a row as it is now into the ledger, too."""
+        with _as_sweeper_error(self._label):
+            if self._ledger is not None:
+                self._ledger.add_row(record)
 
     def _set(self, number: int, key: str, value: Any, changes: Mapping[str, object]) -> None:
         """Write an attribute of a row, and remember the notes that it changes."""
@@ -306,7 +349,8 @@ def read_stored(database: Path, name: str) -> tuple[Json, list[TrialRecord]]:
     except FormatError as error:
         raise SweeperError(f"{database}: {error}") from error
     rows.sort(key=lambda record: record.order)
-    return stored.attributes, _with_finals(rows, _finals(stored.attributes))
+    finals, runs = _finals(stored.attributes), _runs(stored.attributes)
+    return stored.attributes, _with_later(rows, finals, runs)
 
 
 def _row(trial: "FrozenTrial") -> StudyRow:
@@ -353,9 +397,17 @@ def _finals(attributes: Json) -> dict[str, Final | Failure]:
     return {name: _final(entry) for name, entry in attributes.get(_FINALS, {}).items()}
 
 
-def _with_finals(
-    records: list[TrialRecord], finals: Mapping[str, Final | Failure]
+def _runs(attributes: Json) -> dict[str, str]:
+    """By the trial's name."""
+    return dict(attributes.get(_RUNS, {}))
+
+
+def _with_later(
+    records: list[TrialRecord], finals: Mapping[str, Final | Failure], runs: Mapping[str, str]
 ) -> list[TrialRecord]:
+    """Records with what came to them after their rows had ended, which never change."""
+    if runs:
+        records = [r.with_run(runs[str(r.name)]) if str(r.name) in runs else r for r in records]
     return [_with_final(r, finals.get(str(r.name))) for r in records] if finals else records
 
 
@@ -399,7 +451,7 @@ def _disconnect(storage: "RDBStorage") -> None:
     storage.engine.dispose()
 
 
-def _connect_file(path: Path, goal: Goal | None) -> "RDBStorage":
+def _connect_file(path: Path, goal: Goal | None, say: Callable[[str], None]) -> "RDBStorage":
     """Open an SQLite file through our own connections: any path works, and WAL is chosen once.
 
     In WAL a commit costs 1 ms, for it waits for no disk; a killed process loses nothing, a power
@@ -410,10 +462,20 @@ def _connect_file(path: Path, goal: Goal | None) -> "RDBStorage":
 
     if goal is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    journal = "DELETE" if is_on_network(path) else "WAL"
+    copy = None
+    if goal is None and not os.access(
+        path.parent, os.W_OK, effective_ids=True
+    ):  # SQLite reads no log without writing
+        copy = tempfile.TemporaryDirectory(prefix="sweeper-")
+        path = copied(path, Path(copy.name))
+    journal = journal_of(path)
+    patience = Patience(name=str(path), say=say)
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, check_same_thread=False, timeout=_BUSY_SECONDS, factory=PatientConnection
+        )
+        connection.patience = patience
         if journal == "WAL":
             connection.execute("PRAGMA synchronous=NORMAL")
         return connection
@@ -425,9 +487,12 @@ def _connect_file(path: Path, goal: Goal | None) -> "RDBStorage":
         if damage != "ok":
             raise sqlite3.DatabaseError(f"malformed: {damage}")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.storages.RDBStorage(
+    storage = optuna.storages.RDBStorage(
         "sqlite://", engine_kwargs={"creator": connect, "poolclass": QueuePool}
     )
+    if copy is not None:
+        weakref.finalize(storage, copy.cleanup)
+    return storage
 
 
 def _find_or_create(storage: "RDBStorage", name: str, goal: Goal | None, label: str) -> int:

@@ -12,13 +12,15 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import filelock
 
 from sweeper.errors import TrackingError
-from sweeper.store.file_systems import is_on_network
+from sweeper.store.patience import LOCKED, Patience
+from sweeper.store.sqlite_file import BUSY_SECONDS, journal_of, set_aside, trouble_with
+from sweeper.store.tracking.enduring import EnduringTracking
 from sweeper.store.tracking.places import (
     ARTIFACTS,
     DATABASE,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from sweeper.store.tracking.runs import Tracking
 
 _LOCK_SECONDS = 300.0  # the schema takes 1-6 s on a disk, minutes on a slow network file system
-_BUSY_SECONDS = 20.0  # MLflow's own patience with a locked database
 _CONNECT_SECONDS = 10.0  # MLflow itself would try for minutes
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -45,7 +46,7 @@ _ENVIRONMENT = {
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
-def open_mlflow(config: StudyConfig, root: Path) -> "Tracking":
+def open_mlflow(config: StudyConfig, root: Path, *, say: Callable[[str], None]) -> "Tracking":
     """Open the MLflow of a study: what its file names, else the database of the workspace ``root``.
 
     Raises as ``open_tracking``.
@@ -54,6 +55,7 @@ def open_mlflow(config: StudyConfig, root: Path) -> "Tracking":
         config.tracking_uri or root / DATABASE,
         experiment=config.experiment,
         artifacts=root / ARTIFACTS,
+        say=say,
     )
 
 
@@ -62,6 +64,7 @@ def open_tracking(
     *,
     experiment: str,
     artifacts: Path,
+    say: Callable[[str], None],
     now: Callable[[], float] = time.time,
 ) -> "Tracking":
     """Open MLflow for one experiment; makes the database and the experiment where they are missing.
@@ -70,6 +73,7 @@ def open_tracking(
         where: A SQLite file, or a URI: `sqlite:///...`, `postgresql://...`, `http://...`.
         experiment: Its name.
         artifacts: Folder for the artifacts of a new experiment; a server keeps them itself.
+        say: Is told of what people should know.
         now: Seconds since 1970.
 
     Raises:
@@ -83,25 +87,29 @@ def open_tracking(
         uri = str(where)
         _check_reachable(uri)
         on_server = urlsplit(uri).scheme in ("http", "https")
-        return opening.connect(
+        tracking = opening.connect(
             uri,
             experiment,
             artifacts=None if on_server else artifacts.absolute(),
             folder=None,
+            patience=None,
             now=now,
         )
+        return cast("Tracking", EnduringTracking(tracking, say=say))
     file, artifacts = file.absolute(), artifacts.absolute()
-    with _prepared(file, create=opening.create_database):
-        is_own = file.parent == artifacts.parent  # pages of another are served from anywhere
+    is_own = file.parent == artifacts.parent  # pages of another are served from anywhere
+    patience = Patience(name=str(file), say=say)
+    with _prepared(file, create=opening.create_database, patience=patience, is_own=is_own):
         tracking = opening.connect(
             database_uri(file),
             experiment,
             artifacts=artifacts,
             folder=file.parent if is_own else None,
+            patience=patience,
             now=now,
         )
         if is_own:
-            follow_folder(file, experiment=tracking.experiment_id)
+            patience.call(lambda: follow_folder(file, experiment=tracking.experiment_id))
         return tracking
 
 
@@ -127,28 +135,37 @@ def _check_reachable(uri: str) -> None:
 
 
 @contextlib.contextmanager
-def _prepared(file: Path, *, create: Callable[[Path], None]) -> Iterator[None]:
-    """Hold the lock of a database that exists, is ours to write and uses the right journal."""
+def _prepared(
+    file: Path, *, create: Callable[[Path], None], patience: Patience, is_own: bool
+) -> Iterator[None]:
+    """Hold the lock of a database that exists, is ours to write and uses the right journal.
+
+    One of a workspace that is damaged is put aside, and another made; that is said.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = file.with_name(f".{file.name}.lock")
         lock.touch()  # filelock takes some refusals for a lock that is held
         with filelock.FileLock(lock, timeout=_LOCK_SECONDS):
             _remove_parts(file)
-            if not file.exists() or not file.stat().st_size:
+            trouble = trouble_with(file)
+            if trouble is not None and (is_own or trouble != "was damaged"):
                 part = file.with_name(f".{file.name}.{os.getpid()}.part")
                 part.touch()  # MLflow would try for minutes where this fails
                 create(part)
-                for suffix in ("-wal", "-shm", "-journal"):  # SQLite would play them into the new
-                    file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
+                aside = set_aside(file)
                 part.replace(file)
-            _set_journal(file)
+                if aside is not None:
+                    patience.say(f"{file} {trouble} (now {aside.name}); a new one was made")
+            patience.call(lambda: _set_journal(file))
             yield
     except filelock.Timeout as error:
         raise TrackingError(
             f"{file}: another process has been opening it for {_LOCK_SECONDS:.0f} s; stop that one."
         ) from error
     except (OSError, sqlite3.Error) as error:
+        if LOCKED in str(error):
+            raise TrackingError(patience.advice) from error
         raise TrackingError(
             f"{file}: MLflow's database cannot be written ({error}). Make the folder writable, "
             "move a file that is not MLflow's out of the way, or choose another --workspace."
@@ -167,8 +184,7 @@ def _set_journal(file: Path) -> None:
 
     A file keeps its journal when it is copied onto another file system.
     """
-    with contextlib.closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
+    with contextlib.closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.rollback()
-        journal = "DELETE" if is_on_network(file) else "WAL"
-        connection.execute(f"PRAGMA journal_mode={journal}")
+        connection.execute(f"PRAGMA journal_mode={journal_of(file)}")

@@ -5,6 +5,7 @@ import logging
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
@@ -13,6 +14,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from sweeper.addresses import masked
 from sweeper.errors import TrackingError
+from sweeper.store.patience import LOCKED, Patience
 from sweeper.store.tracking.places import ARTIFACTS, database_uri
 from sweeper.store.tracking.runs import Tracking
 
@@ -35,6 +37,7 @@ def connect(
     *,
     artifacts: Path | None,
     folder: Path | None,
+    patience: Patience | None,
     now: Callable[[], float],
 ) -> Tracking:
     """Open the store and find or make the experiment, under whatever name it has by now.
@@ -44,13 +47,17 @@ def connect(
         experiment: Its name, as it was made.
         artifacts: Folder for the artifacts of a new one; None: the store decides.
         folder: Of the database, where its artifacts lie beside it.
+        patience: With a file that other programs may lock.
         now: Seconds since 1970.
 
     Raises:
         TrackingError: if MLflow refuses, or the experiment is deleted.
     """
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # whole SQL statements
     with _opening(uri):
         client = MlflowClient(uri)
+        if patience is not None:
+            client = cast(MlflowClient, _PatientClient(client, patience))
         found = client.get_experiment_by_name(experiment) or _renamed(client, experiment)
         if found is None:
             found = _create_experiment(client, experiment, artifacts)
@@ -65,6 +72,27 @@ def connect(
         if found.tags.get(NAMED) is None:
             client.set_experiment_tag(found.experiment_id, NAMED, experiment)
     return Tracking(client, found.experiment_id, now=now, folder=folder)
+
+
+class _PatientClient:
+    """MLflow's client; each of its calls is one transaction, or several that may be repeated."""
+
+    def __init__(self, client: MlflowClient, patience: Patience) -> None:
+        self._client = client
+        self._patience = patience
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def patiently(*arguments: Any, **options: Any) -> Any:
+            try:
+                return self._patience.call(lambda: method(*arguments, **options))
+            except MlflowException as error:
+                if LOCKED in str(error):
+                    raise TrackingError(self._patience.advice) from error
+                raise
+
+        return patiently
 
 
 def _renamed(client: MlflowClient, experiment: str) -> Experiment | None:
@@ -100,6 +128,8 @@ def _opening(uri: str) -> Iterator[None]:
     """Name the store that cannot be opened; each database driver has its own errors for that."""
     try:
         yield
+    except TrackingError:
+        raise
     except Exception as error:
         raise TrackingError(
             f"MLflow at {masked(uri)} could not be opened: {masked(str(error))}\n"

@@ -20,7 +20,7 @@ from sweeper.outcomes import Epoch
 from sweeper.space import Value
 from sweeper.store.tracking import view
 from sweeper.store.tracking.keys import SCORE, Point, curve_points, finite_or_nan, metric_key
-from sweeper.store.tracking.writer import PARENT, RUN, RunWriter, explained
+from sweeper.store.tracking.writer import PARENT, RUN, RunWriter, Written, explained
 from sweeper.words import part_key
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -137,7 +137,8 @@ class Tracking:
             )
             return run_id
         timestamp = self._runs.milliseconds(ended)
-        points = _final_points(score, accuracy, metrics or {}, timestamp)
+        points = [] if score is not None else [Point(SCORE, math.nan, 0, 0)]
+        points += _final_points(score, accuracy, metrics or {}, timestamp)
         with explained(f"the run of {name} could not be written"):
             run_id = self._runs.create(
                 parent,
@@ -275,6 +276,24 @@ class Tracking:
         ]
         with explained("the datasets could not be logged"):
             self._client.log_inputs(run_id, datasets=inputs)
+
+    def former_id(self, study: str) -> str | None:
+        """The id of the last study of this name that has a run; None where there is none."""
+        with explained("the study's runs could not be read"):
+            return self._runs.former_id(study)
+
+    def mend_with(self, mend: Callable[[], str | None]) -> None:
+        """Take what completes the study's runs; only one whose server may be away needs it."""
+
+    def written(self) -> dict[tuple[str, str], Written]:
+        """What every run of the study holds, by its parent's id and its name."""
+        with explained("the study's runs could not be read"):
+            return self._runs.written()
+
+    def removed(self) -> set[str]:
+        """Names of the runs of the study that someone has deleted on MLflow's page."""
+        with explained("the study's runs could not be read"):
+            return self._runs.removed()
 
     def close_stale(self, *, live: Collection[str]) -> tuple[str, ...]:
         """Set every run with this study's id that a dead driver left RUNNING to KILLED.

@@ -1,14 +1,17 @@
 """How runs are written to MLflow: found or made, in as few transactions as it takes."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
-from sweeper.errors import TrackingError
+from sweeper.addresses import masked
+from sweeper.errors import TrackingAway, TrackingError
 from sweeper.space import Value
 from sweeper.store.tracking import view
 from sweeper.store.tracking.keys import MAX_PARAM, MAX_TAG, Point, metric_key, text
@@ -18,6 +21,19 @@ STUDY, RUN, PARENT = "sweeper.study", "sweeper.run", "mlflow.parentRunId"  # tag
 _GONE = "RESOURCE_DOES_NOT_EXIST"
 _MAX_METRICS, _MAX_PARAMS = 1000, 100  # a batch; a batch of tags is as long as one of parameters
 _PAGE = 1000
+_AWAY = re.compile(
+    r"API request to .* failed with (timeout )?exception|failed with error code 5\d\d|"
+    r"HTTPS?ConnectionPool"
+)  # how MLflow and its HTTP client say that nobody answers
+
+
+class Written(NamedTuple):
+    """What a run holds by now."""
+
+    run_id: str
+    status: str
+    params: frozenset[str]  # their names
+    metrics: Mapping[str, float]  # the last value of each
 
 
 class RunWriter:
@@ -35,6 +51,7 @@ class RunWriter:
         self._folder = folder  # of the database, where relative places of artifacts begin
         self._experiment_id = experiment_id
         self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
+        self._looked_up: dict[tuple[str, str], Written] | None = None
         self._now = now
         self._study = self._study_id = ""
 
@@ -44,11 +61,43 @@ class RunWriter:
 
     def find_known(self) -> None:
         """Look up the runs that an earlier driver has made."""
-        self._known = {
-            (run.data.tags.get(PARENT, ""), run.data.tags[RUN]): run.info.run_id
+        self._looked_up = self._look_up()
+        self._known = {place: run.run_id for place, run in self._looked_up.items()}
+
+    def written(self) -> dict[tuple[str, str], Written]:
+        """What every run of the study holds, by its parent's id and its name.
+
+        Right after ``find_known`` it is what that has looked up: a second for 2,000 trials.
+        """
+        looked_up, self._looked_up = self._looked_up, None
+        return self._look_up() if looked_up is None else looked_up
+
+    def _look_up(self) -> dict[tuple[str, str], Written]:
+        return {
+            (run.data.tags.get(PARENT, ""), run.data.tags[RUN]): Written(
+                run_id=run.info.run_id,
+                status=run.info.status,
+                params=frozenset(run.data.params),
+                metrics=run.data.metrics,
+            )
             for run in self.search()
             if RUN in run.data.tags
         }
+
+    def former_id(self, study: str) -> str | None:
+        """The id of the last study of this name that has a run; None where there is none."""
+        found = self._client.search_runs(
+            [self._experiment_id],
+            f"tags.`{STUDY}` = '{study}' AND tags.`{RUN}` = '{study}'",  # names hold no quotes
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        )
+        return found[0].data.tags.get(view.STUDY_ID) if found else None
+
+    def removed(self) -> set[str]:
+        """Names of the runs of the study that someone has deleted on MLflow's page."""
+        found = self.search(view_type=ViewType.DELETED_ONLY)
+        return {run.data.tags[RUN] for run in found if RUN in run.data.tags}
 
     def open(
         self,
@@ -66,8 +115,8 @@ class RunWriter:
         gets those that it lacks. Those that it has stay, for MLflow refuses to change a param.
         ``run_id`` is the run that the caller knows of.
         """
-        if run_id is not None:
-            self._known[parent, name] = run_id
+        if run_id is not None:  # the name outweighs it: a database may have been made anew
+            self._known.setdefault((parent, name), run_id)
         known = self.find(parent, name)
         if known is not None:
             known_id: str = known.info.run_id
@@ -163,15 +212,15 @@ class RunWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
 
-    def search(self, *conditions: str) -> Iterator[Run]:
-        """All runs of the study that are not deleted and for which the conditions hold."""
+    def search(self, *conditions: str, view_type: int = ViewType.ACTIVE_ONLY) -> Iterator[Run]:
+        """All runs of the study, by default that are not deleted, for which the conditions hold."""
         condition = " AND ".join((view.study_filter(self._study_id), *conditions))
         token = None
         while True:
             page = self._client.search_runs(
                 [self._experiment_id],
                 condition,
-                run_view_type=ViewType.ACTIVE_ONLY,
+                run_view_type=view_type,
                 max_results=_PAGE,
                 page_token=token,
             )
@@ -199,4 +248,7 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        raise TrackingError(f"MLflow: {what}: {error}") from error
+        said = str(error).partition("\n[SQL:")[0]
+        if _AWAY.search(said):
+            raise TrackingAway(f"MLflow's server does not answer: {what}") from error
+        raise TrackingError(f"MLflow: {what}: {masked(said)}") from error

@@ -45,7 +45,7 @@ def test_the_pages_show_the_study_with_two_processes_and_end_without_a_trace(
     tmp_path: Path,
 ) -> None:
     tracking = open_tracking(
-        tmp_path / "mlflow.db", experiment="lab", artifacts=tmp_path / "artifacts"
+        tmp_path / "mlflow.db", experiment="lab", artifacts=tmp_path / "artifacts", say=print
     )
     parent = tracking.study_run("kl_lr", study_id="s1")
     tracking.finish_study(parent, status="FINISHED", artifacts={"best.yaml": "lr: 0.001\n"})

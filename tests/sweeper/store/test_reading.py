@@ -61,7 +61,7 @@ def test_a_study_that_was_created_and_not_started_is_said(tmp_path: Path) -> Non
 def test_a_damaged_database_is_said(folder: StudyFolder) -> None:
     for file in folder.root.glob("study.db*"):
         file.write_bytes(b"nothing of a database" * 100)
-    with pytest.raises(SweeperError, match="it is damaged; restore a copy"):
+    with pytest.raises(SweeperError, match="it is damaged; `sweeper run`"):
         read_study(folder)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.started_study import state_of
+from fakes.started_study import complete, start_study, state_of, unfinished
 
 from sweeper.errors import SweeperError
 from sweeper.store.status import list_studies, status_json, status_text, study_links, study_state
@@ -194,3 +194,11 @@ def test_the_command_needs_none_of_the_heavy_libraries(folder: StudyFolder) -> N
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "filelock" in loaded
     assert not loaded & {"optuna", "mlflow", "torch", "numpy", "scipy", "sqlalchemy", "rich"}
+
+
+def test_a_study_without_state_is_told_by_its_rows(tmp_path: Path) -> None:
+    folder = start_study(tmp_path, complete(0, 0.55), complete(1, 0.625), unfinished(2))
+    state = study_state(folder)
+    assert (state["state"], state["best"]["trial"]) == ("interrupted", 1)
+    assert state["counts"] == {"running": 0, "complete": 2, "pruned": 0, "failed": 0, "waiting": 1}
+    assert "no trial yet" not in status_text(state)

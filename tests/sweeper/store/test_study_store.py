@@ -264,7 +264,7 @@ def test_another_goal_is_another_study(path: Path, store: StudyStore) -> None:
 
 def test_a_file_that_is_no_database_says_what_to_do(path: Path) -> None:
     path.write_bytes(b"no database " * 100)
-    with pytest.raises(SweeperError, match=r"study\.db: it is damaged; restore a copy"):
+    with pytest.raises(SweeperError, match=r"study\.db: it is damaged; `sweeper run`"):
         create(path)
 
 
@@ -281,7 +281,7 @@ def test_damage_is_found_before_anything_is_written(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek((page - 1) * page_size)
         file.write(os.urandom(page_size))
-    with pytest.raises(SweeperError, match="it is damaged; restore a copy"):
+    with pytest.raises(SweeperError, match="it is damaged; `sweeper run`"):
         create(path)
 
 
@@ -291,12 +291,28 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
         create(tmp_path / "file" / "study.db")
 
 
+def test_a_file_that_is_locked_for_a_while_is_waited_for_and_that_is_said(path: Path) -> None:
+    create(path).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        said: list[str] = []
+
+        def say(line: str) -> None:
+            said.append(line)
+            other.execute("ROLLBACK")  # as soon as it was said
+
+        with StudyStore.open(path, name="kl_lr", goal="maximize", space=SPACE, say=say) as store:
+            other.execute("BEGIN IMMEDIATE")
+            store.add(running(0))
+        assert said == [f"{path} is locked by another program; waiting up to 120 s for it"]
+    assert [record.number for record in read(path)] == [0]
+
+
 def test_a_locked_file_says_what_to_do(path: Path, store: StudyStore) -> None:
     store.add(running(0))
     impatient = create(f"sqlite:///{path}?timeout=0.05")
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(SweeperError, match="another program is writing to it"):
+    with pytest.raises(SweeperError, match="another program has locked it"):
         impatient.tell(0, TrialState.FAILED)
     assert impatient.record(0).state is TrialState.RUNNING  # memory says what the file says
     blocker.execute("COMMIT")

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +41,15 @@ def client(database: Path) -> "MlflowClient":
     return MlflowClient(f"sqlite:///{database}")
 
 
-def open_again(database: Path, *, now: float = 1000.0) -> "Tracking":
+def open_again(
+    database: Path, *, now: float = 1000.0, say: Callable[[str], None] = print
+) -> "Tracking":
     return open_tracking(
-        database, experiment="lab", artifacts=database.parent / "mlartifacts", now=lambda: now
+        database,
+        experiment="lab",
+        artifacts=database.parent / "mlartifacts",
+        say=say,
+        now=lambda: now,
     )
 
 
@@ -422,7 +429,9 @@ def test_a_uri_of_a_file_is_read_as_sqlalchemy_reads_it(
     folder.mkdir()
     shutil.copyfile(empty_database, folder / "mlflow.db")
     uri = f"sqlite:///{tmp_path}/a%20b%2520/mlflow.db"
-    open_tracking(uri, experiment="lab", artifacts=tmp_path / "elsewhere" / "mlartifacts")
+    open_tracking(
+        uri, experiment="lab", artifacts=tmp_path / "elsewhere" / "mlartifacts", say=print
+    )
     assert os.listdir(tmp_path) == [folder.name]  # noqa: PTH208
 
 
@@ -512,12 +521,20 @@ def test_a_database_of_another_mlflow_is_an_error_that_says_what_to_do(
         open_again(database)
 
 
-def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+def test_a_damaged_database_of_a_workspace_is_put_aside_and_one_elsewhere_is_left_alone(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "mlflow.db"
     file.write_text("my notes, not a database " * 100)
     with pytest.raises(TrackingError, match=r"mlflow\.db: MLflow's database cannot be written"):
-        open_again(file)
+        open_tracking(
+            f"sqlite:///{file}", experiment="e", artifacts=tmp_path / "ws" / "x", say=print
+        )
     assert file.read_text().startswith("my notes")
+    said: list[str] = []
+    open_again(file, say=said.append)
+    assert said == [f"{file} was damaged (now mlflow.db.damaged-0); a new one was made"]
+    assert (tmp_path / "mlflow.db.damaged-0").read_text().startswith("my notes")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error() -> None:
@@ -528,7 +545,7 @@ def test_a_folder_that_cannot_be_written_is_an_error() -> None:
 
 def test_a_server_that_does_not_answer_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=r"cannot be reached at 127\.0\.0\.1:9"):
-        open_tracking("http://127.0.0.1:9", experiment="lab", artifacts=tmp_path)
+        open_tracking("http://127.0.0.1:9", experiment="lab", artifacts=tmp_path, say=print)
 
 
 class _Unavailable(BaseHTTPRequestHandler):
@@ -560,7 +577,10 @@ def test_a_server_that_died_is_given_up_after_a_few_requests(
         try:
             with pytest.raises(TrackingError, match="could not be opened"):
                 open_tracking(
-                    f"http://127.0.0.1:{server.server_port}", experiment="lab", artifacts=tmp_path
+                    f"http://127.0.0.1:{server.server_port}",
+                    experiment="lab",
+                    artifacts=tmp_path,
+                    say=print,
                 )
         finally:
             server.shutdown()
@@ -582,13 +602,13 @@ def test_a_silent_server_is_waited_for_ten_seconds_a_request_unless_the_user_say
 @pytest.mark.parametrize("uri", ["./mlruns", "sqlite:///:memory:", "sqlite://"])
 def test_a_uri_that_names_no_store_is_an_error(uri: str, tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match="sqlite:///"):
-        open_tracking(uri, experiment="lab", artifacts=tmp_path)
+        open_tracking(uri, experiment="lab", artifacts=tmp_path, say=print)
 
 
 def test_a_password_that_was_stored_once_is_never_shown(tmp_path: Path) -> None:
     uri = "unknown+driver://me:hunter2@host/db?sslpassword=hunter2"
     with pytest.raises(TrackingError, match=r"unknown\+driver://me:\*\*\*@host") as refused:
-        open_tracking(uri, experiment="lab", artifacts=tmp_path)
+        open_tracking(uri, experiment="lab", artifacts=tmp_path, say=print)
     assert "hunter2" not in str(refused.value)
 
 
@@ -607,7 +627,7 @@ def test_two_drivers_that_open_a_fresh_database_at_once_share_it_and_say_nothing
         "import sys; from pathlib import Path; import sweeper.store.tracking as t; "
         "assert 'mlflow' not in sys.modules; "
         f"t = t.open_tracking(Path({str(folder / 'mlflow.db')!r}), experiment='e', "
-        "artifacts=Path('a')); print(t.experiment_id)"
+        "artifacts=Path('a'), say=print); print(t.experiment_id)"
     )
     drivers = [
         subprocess.Popen(
@@ -622,6 +642,36 @@ def test_two_drivers_that_open_a_fresh_database_at_once_share_it_and_say_nothing
     first, second = (driver.communicate(timeout=300) for driver in drivers)
     assert first == second == ("1\n", "")
     assert sorted(path.name for path in folder.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
+
+
+def test_a_database_that_stays_locked_is_told_with_its_file_and_no_sql(
+    database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    from sweeper.store.patience import Patience
+    from sweeper.store.tracking.opening import _PatientClient
+
+    class Locked:
+        tries = 0
+
+        def get_run(self, run_id: str) -> str:
+            self.tries += 1
+            if self.tries < 3 or run_id == "never":
+                raise MlflowException("(sqlite3.OperationalError) database is locked\n[SQL: x]")
+            return run_id
+
+    said: list[str] = []
+    passed = iter(range(0, 10_000, 30))
+    patience = Patience(
+        name="mlflow.db", say=said.append, clock=lambda: next(passed), sleep=lambda _: None
+    )
+    client: Any = _PatientClient(Locked(), patience)  # type: ignore[arg-type]
+    assert client.get_run("run") == "run"
+    assert said == ["mlflow.db is locked by another program; waiting up to 120 s for it"]
+    with pytest.raises(TrackingError, match=r"mlflow\.db has been locked .* for 120 s; close") as e:
+        client.get_run("never")
+    assert "SQL" not in str(e.value)
 
 
 def test_a_report_is_attached_to_the_study_and_changes_nothing_else(
