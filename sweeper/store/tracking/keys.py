@@ -9,11 +9,12 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sweeper.outcomes import Calls, Epoch
 from sweeper.records import CALLS_KEY
+from sweeper.words import part_key
 
 SCORE = "score"
 MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters; MLflow 3.17, mlflow/utils/validation.py
@@ -89,6 +90,21 @@ def call_metrics(calls: Calls) -> dict[str, float]:
         f"{CALLS_KEY}_saved_store": float(calls.store),
         f"{CALLS_KEY}_saved_equal": float(calls.equal),
     }
+
+
+def final_points(
+    score: float | None,
+    accuracy: Mapping[int, float],
+    metrics: Mapping[str, float],
+    timestamp: int,
+) -> list[Point]:
+    """A trial's final numbers, the score first: MLflow compares runs by it."""
+    parts = {part_key(str(count)): value for count, value in sorted(accuracy.items())}
+    finals = {**({} if score is None else {SCORE: score}), **parts, **metrics}
+    return [
+        Point(metric_key(name), finite_or_nan(value), timestamp, 0)
+        for name, value in finals.items()
+    ]
 
 
 def finite_or_nan(value: float | None) -> float:

@@ -19,9 +19,15 @@ from mlflow.exceptions import MlflowException
 from sweeper.outcomes import Epoch
 from sweeper.space import Value
 from sweeper.store.tracking import view
-from sweeper.store.tracking.keys import SCORE, Point, curve_points, finite_or_nan, metric_key
+from sweeper.store.tracking.keys import (
+    SCORE,
+    Point,
+    curve_points,
+    final_points,
+    finite_or_nan,
+    metric_key,
+)
 from sweeper.store.tracking.writer import PARENT, RUN, RunWriter, Written, explained
-from sweeper.words import part_key
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -138,7 +144,7 @@ class Tracking:
             return run_id
         timestamp = self._runs.milliseconds(ended)
         points = [] if score is not None else [Point(SCORE, math.nan, 0, 0)]
-        points += _final_points(score, accuracy, metrics or {}, timestamp)
+        points += final_points(score, accuracy, metrics or {}, timestamp)
         with explained(f"the run of {name} could not be written"):
             run_id = self._runs.create(
                 parent,
@@ -193,7 +199,7 @@ class Tracking:
             ended: Seconds since 1970, the time of all these numbers. Default: now.
         """
         timestamp = self._runs.milliseconds(ended)
-        points = _final_points(score, accuracy or {}, metrics or {}, timestamp)
+        points = final_points(score, accuracy or {}, metrics or {}, timestamp)
         with explained("final numbers could not be logged"):
             self._runs.log(run_id, points, tags=tags or {})
             begun = self._client.get_run(run_id).info.start_time  # may be opened after its job
@@ -337,18 +343,3 @@ class Tracking:
 
 def _numbered(number: int | None) -> dict[str, str]:
     return {} if number is None else {"sweeper.trial": str(number)}
-
-
-def _final_points(
-    score: float | None,
-    accuracy: Mapping[int, float],
-    metrics: Mapping[str, float],
-    timestamp: int,
-) -> list[Point]:
-    """A trial's final numbers, the score first: MLflow compares runs by it."""
-    parts = {part_key(str(count)): value for count, value in sorted(accuracy.items())}
-    finals = {**({} if score is None else {SCORE: score}), **parts, **metrics}
-    return [
-        Point(metric_key(name), finite_or_nan(value), timestamp, 0)
-        for name, value in finals.items()
-    ]
