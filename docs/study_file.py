@@ -47,6 +47,7 @@ finalists: 4""",
     "stop": """\
 stop: {no_gain: 20}
 stop_if: {kl: "> 5", loss: ">= 100"}""",
+    "retry": "retry: {lost: 5, judge: 3}",
     "resources": "resources: {devices: [0, 1], slots_per_device: 2, min_free: 4}",
     "mlflow": 'mlflow: {experiment: sweeps, tracking_uri: "http://127.0.0.1:5000"}',
     "trainer": """\

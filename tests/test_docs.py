@@ -9,13 +9,15 @@ from architecture.test_imports import face_of
 
 from docs import study_file
 from sweeper.study.config import parse_study
-from trainer.contract import files
+from sweeper.study.sections import Retry
+from trainer.contract import FailureKind, files
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]+)?\)")
 FORMATS = re.compile(r"^((?:[A-Z]+_FORMAT = )+)(\d+)", flags=re.MULTILINE)
+WHERE = {True: "another slot", False: "any slot"}  # by whether a slot may be to blame
 STUDY = """\
 name: example
 trainer:
@@ -96,6 +98,17 @@ def test_every_format_number_is_among_the_formats() -> None:
     assert len(names) >= 9
     assert [name for name in sorted(names) if f"`{name}`" not in text] == []
     assert {number for _, number in found} == {"1"}, "docs/formats.md says that all are 1"
+
+
+def test_every_kind_of_failure_is_in_its_table_as_it_is() -> None:
+    most = Retry().attempts
+    rows = rows_of("failures.md")
+    assert set(rows) == {kind.value for kind in FailureKind}
+    for kind in FailureKind:
+        _, fault, jobs, where = rows[kind.value]
+        assert fault == kind.fault.value
+        assert jobs == str(most.get(kind, 1))
+        assert where.startswith("–" if jobs == "1" else WHERE[kind.is_slots])
 
 
 def files_of(package: str) -> list[Path]:

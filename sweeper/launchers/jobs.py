@@ -52,7 +52,8 @@ class JobReport:
     exit_code: int | None = None  # of its process, where that ended with the job by itself
     signal: int | None = None  # that killed its process
     slot: str = ""  # that it ran on
-    cause: str = ""  # why it ended otherwise than well, in a sentence that names the log
+    cause: str = ""  # how its process ended, in words, where that was not well
+    log: Path | None = None  # what the launcher has kept of its process; its folder has its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

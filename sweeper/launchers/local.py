@@ -10,7 +10,6 @@ a folder's content.
 import os
 import secrets
 import selectors
-import signal
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
@@ -30,6 +29,7 @@ from sweeper.launchers.devices import (
     usable_cores,
     visible_gpus,
 )
+from sweeper.launchers.endings import ended, ending
 from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, SlotState
 from sweeper.launchers.leases import GpuLeases
 from sweeper.launchers.seat import Program, Seat
@@ -267,16 +267,16 @@ class LocalLauncher:
         assert program is not None, "a process has a program"
         code = self._dismiss(seat)
         if job is not None:
-            job.report = _ended(code, seat, worker, is_warm=program.is_warm)
+            job.report = ended(code, slot=seat.slot.name, log=worker.log, is_warm=program.is_warm)
             self._news = True
             if program.is_warm:
-                worker.note(f"the worker {_ending(code)} during {job.request.folder}")
+                worker.note(f"the worker {ending(code)} during {job.request.folder}")
         elif not worker.ready:
             seat.failed_starts += 1
             if seat.failed_starts == FAILED_STARTS:
                 seat.failed_starts = 0
                 self._start_failure = (
-                    f"The worker of slot {seat.slot.name} {_ending(code)} before it was ready, "
+                    f"The worker of slot {seat.slot.name} {ending(code)} before it was ready, "
                     f"{FAILED_STARTS} times in a row.\nCommand: {' '.join(program.command)}\n"
                     f"End of its log:\n{worker.log_tail() or '(empty)'}"
                 )
@@ -330,40 +330,6 @@ class LocalLauncher:
         except LauncherError as error:
             self._start_failure = str(error)
         return None
-
-
-def _ended(code: int, seat: Seat, worker: Worker, *, is_warm: bool) -> JobReport:
-    """The report of a job whose process has ended: a worker should not, a job's own must."""
-    killed_by = _signal_of(code)
-    status = JobStatus.FAILED
-    if is_warm or killed_by is not None:
-        status = JobStatus.LOST
-    elif code == 0:
-        status = JobStatus.COMPLETED
-    who = "worker of slot" if is_warm else "job on slot"
-    cause = f"the {who} {seat.slot.name} {_ending(code)}; see {worker.log}"
-    return JobReport(
-        status=status,
-        exit_code=code if killed_by is None else None,
-        signal=killed_by,
-        slot=seat.slot.name,
-        cause="" if status is JobStatus.COMPLETED else cause,
-    )
-
-
-def _signal_of(code: int) -> signal.Signals | None:
-    """The signal that a guard's exit code stands for; programs exit with large codes, too."""
-    return signal.Signals(code - 128) if code - 128 in set(signal.Signals) else None
-
-
-def _ending(code: int) -> str:
-    """Put an exit code into words."""
-    killed_by = _signal_of(code)
-    if killed_by is None:
-        return f"ended with exit code {code}"
-    if killed_by is signal.SIGKILL:
-        return "was killed (SIGKILL: out of memory, or by hand)"
-    return f"was ended by {killed_by.name}"
 
 
 def find_slots(

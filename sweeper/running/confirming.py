@@ -78,6 +78,7 @@ def confirm_study(
                 launcher,
                 config.kind,
                 claims,
+                retry=config.retry,
                 stopping=lambda: interrupts.requested,
                 say=say,
             )

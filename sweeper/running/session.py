@@ -132,6 +132,7 @@ def run_study(
             launcher,
             trainer,
             claims,
+            retry=config.retry,
             stopping=lambda: interrupts.requested,
             say=progress.say,
             require_here=require_here,

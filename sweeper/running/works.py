@@ -6,8 +6,9 @@ making waits for it without holding a slot. What went wrong is weighed by `failu
 trials, scores, MLflow.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -26,7 +27,15 @@ from sweeper.outcomes import (
     Waiting,
 )
 from sweeper.running.failures import Step, classify, next_step
-from sweeper.store.trial_folder import ask_to_stop, end_of_file, forget_ending, prepare_job
+from sweeper.store.trial_folder import (
+    ask_to_stop,
+    end_of_file,
+    forget_ending,
+    forget_epochs,
+    prepare_job,
+    size_of,
+)
+from sweeper.study.sections import Retry
 from sweeper.trainers import Claims, Command, Trainer
 
 POLL_SECONDS = 0.5
@@ -83,8 +92,9 @@ class _Open:
     work: Work
     job_id: JobId | None = None  # None: its result was found, or it waits
     waits_for: str | None = None  # the stage that another job is making
-    attempts: int = 0
+    failures: Counter[FailureKind] = field(default_factory=Counter)  # of its jobs so far
     offset: int = 0  # bytes of its epochs that were read
+    log_start: int = 0  # bytes of its log that earlier jobs wrote
     is_asked_to_stop: bool = False
 
 
@@ -97,6 +107,7 @@ class Works:
         trainer: Trainer,
         claims: Claims,
         *,
+        retry: Retry,
         stopping: Callable[[], bool],
         say: Callable[[str], None],
         require_here: Callable[[], None] = lambda: None,
@@ -107,6 +118,7 @@ class Works:
             launcher: Where jobs run.
             trainer: Reads what they write.
             claims: Say which stages are being made.
+            retry: How often each kind of failure is tried.
             stopping: Whether the driver was asked to stop.
             say: Is told of what is tried again.
             require_here: Raises SweeperError where the folders are not there any more; asked before
@@ -115,6 +127,7 @@ class Works:
         self._launcher = launcher
         self._trainer = trainer
         self._claims = claims
+        self._most = retry.attempts
         self._stopping = stopping
         self._say = say
         self._require_here = require_here
@@ -221,9 +234,9 @@ class Works:
 
     def _submit(self, entry: _Open) -> None:
         forget_ending(entry.work.folder)
+        entry.log_start = size_of(entry.work.folder / LOG)
         request = request_for(entry.work.folder, entry.work.command)
         entry.job_id = self._launcher.submit(request)
-        entry.attempts += 1
 
     def _taken_in(
         self, ticket: Ticket, entry: _Open, report: JobReport
@@ -252,10 +265,10 @@ class Works:
         is_leaving = entry.is_asked_to_stop or self._stopping()
         if isinstance(left, Waiting) and not is_leaving:
             entry.job_id, entry.waits_for = None, left.stage
-            entry.attempts -= 1  # nothing went wrong
             return
-        tail = "" if report.cause else end_of_file(entry.work.folder / LOG, LOG_TAIL)
-        failure = classify(report, left, is_leaving=is_leaving, log_tail=tail)
+        log = entry.work.folder / LOG
+        tail = end_of_file(log, LOG_TAIL, since=entry.log_start)
+        failure = classify(report, left, is_leaving=is_leaving, log=log, log_tail=tail)
         if failure is not None:
             yield from self._weighed(ticket, entry, failure)
             return
@@ -264,14 +277,18 @@ class Works:
 
     def _weighed(self, ticket: Ticket, entry: _Open, failure: Failure) -> Iterator[EndedAs]:
         """Do what a failure asks for; say so where it is the end of the work."""
-        step = next_step(failure, attempts=entry.attempts)
+        entry.failures[failure.kind] += 1
+        step = next_step(failure, attempts=entry.failures[failure.kind], most=self._most)
         if step is Step.HALT:
             raise SweeperError(
                 f"{entry.work.label}: {failure.message}. The study stops here and nothing is "
                 f"lost: make {entry.work.folder} usable, then run it again"
             )
-        if step is Step.AGAIN:
+        if step is not Step.GIVE_UP:
             self._say(f"{entry.work.label}: {failure.message}; tried again")
+            if failure.kind is FailureKind.BAD_RESULT:  # its epochs are told again, from its stages
+                forget_epochs(entry.work.folder)
+                entry.offset = 0
             self._submit(entry)
             return
         del self._open[ticket]

@@ -11,6 +11,7 @@ from sweeper.errors import SweeperError
 from sweeper.outcomes import (
     FAILURE,
     FORMAT,
+    METRICS,
     RESULT,
     STOP,
     TRIAL,
@@ -68,17 +69,39 @@ def forget_ending(folder: Path) -> None:
         raise SweeperError(f"cannot write the trial folder {folder}: {error}") from error
 
 
+def forget_epochs(folder: Path) -> None:
+    """Remove the epochs that a job wrote, for one that tells them anew from its stages.
+
+    Raises:
+        SweeperError: where the folder cannot be written.
+    """
+    try:
+        (folder / METRICS).unlink(missing_ok=True)
+    except OSError as error:
+        raise SweeperError(f"cannot write the trial folder {folder}: {error}") from error
+
+
 def ask_to_stop(folder: Path) -> None:
     """Ask the trainer to leave after the epoch in hand."""
     with contextlib.suppress(FileNotFoundError):  # someone removed the folder: nothing to ask
         (folder / STOP).touch()
 
 
-def end_of_file(path: Path, size: int) -> str:
-    """The last ``size`` bytes of a file as text; empty where there is none."""
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def end_of_file(path: Path, size: int, *, since: int = 0) -> str:
+    """The last ``size`` bytes of a file, or those after byte ``since`` where these are fewer, as
+    text; empty where there is none.
+    """
     try:
         with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            file.seek(max(since, file.seek(0, os.SEEK_END) - size))
             return file.read().decode(errors="replace")
     except OSError:
         return ""

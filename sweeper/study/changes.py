@@ -14,7 +14,7 @@ from sweeper.problems import shown
 
 _HARMLESS = (  # change no number
     *("title", "description", "trials", "controls", "finalists"),
-    *("best", "limits", "stop", "keep", "resources", "mlflow"),
+    *("best", "limits", "retry", "stop", "keep", "resources", "mlflow"),
     *("trainer.evaluate.remember", "trainer.evaluate.timeout", "trainer.evaluate.folder"),
 )
 _ABSENT = object()  # of a key that one of the two does not have
@@ -36,8 +36,9 @@ def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[Ch
     """List every difference between two configs in the form of `StudyConfig.to_json`.
 
     Harmless are another number of trials or finalists, another rule for the best, other limits,
-    another end for want of progress, controls or resources, another place in MLflow, title,
-    description, whether answers are kept, and how long a judge may take and where its files are.
+    retries, another end for want of progress, controls or resources, another place in MLflow,
+    title, description, whether answers are kept, and how long a judge may take and where its files
+    are.
     Another order of the parameters is a difference, because proposals depend on it; so is another
     `stop_if`, for it decides, as a pruner does, which trials have a score.
     """

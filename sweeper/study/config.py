@@ -34,6 +34,7 @@ from sweeper.study.sections import (
     Mlflow,
     Pruner,
     Resources,
+    Retry,
     Sampler,
     Section,
     Seeds,
@@ -79,6 +80,7 @@ class StudyConfig:
     limits: Limits = field(default_factory=Limits)
     stop: Stop = field(default_factory=Stop)  # where the search ends for want of progress
     stop_if: Mapping[str, str] = field(default_factory=dict)  # bounds of the epochs, by metric
+    retry: Retry = field(default_factory=Retry)
     keep: Literal["all", "best", "last"] = "all"  # stages that `gc` leaves of the finished study
     resources: Resources = field(default_factory=Resources)
     mlflow: Mlflow = field(default_factory=Mlflow)  # the experiment is always given
@@ -171,6 +173,7 @@ class StudyConfig:
             "limits": self.limits.model_dump(mode="json", exclude_none=True, by_alias=True),
             "stop": self.stop.model_dump(mode="json", exclude_none=True),
             "stop_if": dict(self.stop_if),
+            "retry": self.retry.model_dump(mode="json"),
             "keep": self.keep,
             "resources": self.resources.model_dump(mode="json"),
             "mlflow": self.mlflow.model_dump(mode="json", exclude_none=True),
@@ -217,6 +220,7 @@ def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) ->
         "best": Best,
         "limits": Limits,
         "stop": Stop,
+        "retry": Retry,
         "resources": Resources,
         "mlflow": Mlflow,
     }
@@ -336,6 +340,7 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         limits=file.limits,
         stop=file.stop,
         stop_if=file.stop_if,
+        retry=file.retry,
         keep=file.keep,
         resources=file.resources,
         mlflow=file.mlflow.model_copy(update={"experiment": experiment}),

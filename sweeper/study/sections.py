@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from sweeper.outcomes import FailureKind
 from sweeper.records import CALLS_KEY
 from sweeper.space import Value
 from sweeper.study.bounds import parse_bound
@@ -202,6 +203,31 @@ class Stop(Section):
     goes by trials 0 to n - lag, so that the end is the same for any number of slots."""
 
 
+class Retry(Section):
+    """How many jobs may end for each reason that is not the setting's before a trial fails; each
+    goes on from the stages that are there.
+    """
+
+    killed: Count = 3  # by SIGKILL; on another slot, if there is one
+    preempted: Count = 10  # asked to leave by someone else
+    out_of_memory: Count = 3  # of the device; on another slot, if there is one
+    out_of_host_memory: Count = 3  # on another slot, if there is one, and in a fresh process
+    input: Count = 1  # data, checkpoint or reader cannot be used
+    judge: Count = 2  # the command that scores failed, or its answer is unusable
+    timeout: Count = 1  # longer than `limits: {trial_time}`
+    stall: Count = 2  # no sign of life for `limits: {stall}`; on another slot, if there is one
+    lost: Count = 3  # ended without a word; on another slot, if there is one
+    node: Count = 3  # its machine has gone
+    stage: Count = 2  # a stage on disk is damaged
+    bad_result: Count = 2  # ended well without a result, or its files cannot be used
+    error: Count = 2  # what nobody foresaw; on another slot, if there is one
+
+    @property
+    def attempts(self) -> dict[FailureKind, int]:
+        """Jobs by kind of failure."""
+        return {FailureKind(kind): count for kind, count in self.model_dump().items()}
+
+
 class Best(Section):
     """Which setting a study takes in the end, of those that its questions cannot tell apart."""
 
@@ -270,6 +296,7 @@ class StudyFile(Section):
     """By metric of the epochs, as `metrics.jsonl` has them: an operator (>, >=, <, <=) and a
     number. A trial with an epoch beyond it is pruned, unless that was its last. Unlike `stop` it
     stays as it is once the study has begun."""
+    retry: Retry = Retry()  # how often a trial is tried that fails for a reason not its own
     keep: Literal["all", "best", "last"] = "all"  # stages that `sweeper gc` leaves once it is over
     resources: Resources = Resources()  # where trials run, and how many at a time
     mlflow: Mlflow = Mlflow()  # where results are recorded

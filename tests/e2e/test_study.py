@@ -236,10 +236,10 @@ def test_a_setting_that_failed_by_itself_fails_at_once_when_it_is_proposed_again
 def test_a_trial_that_kills_its_worker_is_given_up_after_three_attempts(study: Path) -> None:
     done = run_here(study, FAKE_CRASH=repr(1e-4))
     assert done.returncode == 1
-    assert done.stdout.count("was killed (SIGKILL: out of memory, or by hand)") == 3
+    assert done.stdout.count("was killed by SIGKILL: the host had no memory left, or someone") == 3
     assert done.stdout.count("; tried again") == 2
     first = records(study)[0]
-    assert first.notes.failure == "lost"
+    assert first.notes.failure == "killed"
     assert [record.state for record in records(study)[1:]] == [TrialState.COMPLETE] * 13
 
 
@@ -301,7 +301,7 @@ def test_another_instrument_is_not_ranked_beside_the_first(study: Path) -> None:
     assert len([r for r in records(study) if r.state is TrialState.COMPLETE]) == 14
 
 
-def test_files_that_make_no_sense_fail_their_trial_alone(study: Path) -> None:
+def test_epochs_that_make_no_sense_are_told_anew(study: Path) -> None:
     study.write_text(STUDY.replace("trials: 14", "trials: 4"))
     folder = Workspace(study.parent).study("tiny")
     driver = subprocess.Popen(
@@ -313,9 +313,8 @@ def test_files_that_make_no_sense_fail_their_trial_alone(study: Path) -> None:
     wait_for(lambda: (folder.trial(1) / "metrics.jsonl").exists())
     with (folder.trial(1) / "metrics.jsonl").open("a") as file:
         file.write("no JSON\n")
-    assert driver.wait(timeout=120) == 1
-    states = [record.state for record in records(study)]
-    assert states == [TrialState.COMPLETE, TrialState.FAILED] + [TrialState.COMPLETE] * 2
+    assert driver.wait(timeout=120) == 0
+    assert [record.state for record in records(study)] == [TrialState.COMPLETE] * 4
 
 
 def test_the_epochs_before_the_damage_are_in_mlflow(

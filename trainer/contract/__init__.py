@@ -2,6 +2,7 @@
 
 from trainer.contract.claims import Claims
 from trainer.contract.epochs import damaged_line, read_epochs, read_lines
+from trainer.contract.failure_kinds import FailureKind, Fault
 from trainer.contract.fields import Stored, trusted
 from trainer.contract.files import (
     CALLS,
@@ -30,7 +31,6 @@ from trainer.contract.outcome import (
     Check,
     Epoch,
     Failure,
-    FailureKind,
     Left,
     Liveness,
     Outcome,
@@ -95,6 +95,7 @@ __all__ = [
     "EvaluateSpec",
     "Failure",
     "FailureKind",
+    "Fault",
     "FilesSpec",
     "FormatError",
     "GrpoSpec",

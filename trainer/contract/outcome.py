@@ -15,12 +15,12 @@ exception somewhere else. Both packages import this module; it knows no policy, 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from trainer.contract.failure_kinds import FailureKind
 from trainer.contract.fields import Stored, broken_rules
 from trainer.contract.files import (
     DATA,
@@ -36,25 +36,6 @@ from trainer.contract.formats import FORMAT, NoFormatError, checked_format
 EPOCH_FORMAT = RESULT_FORMAT = FAILURE_FORMAT = WAITING_FORMAT = 1
 
 SHOTS = "accuracy/shot_"  # how an epoch's metrics call the accuracy of a number of shots
-
-
-class FailureKind(StrEnum):
-    """Why a job has no result. The value is what stands in `failure.json` and in MLflow."""
-
-    INPUT = "input"  # data, checkpoint or reader cannot be used
-    NOT_FINITE = "not_finite"  # a loss or a gradient left the finite numbers
-    STAGE = "stage"  # a stage on disk is damaged
-    JUDGE = "judge"  # the command that scores failed, or its answer is unusable
-    FILES = "files"  # a disk is full, a folder is gone
-    OUT_OF_MEMORY = "out_of_memory"
-    ERROR = "error"  # what nobody foresaw
-    BAD_RESULT = "bad_result"  # the files it left cannot be used
-    LOST = "lost"  # it ended without a word
-
-    @property
-    def is_machines(self) -> bool:
-        """Whether the machine is at fault: it says nothing about the setting."""
-        return self is FailureKind.FILES
 
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -5,9 +5,10 @@ none here. It may have been copied there, or be left from a folder that had this
 from pathlib import Path
 
 from trainer.contract.epochs import damaged_line
+from trainer.contract.failure_kinds import FailureKind
 from trainer.contract.files import RESULT, TRIAL, read_json
 from trainer.contract.job import Job, job_digest, read_job
-from trainer.contract.outcome import Check, Failure, FailureKind, Left, Result, read_left
+from trainer.contract.outcome import Check, Failure, Left, Result, read_left
 from trainer.contract.stages import (
     environment_from_json,
     evaluation_key,

@@ -23,6 +23,7 @@ _NO_MEMORY = (  # as torch, its libraries and the C++ runtime word it; in lower 
     "can't start new thread",  # each takes a stack
 )
 _BROKEN_DEVICE = ("cuda error", "cudnn_status_", "cublas_status_")  # each later call fails as well
+_DEVICE = ("cuda", "cublas", "cudnn")
 _ADVICE = {  # of the machine's files; nothing of it is the setting's
     errno.ENOSPC: "free some space on the disk",
     errno.EDQUOT: "free some space: the quota is used up",
@@ -35,7 +36,10 @@ _ADVICE = {  # of the machine's files; nothing of it is the setting's
 def failure_of(error: BaseException) -> Failure:
     """Say what went wrong, for `failure.json`."""
     if any(map(_is_memory, _causes(error))):
-        return Failure(kind=FailureKind.OUT_OF_MEMORY, message=_said(error) or "no memory is left")
+        kind = FailureKind.OUT_OF_HOST_MEMORY
+        if any(map(_is_devices, _causes(error))):
+            kind = FailureKind.OUT_OF_MEMORY
+        return Failure(kind=kind, message=_said(error) or "no memory is left")
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in _ADVICE:
             message = f"{_said(error)}; {_ADVICE[cause.errno]}"
@@ -63,6 +67,10 @@ def _is_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError | ImportError) and _says(error, _NO_MEMORY)
+
+
+def _is_devices(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or _says(error, _DEVICE)
 
 
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:

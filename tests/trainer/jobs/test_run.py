@@ -258,7 +258,8 @@ def test_a_stop_file_ends_the_training_after_an_epoch_and_the_next_run_goes_on(
         (StageError("stage 1 is damaged"), "stage", "stage 1 is damaged"),
         (OSError(2, "No such file or directory", "/x"), "files", "No such file or directory: '/x'"),
         (torch.OutOfMemoryError("tried 2 GiB"), "out_of_memory", "tried 2 GiB"),
-        (MemoryError(), "out_of_memory", "no memory is left"),
+        (MemoryError(), "out_of_host_memory", "no memory is left"),
+        (OSError(12, "Cannot allocate memory"), "out_of_host_memory", "Cannot allocate memory"),
         (ZeroDivisionError("division"), "error", "ZeroDivisionError: division"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
@@ -270,7 +271,7 @@ def test_what_went_wrong_is_left_as_a_class_and_a_message(
     failure_class: str,
     message: str,
 ) -> None:
-    no_memory = failure_class == "out_of_memory"
+    no_memory = failure_class in ("out_of_memory", "out_of_host_memory")
     assert run_folder(trial(tmp_path), raising(error)) == ("broken" if no_memory else "failed")
     assert failure(tmp_path)["class"] == failure_class
     assert failure(tmp_path)["message"].endswith(message)

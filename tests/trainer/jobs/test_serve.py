@@ -143,5 +143,5 @@ def test_a_worker_without_memory_writes_why_and_takes_no_other_folder(tmp_path: 
     done = run_worker([json.dumps(str(folder)) for folder in (first, second)], code)
     assert events(done) == [{"event": "ready"}]
     assert done.returncode == os.EX_TEMPFAIL
-    assert json.loads((first / FAILURE).read_text())["class"] == "out_of_memory"
+    assert json.loads((first / FAILURE).read_text())["class"] == "out_of_host_memory"
     assert sorted(path.name for path in second.iterdir()) == [TRIAL]
