@@ -30,6 +30,7 @@ class Needs:
     """What a job takes of the slot that it runs on."""
 
     threads: int = 1  # of the CPU
+    not_on: frozenset[str] = frozenset()  # slots that it is kept off, unless no other is left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,14 @@ class Launcher(Protocol):
 
     def slots(self) -> Sequence[SlotState]:
         """Where jobs can run at this moment; may change while jobs run."""
+
+    def retire(self, slot: str) -> None:
+        """Let no further job begin on a slot; it is no longer among `slots`."""
+
+    def renew(self, slot: str) -> None:
+        """Let the next job on a slot begin in a process of its own making: what one that ended ill
+        has left in a warm one, or was set for it, is gone.
+        """
 
     def warm_up(self, request: JobRequest) -> None:
         """Begin what such a job would wait for, as far as there is anything; returns at once."""

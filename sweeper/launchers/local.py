@@ -11,7 +11,7 @@ import os
 import secrets
 import selectors
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -105,8 +105,20 @@ class LocalLauncher:
         """Every slot, those that another driver has leased too: they may come free."""
         return [
             SlotState(name=seat.slot.name, device=seat.slot.device, refusal=seat.refusal or "")
-            for seat in self._seats
+            for seat in self._in_use
         ]
+
+    def retire(self, slot: str) -> None:
+        """Let no further job begin on a slot; what runs there goes on."""
+        for seat in self._seats_of(slot):
+            seat.is_retired = seat.is_worn = True
+        self._work(0.0)
+
+    def renew(self, slot: str) -> None:
+        """Let the next job on a slot begin in a fresh process."""
+        for seat in self._seats_of(slot):
+            seat.is_worn = seat.worker is not None
+        self._work(0.0)
 
     @property
     def guard_pids(self) -> Mapping[str, int]:
@@ -127,7 +139,7 @@ class LocalLauncher:
         """
         cold = request.worker is None or any(seat.worker is not None for seat in self._seats)
         if not self._closed and not cold:
-            self._start_process(Program.of(request))
+            self._start_process(Program.of(request), self._seats_for(request))
 
     def submit(self, request: JobRequest) -> JobId:
         """Queue the job and return at once. Raises LauncherError after `close`."""
@@ -222,6 +234,18 @@ class LocalLauncher:
     ) -> None:
         self.close()
 
+    @property
+    def _in_use(self) -> Sequence[Seat]:
+        return [seat for seat in self._seats if not seat.is_retired]
+
+    def _seats_of(self, slot: str) -> Sequence[Seat]:
+        return [seat for seat in self._seats if seat.slot.name == slot]
+
+    def _seats_for(self, request: JobRequest) -> Sequence[Seat]:
+        """The slots that a job may begin on; all, where it excludes each."""
+        fit = [s for s in self._in_use if s.slot.name not in request.needs.not_on]
+        return fit or self._in_use
+
     def _report(self, job_id: JobId) -> JobReport:
         job = self._jobs.get(job_id)
         return JobReport(status=JobStatus.LOST, cause=UNKNOWN) if job is None else job.report
@@ -289,22 +313,29 @@ class LocalLauncher:
 
     def _fill_slots(self) -> None:
         """Give every waiting job, in order, a process or the start of one while there are slots."""
-        if self._start_failure is not None:
+        if self._cannot_start():
             return
-        on_their_way = Counter(seat.program for seat in self._seats if seat.is_starting)
+        for seat in self._seats:
+            if seat.is_worn and (seat.is_idle or seat.is_starting):
+                self._dismiss(seat)
+        on_their_way = [seat for seat in self._seats if seat.is_starting]
         for job_id in list(self._queue):
-            program = Program.of(self._jobs[job_id].request)
-            idle = [s for s in self._seats if s.is_idle and s.program == program]
+            request = self._jobs[job_id].request
+            program, seats = Program.of(request), self._seats_for(request)
+            idle = [s for s in seats if s.is_idle and s.program == program]
+            starting = [s for s in on_their_way if s in seats and s.program == program]
             if idle:
                 self._hand_over(job_id, idle[0])
-            elif on_their_way[program]:
-                on_their_way[program] -= 1
-            else:
-                seat = self._start_process(program)
-                if seat is None:
-                    return  # no slot is left
+            elif starting:
+                on_their_way.remove(starting[0])
+            elif (started := self._start_process(program, seats)) is not None:
                 if not program.is_warm:
-                    self._take_up(job_id, seat)
+                    self._take_up(job_id, started)
+            elif self._cannot_start():
+                return
+
+    def _cannot_start(self) -> bool:
+        return self._start_failure is not None
 
     def _hand_over(self, job_id: JobId, seat: Seat) -> None:
         assert seat.worker is not None
@@ -316,10 +347,10 @@ class LocalLauncher:
         self._jobs[job_id].report = JobReport(status=JobStatus.RUNNING, slot=seat.slot.name)
         seat.job = job_id
 
-    def _start_process(self, program: Program) -> Seat | None:
+    def _start_process(self, program: Program, seats: Sequence[Seat]) -> Seat | None:
         """Start a process on an empty slot, else in the place of an idle one. None: no slot."""
-        empty = [seat for seat in self._seats if seat.worker is None]
-        idle = [seat for seat in self._seats if seat.is_idle]
+        empty = [seat for seat in seats if seat.worker is None]
+        idle = [seat for seat in seats if seat.is_idle]
         try:
             for seat in [*empty, *idle[:1]]:
                 self._dismiss(seat)

@@ -59,6 +59,8 @@ class Seat:
         self.job: JobId | None = None
         self.failed_starts = 0  # in a row
         self.refusal: str | None = None  # why the slot could not be leased
+        self.is_retired = False  # no job begins there any more
+        self.is_worn = False  # its worker is to take no further job
         self._log = log_folder / f"worker-{slot.name}.log"
         self._leases = leases
         self._lease: Lease | None = None
@@ -95,7 +97,7 @@ class Seat:
         finally:
             if self.worker is None:
                 self._release_lease()
-        self.program = program
+        self.program, self.is_worn = program, False
         if self._lease is not None:
             self._lease.record_guard(self.worker.guard_pid)
         return self.worker

@@ -27,6 +27,7 @@ from sweeper.outcomes import (
     Waiting,
 )
 from sweeper.running.failures import Step, classify, next_step
+from sweeper.running.slot_health import SlotHealth
 from sweeper.store.trial_folder import (
     ask_to_stop,
     end_of_file,
@@ -55,13 +56,15 @@ class Work:
     command: Command
 
 
-def request_for(folder: Path, command: Command) -> JobRequest:
-    """What the launcher is asked for to work through a folder."""
+def request_for(
+    folder: Path, command: Command, *, not_on: frozenset[str] = frozenset()
+) -> JobRequest:
+    """What the launcher is asked for to work through a folder; slots that it is to be kept off."""
     return JobRequest(
         folder=folder.absolute(),
         argv=command.argv,
         worker=command.worker,
-        needs=Needs(threads=command.threads),
+        needs=Needs(threads=command.threads, not_on=not_on),
     )
 
 
@@ -93,6 +96,7 @@ class _Open:
     job_id: JobId | None = None  # None: its result was found, or it waits
     waits_for: str | None = None  # the stage that another job is making
     failures: Counter[FailureKind] = field(default_factory=Counter)  # of its jobs so far
+    lost_on: frozenset[str] = frozenset()  # slots that may have been to blame
     offset: int = 0  # bytes of its epochs that were read
     log_start: int = 0  # bytes of its log that earlier jobs wrote
     is_asked_to_stop: bool = False
@@ -132,6 +136,7 @@ class Works:
         self._say = say
         self._require_here = require_here
         self._open: dict[Ticket, _Open] = {}
+        self._slots = SlotHealth()
         self._numbers = count()
 
     def start(self, work: Work) -> Ticket:
@@ -166,9 +171,15 @@ class Works:
         """What has happened since the last time; waits up to ``timeout`` seconds for something.
 
         Raises:
-            SweeperError: where the machine is at fault: no other work would fare better.
+            SweeperError: where the machine is at fault, or no slot is left: no other work would
+                fare better.
             LauncherError: where nothing can run.
         """
+        if not self._launcher.slots():
+            raise SweeperError(
+                "no slot is left to run jobs on. The study stops here and nothing is lost: run it "
+                "again where there are some"
+            )
         self.resume()
         active = [(t, e) for t, e in self._open.items() if e.waits_for is None]
         ids = [entry.job_id for _, entry in active if entry.job_id is not None]
@@ -235,7 +246,7 @@ class Works:
     def _submit(self, entry: _Open) -> None:
         forget_ending(entry.work.folder)
         entry.log_start = size_of(entry.work.folder / LOG)
-        request = request_for(entry.work.folder, entry.work.command)
+        request = request_for(entry.work.folder, entry.work.command, not_on=entry.lost_on)
         entry.job_id = self._launcher.submit(request)
 
     def _taken_in(
@@ -251,7 +262,8 @@ class Works:
             message = f"the files in {folder} cannot be used: {error}"
             if entry.job_id is not None:
                 self._launcher.cancel(entry.job_id)
-            yield from self._weighed(ticket, entry, Failure(kind=kind, message=message))
+            failure = Failure(kind=kind, message=message)
+            yield from self._weighed(ticket, entry, failure, slot=report.slot)
             return
         if epochs:
             yield EpochsOf(ticket, epochs)
@@ -270,12 +282,17 @@ class Works:
         tail = end_of_file(log, LOG_TAIL, since=entry.log_start)
         failure = classify(report, left, is_leaving=is_leaving, log=log, log_tail=tail)
         if failure is not None:
-            yield from self._weighed(ticket, entry, failure)
+            yield from self._weighed(ticket, entry, failure, slot=report.slot)
             return
+        if left is not None:
+            self._slots.did_well(report.slot, ticket)
+            self._retire_sick_slots()
         del self._open[ticket]
         yield EndedAs(ticket, left if isinstance(left, Result | Check) else None)
 
-    def _weighed(self, ticket: Ticket, entry: _Open, failure: Failure) -> Iterator[EndedAs]:
+    def _weighed(
+        self, ticket: Ticket, entry: _Open, failure: Failure, *, slot: str
+    ) -> Iterator[EndedAs]:
         """Do what a failure asks for; say so where it is the end of the work."""
         entry.failures[failure.kind] += 1
         step = next_step(failure, attempts=entry.failures[failure.kind], most=self._most)
@@ -284,6 +301,7 @@ class Works:
                 f"{entry.work.label}: {failure.message}. The study stops here and nothing is "
                 f"lost: make {entry.work.folder} usable, then run it again"
             )
+        self._blame(ticket, entry, failure, slot=slot)
         if step is not Step.GIVE_UP:
             self._say(f"{entry.work.label}: {failure.message}; tried again")
             if failure.kind is FailureKind.BAD_RESULT:  # its epochs are told again, from its stages
@@ -291,5 +309,25 @@ class Works:
                 entry.offset = 0
             self._submit(entry)
             return
+        self._slots.gave_up(ticket)
         del self._open[ticket]
         yield EndedAs(ticket, failure)
+
+    def _blame(self, ticket: Ticket, entry: _Open, failure: Failure, *, slot: str) -> None:
+        """Note a failure that may be the slot's; a limit or a leak lives in its process."""
+        if failure.kind.is_slots and slot:
+            entry.lost_on |= {slot}
+            self._launcher.renew(slot)
+            self._slots.lost(slot, ticket)
+        elif failure.kind.is_settings:
+            self._slots.did_well(slot, ticket)
+        self._retire_sick_slots()
+
+    def _retire_sick_slots(self) -> None:
+        """Take out the slots that lose what others do not; never the last."""
+        there = [slot.name for slot in self._launcher.slots()]
+        for slot, reason in self._slots.sick().items():
+            if slot in there and len(there) > 1:
+                there.remove(slot)
+                self._launcher.retire(slot)
+                self._say(f"slot {slot} is taken out: {reason}")

@@ -13,7 +13,7 @@ from fakes.plain_launcher import PlainLauncher
 
 from sweeper.errors import LauncherError
 from sweeper.launchers.devices import Slot
-from sweeper.launchers.jobs import JobId, JobRequest, JobStatus, Launcher
+from sweeper.launchers.jobs import JobId, JobRequest, JobStatus, Launcher, Needs
 from sweeper.launchers.local import LocalLauncher
 
 FAKE_WORKER = Path(__file__).parents[1] / "fakes" / "worker.py"
@@ -257,6 +257,63 @@ def test_cancel_takes_a_daemonised_process_along(
     daemon = psutil.Process(int((tmp_path / "trial" / "pid").read_text()))
     launcher.cancel(job_id)
     daemon.wait(DEADLINE)
+
+
+def slot_of(launcher: Launcher, request: JobRequest, *not_on: str) -> str:
+    """Where a job has run that was to be kept off some slots."""
+    needs = replace(request.needs, not_on=frozenset(not_on))
+    job_id = launcher.submit(replace(request, needs=needs))
+    assert ending(launcher, job_id) is JobStatus.COMPLETED
+    return launcher.poll([job_id])[job_id].slot
+
+
+def test_a_job_runs_on_no_slot_that_it_excludes_while_others_are_left(
+    open_launcher: Callable[[int], Launcher], job: Job, tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    first, second = (slot.name for slot in launcher.slots())
+    for number, (excluded, other) in enumerate([(first, second), (second, first)] * 2):
+        assert slot_of(launcher, job(tmp_path / str(number)), excluded) == other
+    assert slot_of(launcher, job(tmp_path / "all"), first, second) in (first, second)
+
+
+def test_a_job_that_waits_for_another_slot_holds_nobody_up(
+    open_launcher: Callable[[int], Launcher], job: Job, tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    first, second = (slot.name for slot in launcher.slots())
+    at_work = launcher.submit(job(tmp_path / "a", ["await", "go"]))
+    wait_until_running(launcher, at_work)
+    mine = launcher.poll([at_work])[at_work].slot
+    needs = Needs(not_on=frozenset({first, second} - {mine}))
+    waiting = launcher.submit(replace(job(tmp_path / "b"), needs=needs))
+    assert slot_of(launcher, job(tmp_path / "c")) != mine
+    (tmp_path / "a" / "go").touch()
+    assert ending(launcher, waiting) is JobStatus.COMPLETED
+    assert launcher.poll([waiting])[waiting].slot == mine
+
+
+def test_a_retired_slot_takes_no_further_job(
+    open_launcher: Callable[[int], Launcher], job: Job, tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    slot_of(launcher, job(tmp_path / "before"))
+    first, second = (slot.name for slot in launcher.slots())
+    launcher.retire(first)
+    assert [slot.name for slot in launcher.slots()] == [second]
+    names = [slot_of(launcher, job(tmp_path / str(number)), second) for number in range(2)]
+    assert names == [second] * 2
+
+
+def test_a_job_after_a_renewal_has_a_process_of_its_own(
+    launcher: Launcher, job: Job, tmp_path: Path
+) -> None:
+    pids = []
+    for name in ("a", "b"):
+        slot = slot_of(launcher, job(tmp_path / name, ["environment", "here"]))
+        pids.append(json.loads((tmp_path / name / "here").read_text())["pid"])
+        launcher.renew(slot)
+    assert len(set(pids)) == 2
 
 
 def test_unknown_job_is_lost(launcher: Launcher) -> None:

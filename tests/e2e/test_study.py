@@ -281,6 +281,13 @@ def test_a_bound_stops_a_trial_and_says_which(study: Path) -> None:
     assert mlflow_statuses(study)[f"trial {pruned[0].number}"] == "FINISHED"
 
 
+def test_a_worker_short_of_memory_fails_no_trial(study: Path, undisturbed: Any) -> None:
+    done = run_here(study, slots=1, FAKE_LIMIT=repr(1e-4))
+    assert done.returncode == 0
+    assert done.stdout.count("trial 0: no memory; tried again") == 1
+    assert told(study) == undisturbed
+
+
 def test_a_full_disk_halts_the_study_and_fails_no_trial(study: Path, undisturbed: Any) -> None:
     halted = run_here(study, FAKE_FULL_DISK=repr(1e-4))
     assert halted.returncode == 1

@@ -2,12 +2,14 @@
 
 FAKE_CRASH, FAKE_FAIL, FAKE_FULL_DISK name the lr (or `seed 7`) of jobs that end so; FAKE_SECONDS is
 the length of an epoch, FAKE_CALLS the reader calls of a trial, FAKE_TORCH the version that it
-tells; FAKE_DEAD=1 is a dead instrument; FAKE_QUESTIONS answers are kept beside the stages;
+tells; FAKE_LIMIT an lr at which the process that first trains it runs short of memory for good;
+FAKE_DEAD=1 is a dead instrument; FAKE_QUESTIONS answers are kept beside the stages;
 FAKE_GONE=1 trains for the held-out questions once more.
 """
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -96,11 +98,23 @@ def check(folder: Path, job: dict[str, Any]) -> str:
     return "completed"
 
 
+def take_memory(folder: Path, *, is_limited: bool) -> None:
+    """Raise MemoryError in a process whose limit was lowered, as `prlimit --as` does."""
+    if is_limited and not (folder / "limited").exists():
+        (folder / "limited").touch()
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 2**26
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    bytearray(2**28)
+
+
 def train(folder: Path, job: dict[str, Any]) -> str:
     spec, grpo = job["spec"], job["spec"]["phases"][-1]["grpo"]
     names = (repr(grpo["lr"]), f"seed {spec['seed']}")
     if ASKED("FAKE_CRASH") in names:
         os.kill(os.getpid(), 9)
+    if "FAKE_LIMIT" in os.environ:
+        take_memory(folder, is_limited=ASKED("FAKE_LIMIT") in names)
     for variable, (kind, message) in FAULTS.items():
         if ASKED(variable) in names:
             write_outcome(folder, Failure(kind=kind, message=message))
@@ -143,7 +157,11 @@ def train(folder: Path, job: dict[str, Any]) -> str:
 
 def work(folder: Path) -> str:
     job = json.loads((folder / "trial.json").read_text())
-    return train(folder, job) if job["controls"] is None else check(folder, job)
+    try:
+        return train(folder, job) if job["controls"] is None else check(folder, job)
+    except MemoryError:
+        write_outcome(folder, Failure(kind=FailureKind.OUT_OF_HOST_MEMORY, message="no memory"))
+        return "failed"
 
 
 def say(**event: Any) -> None:

@@ -27,6 +27,12 @@ class InstantLauncher:
     def slots(self) -> Sequence[SlotState]:
         return [SlotState(name="here", device="cpu")]
 
+    def retire(self, slot: str) -> None:
+        """There is but one."""
+
+    def renew(self, slot: str) -> None:
+        """No process to make anew."""
+
     def warm_up(self, request: JobRequest) -> None:
         """Nothing to begin."""
 

@@ -19,6 +19,12 @@ class OtherWorker:
     def slots(self) -> Sequence[SlotState]:
         return self.inner.slots()
 
+    def retire(self, slot: str) -> None:
+        self.inner.retire(slot)
+
+    def renew(self, slot: str) -> None:
+        self.inner.renew(slot)
+
     def warm_up(self, request: JobRequest) -> None:
         self.inner.warm_up(self._with_it(request))
 

@@ -15,15 +15,21 @@ LOOK_SECONDS = 0.01
 
 class PlainLauncher:
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self._slots = [f"plain-{n}" for n in range(slots)]
         self._numbers = count()
         self._queue: dict[JobId, JobRequest] = {}
-        self._running: dict[JobId, subprocess.Popen[bytes]] = {}
+        self._running: dict[JobId, tuple[str, subprocess.Popen[bytes]]] = {}
         self._ended: dict[JobId, JobReport] = {}
         self._closed = False
 
     def slots(self) -> Sequence[SlotState]:
-        return [SlotState(name=f"plain-{n}", device="cpu") for n in range(self._slots)]
+        return [SlotState(name=name, device="cpu") for name in self._slots]
+
+    def retire(self, slot: str) -> None:
+        self._slots.remove(slot)
+
+    def renew(self, slot: str) -> None:
+        """Every job has a fresh process."""
 
     def warm_up(self, request: JobRequest) -> None:
         """Nothing stays warm."""
@@ -52,7 +58,8 @@ class PlainLauncher:
 
     def cancel(self, job_id: JobId) -> None:
         self._queue.pop(job_id, None)
-        if (process := self._running.pop(job_id, None)) is not None:
+        if job_id in self._running:
+            _, process = self._running.pop(job_id)
             process.kill()
             process.wait()
         if job_id.startswith("plain-"):
@@ -67,15 +74,16 @@ class PlainLauncher:
         if job_id in self._ended:
             return self._ended[job_id]
         if job_id in self._running:
-            return JobReport(status=JobStatus.RUNNING)
+            return JobReport(status=JobStatus.RUNNING, slot=self._running[job_id][0])
         queued = job_id in self._queue
         return JobReport(status=JobStatus.QUEUED if queued else JobStatus.LOST)
 
     def _work(self) -> bool:
         """Take in what has ended and fill the slots; say whether anything has."""
-        ended = {j: code for j, p in self._running.items() if (code := p.poll()) is not None}
+        codes = {job_id: p.poll() for job_id, (_, p) in self._running.items()}
+        ended = {job_id: code for job_id, code in codes.items() if code is not None}
         for job_id, code in ended.items():
-            del self._running[job_id]
+            slot, _ = self._running.pop(job_id)
             status = JobStatus.COMPLETED if code == 0 else JobStatus.FAILED
             ending = f"ended with exit code {code}"
             if code < 0:
@@ -85,15 +93,21 @@ class PlainLauncher:
                 status=JobStatus.LOST if code < 0 else status,
                 exit_code=code if code >= 0 else None,
                 signal=-code if code < 0 else None,
+                slot=slot,
                 cause=cause,
             )
             self._ended[job_id] = report
-        while self._queue and len(self._running) < self._slots:
-            job_id = next(iter(self._queue))
-            request = self._queue.pop(job_id)
-            self._running[job_id] = subprocess.Popen(
+        for job_id, request in list(self._queue.items()):
+            busy = {slot for slot, _ in self._running.values()}
+            fit = [s for s in self._slots if s not in request.needs.not_on] or self._slots
+            free = [slot for slot in fit if slot not in busy]
+            if not free:
+                continue
+            del self._queue[job_id]
+            process = subprocess.Popen(
                 [*request.argv, str(request.folder)],
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, **request.environment},
             )
+            self._running[job_id] = free[0], process
         return bool(ended)

@@ -30,17 +30,26 @@ def writes(name: str, content: object, status: JobStatus) -> Step:
 
 
 class ScriptedLauncher:
-    """Each submitted job goes through the next script; at every poll by one step."""
+    """Each submitted job goes through the next script, at every poll by one step; all of them on
+    the first slot that they may.
+    """
 
     def __init__(self, *scripts: Sequence[Step], slots: int = 1) -> None:
         self._scripts = iter(scripts)
-        self._slots = slots
+        self._slots = [f"slot-{n}" for n in range(slots)]
+        self.renewed: list[str] = []
         self.submitted: list[JobRequest] = []
         self.polled: list[list[JobId]] = []
-        self._jobs: dict[JobId, tuple[JobRequest, Iterator[Step]]] = {}
+        self._jobs: dict[JobId, tuple[JobRequest, Iterator[Step], str]] = {}
 
     def slots(self) -> Sequence[SlotState]:
-        return [SlotState(name=f"slot-{n}", device="cpu") for n in range(self._slots)]
+        return [SlotState(name=name, device="cpu") for name in self._slots]
+
+    def retire(self, slot: str) -> None:
+        self._slots.remove(slot)
+
+    def renew(self, slot: str) -> None:
+        self.renewed.append(slot)
 
     def warm_up(self, request: JobRequest) -> None:
         """Nothing to begin."""
@@ -48,7 +57,8 @@ class ScriptedLauncher:
     def submit(self, request: JobRequest) -> JobId:
         self.submitted.append(request)
         job_id = JobId(str(len(self.submitted)))
-        self._jobs[job_id] = request, iter(next(self._scripts))
+        slots = [s for s in self._slots if s not in request.needs.not_on] or self._slots
+        self._jobs[job_id] = request, iter(next(self._scripts)), slots[0]
         return job_id
 
     def attach(self, job_id: JobId) -> bool:
@@ -60,8 +70,8 @@ class ScriptedLauncher:
         self.polled.append(list(job_ids))
         reports = {}
         for job_id in job_ids:
-            request, steps = self._jobs[job_id]
-            reports[job_id] = JobReport(status=next(steps)(request.folder))
+            request, steps, slot = self._jobs[job_id]
+            reports[job_id] = JobReport(status=next(steps)(request.folder), slot=slot)
         return reports
 
     def cancel(self, job_id: JobId) -> None:

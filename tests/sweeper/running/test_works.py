@@ -289,3 +289,43 @@ def test_one_call_to_the_launcher_serves_all_works(engine: Open) -> None:
     tickets = {name: here.works.start(here.work(name)) for name in ("a", "b")}
     here.works.finish(tickets)
     assert here.launcher.polled == [["1", "2"], ["1", "2"]]
+
+
+def slots_of(here: Engine) -> list[str]:
+    return [slot.name for slot in here.launcher.slots()]
+
+
+def test_what_may_be_the_slots_fault_is_tried_on_another_and_the_process_made_anew(
+    engine: Open,
+) -> None:
+    here = engine([lost], [done], slots=2)
+    assert isinstance(here.works.finish({"a": here.works.start(here.work("a"))})["a"], Result)
+    assert [r.needs.not_on for r in here.launcher.submitted] == [set(), {"slot-0"}]
+    assert here.launcher.renewed == ["slot-0"]
+
+
+def test_what_is_no_slots_fault_is_tried_where_it_was(engine: Open) -> None:
+    failure = {"class": "judge", "message": "exit code 1"}
+    here = engine([writes("failure.json", failure, JobStatus.FAILED)], [done], slots=2)
+    assert isinstance(here.works.finish({"a": here.works.start(here.work("a"))})["a"], Result)
+    assert [r.needs.not_on for r in here.launcher.submitted] == [set(), set()]
+    assert here.launcher.renewed == []
+
+
+def test_a_slot_that_loses_what_others_do_not_is_taken_out(engine: Open) -> None:
+    here = engine([lost], [done], [lost], [done], [done], slots=2)
+    for name in ("a", "b", "c"):
+        assert isinstance(here.works.finish({"x": here.works.start(here.work(name))})["x"], Result)
+    assert slots_of(here) == ["slot-1"]
+    assert here.said[-1] == (
+        "slot slot-0 is taken out: 2 jobs that it lost have ended well on others"
+    )
+    assert here.launcher.submitted[-1].needs.not_on == set()
+
+
+def test_without_a_slot_the_study_stops_and_says_so(engine: Open) -> None:
+    here = engine([running])
+    here.works.start(here.work("a"))
+    here.launcher.retire("slot-0")
+    with pytest.raises(SweeperError, match="no slot is left to run jobs on"):
+        here.works.news()
