@@ -19,13 +19,14 @@ from sweeper.running.announcer import Announcer
 from sweeper.running.derived import mean_score
 from sweeper.running.early_stops import EarlyStops
 from sweeper.running.finals import score_finalists
+from sweeper.running.held import Held
 from sweeper.running.holdout import confirm
 from sweeper.running.instrument import require_same_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.open_trial import OpenTrial
 from sweeper.running.recorder import Recorder
-from sweeper.running.verdict import Verdict, judge
-from sweeper.running.works import End, EpochsOf, Ticket, Work, Works
+from sweeper.running.verdict import OPEN, Verdict, judge
+from sweeper.running.works import End, EpochsOf, Ticket, Works
 from sweeper.search import Search, answered_before, best_before, gains_no_more, propose, ready
 from sweeper.search.of_study import first_training, open_record
 from sweeper.store.study_folder import StudyFolder
@@ -63,6 +64,7 @@ class Driver:
         self._resumable = [r.number for r in store.proposals() if r.state is TrialState.RUNNING]
         self._open: dict[int, OpenTrial] = {}
         self._stops = EarlyStops(config, search, store)
+        self._held = Held(config.limits.failures)
         self._ended_early = False  # before the total of trials, and that was said
 
     def search(self, check: Check) -> None:
@@ -82,7 +84,7 @@ class Driver:
         self._recorder.add_imported(check.ended)
         self._recorder.add_prefixes()
         self._write_state("running")
-        while self._fill_slots() or self._open:
+        while self._fill_slots() or self._open or self._tell_held():  # which may make others ready
             self._watch()
             if self._interrupts.requested:
                 self._works.ask_all_to_stop()
@@ -93,11 +95,12 @@ class Driver:
 
         What has been told is left as it is, wherever the driver was cut off.
         """
-        abandoned = [trial for trial in self._open.values() if self._is_untold(trial)]
+        left = (*self._open.values(), *self._held.trials)
+        untold = [t for t in left if self._store.record(t.number).state is TrialState.RUNNING]
         self._open.clear()
         self._write_state(state)
         with contextlib.suppress(TrackingError):  # where MLflow is the trouble, the rest matters
-            for trial in abandoned:
+            for trial in untold:
                 self._leave(trial)
 
     def score_finalists(self) -> None:
@@ -160,6 +163,8 @@ class Driver:
         self._works.resume()
         while not self._interrupts.requested and self._works.has_free_slot():
             if self._resumable:
+                if not ready(self._search, self._resumable[0], self.records()):
+                    break  # a trial before it runs once more
                 self._launch(self._store.record(self._resumable.pop(0)))
             elif (record := self._next_record()) is not None:
                 self._take_on(record)
@@ -225,17 +230,9 @@ class Driver:
         if self._config.can.races:
             rival = best_before(self._search, trial.number, self.records())
         folder = self._folder.trial(trial.number, seed=self._config.folder_seed(seed)).absolute()
-        job = trial.training.job(
-            self._folder.surroundings(folder, device=self._device),
-            rival=None if rival is None else rival.notes.evaluation,
-        )
-        work = Work(
-            label=f"trial {trial.number}",
-            folder=folder,
-            job=job,
-            command=trial.training.command(),
-        )
-        trial.ticket = self._works.start(work)
+        where = self._folder.surroundings(folder, device=self._device)
+        key = None if rival is None else rival.notes.evaluation
+        trial.ticket = self._works.start(trial.work(folder, where, rival=key))
 
     def _watch(self) -> None:
         """Wait for news, copy what was written, tell what ended."""
@@ -300,22 +297,31 @@ class Driver:
                     self._begin_work(trial)
                     return
                 results, verdict = trial.results, self._mean_of_seeds(trial)
-        self._tell(trial, verdict, results)
-        del self._open[trial.number]
-        if verdict.state is not TrialState.RUNNING:
-            self._announcer.say_done(trial.number, verdict, seconds=trial.seconds())
+        if self._held.takes(verdict):
+            del self._open[trial.number]
+            for other in self._held.add(trial, verdict):
+                self._tell(*other, [])
+        else:
+            self._tell(trial, verdict, results)
+            del self._open[trial.number]
+            if verdict.state is not TrialState.RUNNING:
+                self._tell_held()
         if verdict.state is TrialState.COMPLETE and (warning := self._stops.warning()):
             self._announcer.say(warning)
         self._write_state("running")
+
+    def _tell_held(self) -> bool:
+        """Tell the failures that were held, or leave them to the next driver; say whether any."""
+        held = self._held.release()
+        for trial, verdict in held:
+            self._tell(trial, OPEN if self._interrupts.requested else verdict, [])
+        return bool(held)
 
     def _mean_of_seeds(self, trial: OpenTrial) -> Verdict:
         """Report the mean of every epoch that all seeds have scored; the verdict is a mean, too."""
         for epoch, mean in trial.means().items():
             self._store.report(trial.number, epoch, mean)
         return Verdict(state=TrialState.COMPLETE, score=mean_score(trial.results))
-
-    def _is_untold(self, trial: OpenTrial) -> bool:
-        return self._store.record(trial.number).state is TrialState.RUNNING
 
     def _leave(self, trial: OpenTrial) -> None:
         """Close the runs of a trial that the next driver goes on with."""
@@ -339,6 +345,7 @@ class Driver:
             started=trial.started,
             ended=trial.ended,
         )
+        self._announcer.say_done(trial.number, verdict, seconds=trial.seconds())
 
     def _write_state(
         self, state: str, *, best: TrialRecord | None = None, more: State | None = None

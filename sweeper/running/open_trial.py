@@ -3,11 +3,12 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sweeper.outcomes import Epoch, Result
-from sweeper.running.works import Ticket
+from sweeper.running.works import Ticket, Work
 from sweeper.space import Value
-from sweeper.trainers import Training
+from sweeper.trainers import Surroundings, Training
 
 EPOCHS_SECONDS = 1.0  # MLflow gets the epochs of so long in one batch, of 20 ms or more each
 
@@ -44,6 +45,21 @@ class OpenTrial:
         self.training = training
         self.curves.append({})
         self.log_after = time.monotonic() + EPOCHS_SECONDS
+
+    def work(self, folder: Path, where: Surroundings, *, rival: str | None) -> Work:
+        """Its work in hand, for the engine.
+
+        Args:
+            folder: Of the work.
+            where: A job in it finds what others have made.
+            rival: Key of the evaluation that a race is run against.
+        """
+        return Work(
+            label=f"trial {self.number}",
+            folder=folder,
+            job=self.training.job(where, rival=rival),
+            command=self.training.command(),
+        )
 
     def take_unlogged(self, *, now: bool) -> list[Epoch]:
         """The epochs that MLflow is to get: all with ``now``, else none too soon after the last."""

@@ -28,6 +28,7 @@ from sweeper.results.best import Best, best_trial
 from sweeper.results.table import Row, rows
 from sweeper.running.announcer import Announcer, Progress
 from sweeper.running.controls import LABEL, contract_lines, start_controls
+from sweeper.running.held import open_again
 from sweeper.running.instrument import dead_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.loop import Driver
@@ -124,10 +125,14 @@ def run_study(
         slots, device = len(launcher.slots()), device_of(launcher)
         require_same_study(store.attributes().get("study"), config.to_json())
         _store_study(config, store, folder, path)
+        again = open_again(store)
         progress.say(
             f"study {config.name}: {config.trials} trials on {slots} slot(s) of {device}; first "
             "the controls"
         )
+        if again:
+            names = ", ".join(map(str, again))
+            progress.say(f"once more, since they failed for reasons not their own: trials {names}")
         works = Works(
             launcher,
             trainer,

@@ -18,6 +18,9 @@ class Verdict:
     reason: str = ""
 
 
+OPEN = Verdict(state=TrialState.RUNNING, reason="interrupted; resumed by the next run")
+
+
 def judge(end: End, *, stopped_for: str) -> Verdict:
     """Turn the end of a trial's work into a verdict.
 
@@ -32,7 +35,7 @@ def judge(end: End, *, stopped_for: str) -> Verdict:
     if stopped_for:
         return Verdict(state=TrialState.PRUNED, reason=stopped_for)
     if end is None:
-        return Verdict(state=TrialState.RUNNING, reason="interrupted; resumed by the next run")
+        return OPEN
     if isinstance(end, Check):
         end = Failure(kind=FailureKind.BAD_RESULT, message="its result is that of the controls")
     if isinstance(end, Failure):

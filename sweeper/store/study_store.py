@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ _BEGUN, _ENDED = "begun", "ended"
 _RUNS = "runs"  # attribute of the study: MLflow's runs of trials that got another one later
 _BUSY_SECONDS = 5.0  # SQLite waits so long by itself, before anything is said
 _FINALS = "finals"  # attribute of the study: what further seeds and questions gave, by trial
+_OF_A_PROPOSAL = {"values", "proposed", "origin", "repeat", "run_id"}  # notes before it runs
 ROW_FORMAT = 1  # of a row's notes; rows of one study may differ in it
 
 _ADVICE = {  # what SQLite says -> what to do
@@ -77,7 +78,7 @@ class StudyStore:
         everything = storage.get_all_trials(study_id, deepcopy=False)
         self._imported = {r.user_attrs[_IMPORTED] for r in everything if _IMPORTED in r.user_attrs}
         rows = [row for row in everything if _IMPORTED not in row.user_attrs]
-        read = [_record(_row(row)) for row in rows]
+        read = [_record(_row(row)) for row in rows]  # of one number, the last counts
         self._records = {record.number: record for record in read if record.prefix is None}
         self._prefixes: dict[int, list[TrialRecord]] = {}  # by number, as they were added
         for record in read:
@@ -218,13 +219,32 @@ class StudyStore:
         unknown = sorted(set(record.params) - set(self._distributions))
         if unknown:
             raise ValueError(f"trial {record.number} has parameters outside the space: {unknown}")
-        place = {FORMAT: ROW_FORMAT, _NUMBER: record.number, _PREFIX: record.prefix}
-        trial_id = self._create(record, {_BEGUN: {**record.notes.to_json(), **place}})
-        self._keep(record)
-        if record.prefix is not None:
-            self._prefixes.setdefault(record.number, []).append(record)
+        if record.prefix is None:
+            self._add_proposal(record)
             return
-        self._trial_ids[record.number] = trial_id
+        self._create(record, _begun(record))
+        self._keep(record)
+        self._prefixes.setdefault(record.number, []).append(record)
+
+    def reopen(self, number: int) -> None:
+        """Let a trial that has failed run once more: a fresh row of its number takes the place of
+        its old one, which Optuna would never change.
+
+        Raises:
+            ValueError: if the trial has not failed.
+        """
+        record = self._records[number]
+        if record.state is not TrialState.FAILED:
+            raise ValueError(f"trial {number} is {record.state.value}")
+        begun = record.notes.model_dump(include=_OF_A_PROPOSAL)
+        fresh = replace(
+            record, state=TrialState.RUNNING, intermediate={}, notes=Notes.model_validate(begun)
+        )
+        self._add_proposal(fresh)
+
+    def _add_proposal(self, record: TrialRecord) -> None:
+        self._trial_ids[record.number] = self._create(record, _begun(record))
+        self._keep(record)
         self._records[record.number] = record
 
     def has_imported(self, number: int) -> bool:
@@ -331,6 +351,17 @@ class StudyStore:
         return record
 
 
+def _begun(record: TrialRecord) -> dict[str, object]:
+    """The notes of a row when it is added."""
+    place = {FORMAT: ROW_FORMAT, _NUMBER: record.number, _PREFIX: record.prefix}
+    return {_BEGUN: {**record.notes.to_json(), **place}}
+
+
+def _latest(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Of the rows of one trial the last: it was opened again with that."""
+    return list({record.order: record for record in records}.values())
+
+
 def read_stored(database: Path, name: str) -> tuple[Json, list[TrialRecord]]:
     """What is stored of a study as a whole, and its records as `StudyStore.records` has them.
 
@@ -345,7 +376,7 @@ def read_stored(database: Path, name: str) -> tuple[Json, list[TrialRecord]]:
         with StudyStore.open(database, name=name) as store:
             return store.attributes(), store.records()
     try:
-        rows = [_record(row) for row in stored.rows if _IMPORTED not in row.notes]
+        rows = _latest(_record(row) for row in stored.rows if _IMPORTED not in row.notes)
     except FormatError as error:
         raise SweeperError(f"{database}: {error}") from error
     rows.sort(key=lambda record: record.order)

@@ -189,10 +189,11 @@ class ParameterEntry(Section):
 
 
 class Limits(Section):
-    """Where the search ends before its total of trials; the trials in hand are finished."""
+    """Where the search ends before its total of trials, or halts."""
 
     calls: Count | None = Field(default=None, alias=CALLS_KEY)
     """Answers that may be asked for, by controls and trials together."""
+    failures: Count = 3  # trials that fail alike in a row, for a reason not theirs: the study halts
 
 
 class Stop(Section):

@@ -288,6 +288,37 @@ def test_a_worker_short_of_memory_fails_no_trial(study: Path, undisturbed: Any) 
     assert told(study) == undisturbed
 
 
+def test_a_judge_that_is_down_halts_the_study_and_fails_no_trial(
+    study: Path, undisturbed: Any
+) -> None:
+    halted = run_here(study, FAKE_DOWN="3")
+    assert halted.returncode == 1
+    assert "failed alike (judge), for a reason that is not theirs: no answer" in halted.stderr
+    assert {r.state for r in records(study)[3:]} == {TrialState.RUNNING}
+    assert len(records(study)) <= 3 + 3 + 2  # no more than halt it, and one a slot
+    assert "RUNNING" not in mlflow_statuses(study).values()
+    assert run_here(study).returncode == 0
+    assert told(study) == undisturbed
+    assert set(mlflow_statuses(study).values()) == {"FINISHED"}
+
+
+def test_what_failed_for_a_reason_not_its_own_is_tried_by_the_next_run(
+    study: Path, undisturbed: Any
+) -> None:
+    """One trial that fails at the end of a search is told; it is no result of its setting."""
+    failed = run_here(study, FAKE_DOWN="13")
+    assert failed.returncode == 1
+    assert "trial 13 failed (judge): no answer" in failed.stdout
+    assert mlflow_statuses(study)["trial 13"] == "FAILED"
+    mended = run_here(study)
+    assert mended.returncode == 0
+    assert "once more, since they failed for reasons not their own: trials 13" in mended.stdout
+    assert told(study) == undisturbed
+    [run] = [run for run in mlflow_runs(study) if run.info.run_name == "trial 13"]
+    assert run.info.status == "FINISHED"
+    assert not {"sweeper.failure", "sweeper.reason"} & set(run.data.tags)
+
+
 def test_a_full_disk_halts_the_study_and_fails_no_trial(study: Path, undisturbed: Any) -> None:
     halted = run_here(study, FAKE_FULL_DISK=repr(1e-4))
     assert halted.returncode == 1

@@ -3,6 +3,7 @@
 FAKE_CRASH, FAKE_FAIL, FAKE_FULL_DISK name the lr (or `seed 7`) of jobs that end so; FAKE_SECONDS is
 the length of an epoch, FAKE_CALLS the reader calls of a trial, FAKE_TORCH the version that it
 tells; FAKE_LIMIT an lr at which the process that first trains it runs short of memory for good;
+FAKE_DOWN the number of the trial from which on the judge is down;
 FAKE_DEAD=1 is a dead instrument; FAKE_QUESTIONS answers are kept beside the stages;
 FAKE_GONE=1 trains for the held-out questions once more.
 """
@@ -113,6 +114,10 @@ def train(folder: Path, job: dict[str, Any]) -> str:
     names = (repr(grpo["lr"]), f"seed {spec['seed']}")
     if ASKED("FAKE_CRASH") in names:
         os.kill(os.getpid(), 9)
+    down = int(ASKED("FAKE_DOWN", "1000"))
+    if folder.name.isdigit() and int(folder.name) >= down:
+        write_outcome(folder, Failure(kind=FailureKind.JUDGE, message="no answer"))
+        return "failed"
     if "FAKE_LIMIT" in os.environ:
         take_memory(folder, is_limited=ASKED("FAKE_LIMIT") in names)
     for variable, (kind, message) in FAULTS.items():

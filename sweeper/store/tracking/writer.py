@@ -19,6 +19,7 @@ from sweeper.store.tracking.places import ARTIFACTS
 
 STUDY, RUN, PARENT = "sweeper.study", "sweeper.run", "mlflow.parentRunId"  # tags
 _GONE = "RESOURCE_DOES_NOT_EXIST"
+ENDED_BY = ("sweeper.failure", "sweeper.reason")  # tags of a run that has ended, and no other
 _MAX_METRICS, _MAX_PARAMS = 1000, 100  # a batch; a batch of tags is as long as one of parameters
 _PAGE = 1000
 _AWAY = re.compile(
@@ -122,6 +123,9 @@ class RunWriter:
             known_id: str = known.info.run_id
             has_params, has_metrics = known.data.params, known.data.metrics
             self._client.update_run(known_id, status="RUNNING")
+            for key in ENDED_BY:
+                if key in known.data.tags:
+                    self._client.delete_tag(known_id, key)
             self.log(
                 known_id,
                 [point for point in points if point.key not in has_metrics],

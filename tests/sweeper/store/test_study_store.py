@@ -190,6 +190,29 @@ def test_an_ended_trial_never_changes(path: Path, store: StudyStore) -> None:
     assert read(path) == store.records()
 
 
+def test_a_failed_trial_that_is_opened_again_has_one_row_that_counts(
+    path: Path, store: StudyStore
+) -> None:
+    store.add(replace(running(0), notes=Notes(origin="trained", proposed="baseline", repeat=2)))
+    store.add(running(1))
+    store.note_run(0, "abc")
+    store.report(0, 1, 0.4)
+    store.tell(0, TrialState.FAILED, notes=Notes(failure="judge", reason="down", seconds=1.0))
+    store.reopen(0)
+    proposed = Notes(origin="trained", proposed="baseline", repeat=2, run_id="abc")
+    assert store.record(0) == replace(running(0), notes=proposed)
+    assert read(path) == store.records()
+    store.tell(0, TrialState.COMPLETE, 0.5)
+    store.add(running(2))
+    assert [(r.number, r.state.value) for r in read(path)] == [
+        (0, "complete"),
+        (1, "running"),
+        (2, "running"),
+    ]
+    with pytest.raises(ValueError, match="trial 0 is complete"):
+        store.reopen(0)
+
+
 def test_a_score_must_go_with_its_state(store: StudyStore) -> None:
     store.add(running(0))
     with pytest.raises(ValueError, match="complete with score None"):
