@@ -43,7 +43,7 @@ parameters:
 seeds: {values: [0, 1, 2], strategy: finalists}
 finalists: 4""",
     "best": "best: {rule: one_standard_error}",
-    "limits": "limits: {reader_calls: 100000}",
+    "limits": "limits: {reader_calls: 100000, trial_time: 2h, stall: 20m, study_time: 12h}",
     "stop": """\
 stop: {no_gain: 20}
 stop_if: {kl: "> 5", loss: ">= 100"}""",

@@ -46,6 +46,14 @@ def plain(text: str) -> str:
     return "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]} ..." for line in lines)
 
 
+def duration_text(seconds: float) -> str:
+    """Seconds as a study file has them: 5400 is `1h30m`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{number:g}{unit}" for number, unit in parts if number) or "0s"
+
+
 def part_key(part: str) -> str:
     """What columns and metrics call one of the scores that a score is the mean of: `shot_2`."""
     return f"shot_{part}"

@@ -79,6 +79,7 @@ def confirm_study(
                 config.kind,
                 claims,
                 retry=config.retry,
+                limits=config.limits,
                 stopping=lambda: interrupts.requested,
                 say=say,
             )

@@ -6,7 +6,8 @@ A study whose evaluation cannot see what is trained must not rank anything.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.running.works import Ticket, Work, Works
+from sweeper.running.work import Work
+from sweeper.running.works import Ticket, Works
 from sweeper.store.study_folder import StudyFolder
 from sweeper.trainers import Training
 

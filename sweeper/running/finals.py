@@ -11,7 +11,8 @@ from sweeper.ranking import finalists
 from sweeper.records import Final, TrialRecord
 from sweeper.running.derived import mean_final
 from sweeper.running.recorder import Recorder
-from sweeper.running.works import End, Ticket, Work, Works
+from sweeper.running.work import Work
+from sweeper.running.works import End, Ticket, Works
 from sweeper.space import complete_values
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore

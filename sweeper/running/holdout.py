@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from sweeper.errors import InstrumentError
 from sweeper.outcomes import RESULT, Failure, Result
 from sweeper.running.instrument import another_instrument
-from sweeper.running.works import Ticket, Work, Works
+from sweeper.running.work import Work
+from sweeper.running.works import Ticket, Works
 from sweeper.store.study_folder import StudyFolder
 from sweeper.trainers import Training
 

@@ -25,6 +25,7 @@ from sweeper.running.instrument import require_same_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.open_trial import OpenTrial
 from sweeper.running.recorder import Recorder
+from sweeper.running.search_limits import SearchLimits
 from sweeper.running.verdict import OPEN, Verdict, judge
 from sweeper.running.works import End, EpochsOf, Ticket, Works
 from sweeper.search import Search, answered_before, best_before, gains_no_more, propose, ready
@@ -32,7 +33,6 @@ from sweeper.search.of_study import first_training, open_record
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.study.config import StudyConfig
-from sweeper.words import CALLS
 
 
 class Driver:
@@ -65,6 +65,7 @@ class Driver:
         self._open: dict[int, OpenTrial] = {}
         self._stops = EarlyStops(config, search, store)
         self._held = Held(config.limits.failures)
+        self._limits = SearchLimits(limits=config.limits, begun=time.monotonic())
         self._ended_early = False  # before the total of trials, and that was said
 
     def search(self, check: Check) -> None:
@@ -180,9 +181,8 @@ class Driver:
         number = len(self._store.proposals())
         if self._ended_early or number >= self._config.trials:
             return None
-        limit = self._config.limits.calls
-        if limit is not None and (asked := self._recorder.calls().asked) >= limit:
-            self._end_early(f"{asked:,} {CALLS} were asked, the study's limit is {limit:,}")
+        if (reason := self._limits.reached(lambda: self._recorder.calls().asked)) is not None:
+            self._end_early(reason)
             return None
         history = self.records()
         if not ready(self._search, number, history):
@@ -226,13 +226,11 @@ class Driver:
         trial.curves_run = trial.run_id
         if seed is not None:
             trial.curves_run = self._recorder.open_seed(trial.run_id, record, seed)
-        rival = None
-        if self._config.can.races:
-            rival = best_before(self._search, trial.number, self.records())
+        races = self._config.can.races
+        rival = best_before(self._search, trial.number, self.records()) if races else None
         folder = self._folder.trial(trial.number, seed=self._config.folder_seed(seed)).absolute()
         where = self._folder.surroundings(folder, device=self._device)
-        key = None if rival is None else rival.notes.evaluation
-        trial.ticket = self._works.start(trial.work(folder, where, rival=key))
+        trial.ticket = self._works.start(trial.work(folder, where, rival=rival))
 
     def _watch(self) -> None:
         """Wait for news, copy what was written, tell what ended."""
@@ -304,8 +302,7 @@ class Driver:
         else:
             self._tell(trial, verdict, results)
             del self._open[trial.number]
-            if verdict.state is not TrialState.RUNNING:
-                self._tell_held()
+            self._tell_held()
         if verdict.state is TrialState.COMPLETE and (warning := self._stops.warning()):
             self._announcer.say(warning)
         self._write_state("running")

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.outcomes import Epoch, Result
-from sweeper.running.works import Ticket, Work
+from sweeper.records import TrialRecord
+from sweeper.running.work import Work
+from sweeper.running.works import Ticket
 from sweeper.space import Value
 from sweeper.trainers import Surroundings, Training
 
@@ -46,18 +48,18 @@ class OpenTrial:
         self.curves.append({})
         self.log_after = time.monotonic() + EPOCHS_SECONDS
 
-    def work(self, folder: Path, where: Surroundings, *, rival: str | None) -> Work:
+    def work(self, folder: Path, where: Surroundings, *, rival: TrialRecord | None) -> Work:
         """Its work in hand, for the engine.
 
         Args:
             folder: Of the work.
             where: A job in it finds what others have made.
-            rival: Key of the evaluation that a race is run against.
+            rival: That a race is run against, by the key of its evaluation.
         """
         return Work(
             label=f"trial {self.number}",
             folder=folder,
-            job=self.training.job(where, rival=rival),
+            job=self.training.job(where, rival=None if rival is None else rival.notes.evaluation),
             command=self.training.command(),
         )
 

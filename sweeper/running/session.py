@@ -40,7 +40,8 @@ from sweeper.running.study_run import (
     open_study_run,
     track_controls,
 )
-from sweeper.running.works import Ticket, Works, request_for
+from sweeper.running.work import request_for
+from sweeper.running.works import Ticket, Works
 from sweeper.search import Search
 from sweeper.search.of_study import first_training, lag_of, search_of
 from sweeper.store.rebuilding import rebuild_study
@@ -138,6 +139,7 @@ def run_study(
             trainer,
             claims,
             retry=config.retry,
+            limits=config.limits,
             stopping=lambda: interrupts.requested,
             say=progress.say,
             require_here=require_here,

@@ -6,15 +6,15 @@ making waits for it without holding a slot. What went wrong is weighed by `failu
 trials, scores, MLflow.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from sweeper.errors import SweeperError
-from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, Launcher, Needs
+from sweeper.launchers.jobs import JobId, JobReport, JobStatus, Launcher
 from sweeper.outcomes import (
     LOG,
     Check,
@@ -27,7 +27,9 @@ from sweeper.outcomes import (
     Waiting,
 )
 from sweeper.running.failures import Step, classify, next_step
+from sweeper.running.overdue import JobWatch
 from sweeper.running.slot_health import SlotHealth
+from sweeper.running.work import Work, request_for
 from sweeper.store.trial_folder import (
     ask_to_stop,
     end_of_file,
@@ -36,36 +38,14 @@ from sweeper.store.trial_folder import (
     prepare_job,
     size_of,
 )
-from sweeper.study.sections import Retry
-from sweeper.trainers import Claims, Command, Trainer
+from sweeper.study.sections import Limits, Retry
+from sweeper.trainers import Claims, Trainer
 
 POLL_SECONDS = 0.5
 LOG_TAIL = 2000  # bytes
 
 End = Result | Check | Failure | None  # None: it was asked to leave before it had a result
 Name = TypeVar("Name")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A trial folder to be worked through."""
-
-    label: str  # for people: "trial 7", "the controls"
-    folder: Path
-    job: Mapping[str, object]  # the content of its `trial.json`
-    command: Command
-
-
-def request_for(
-    folder: Path, command: Command, *, not_on: frozenset[str] = frozenset()
-) -> JobRequest:
-    """What the launcher is asked for to work through a folder; slots that it is to be kept off."""
-    return JobRequest(
-        folder=folder.absolute(),
-        argv=command.argv,
-        worker=command.worker,
-        needs=Needs(threads=command.threads, not_on=not_on),
-    )
 
 
 class Ticket(NamedTuple):
@@ -99,6 +79,7 @@ class _Open:
     lost_on: frozenset[str] = frozenset()  # slots that may have been to blame
     offset: int = 0  # bytes of its epochs that were read
     log_start: int = 0  # bytes of its log that earlier jobs wrote
+    watch: JobWatch = field(default_factory=JobWatch)  # of its job
     is_asked_to_stop: bool = False
 
 
@@ -112,9 +93,11 @@ class Works:
         claims: Claims,
         *,
         retry: Retry,
+        limits: Limits,
         stopping: Callable[[], bool],
         say: Callable[[str], None],
         require_here: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin nothing.
 
@@ -123,18 +106,22 @@ class Works:
             trainer: Reads what they write.
             claims: Say which stages are being made.
             retry: How often each kind of failure is tried.
+            limits: How long a job may take, be silent, and take to leave.
             stopping: Whether the driver was asked to stop.
             say: Is told of what is tried again.
             require_here: Raises SweeperError where the folders are not there any more; asked before
                 anything is written, and before an end is believed.
+            clock: Seconds.
         """
         self._launcher = launcher
         self._trainer = trainer
         self._claims = claims
         self._most = retry.attempts
+        self._limits = limits
         self._stopping = stopping
         self._say = say
         self._require_here = require_here
+        self._clock = clock
         self._open: dict[Ticket, _Open] = {}
         self._slots = SlotHealth()
         self._numbers = count()
@@ -207,7 +194,7 @@ class Works:
         """Ask a work to leave after the epoch in hand."""
         if (entry := self._open.get(ticket)) is not None:
             entry.is_asked_to_stop = True
-            ask_to_stop(entry.work.folder)
+            self._ask_to_leave(entry)
 
     def ask_all_to_stop(self) -> None:
         """Ask every work to leave after the epoch in hand."""
@@ -247,7 +234,7 @@ class Works:
         forget_ending(entry.work.folder)
         entry.log_start = size_of(entry.work.folder / LOG)
         request = request_for(entry.work.folder, entry.work.command, not_on=entry.lost_on)
-        entry.job_id = self._launcher.submit(request)
+        entry.job_id, entry.watch = self._launcher.submit(request), JobWatch()
 
     def _taken_in(
         self, ticket: Ticket, entry: _Open, report: JobReport
@@ -269,6 +256,29 @@ class Works:
             yield EpochsOf(ticket, epochs)
         if report.status.is_terminal:
             yield from self._settled(ticket, entry, report, left)
+        elif report.status is JobStatus.RUNNING:
+            yield from self._looked_after(ticket, entry, report, has_epochs=bool(epochs))
+
+    def _looked_after(
+        self, ticket: Ticket, entry: _Open, report: JobReport, *, has_epochs: bool
+    ) -> Iterator[EndedAs]:
+        """Ask a job to leave that takes too long or is silent, and kill what does not leave."""
+        watch, now = entry.watch, self._clock()
+        watch.look(now, log_size=size_of(entry.work.folder / LOG), has_epochs=has_epochs)
+        if watch.leave_by is None and (failure := watch.overdue(now, self._limits)) is not None:
+            watch.failure = failure
+            self._ask_to_leave(entry)
+        if watch.leave_by is None or now < watch.leave_by:
+            return
+        assert entry.job_id is not None, "it runs"
+        self._launcher.cancel(entry.job_id)
+        left = self._trainer.left(entry.work.folder)  # it may have been done just then
+        yield from self._settled(ticket, entry, replace(report, status=JobStatus.CANCELLED), left)
+
+    def _ask_to_leave(self, entry: _Open) -> None:
+        ask_to_stop(entry.work.folder)
+        if entry.watch.leave_by is None:
+            entry.watch.leave_by = self._clock() + self._limits.grace
 
     def _settled(
         self, ticket: Ticket, entry: _Open, report: JobReport, left: Left
@@ -281,6 +291,8 @@ class Works:
         log = entry.work.folder / LOG
         tail = end_of_file(log, LOG_TAIL, since=entry.log_start)
         failure = classify(report, left, is_leaving=is_leaving, log=log, log_tail=tail)
+        if entry.watch.failure is not None and not isinstance(left, Result | Check):
+            failure = None if is_leaving else entry.watch.failure
         if failure is not None:
             yield from self._weighed(ticket, entry, failure, slot=report.slot)
             return

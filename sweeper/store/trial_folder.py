@@ -63,7 +63,7 @@ def forget_ending(folder: Path) -> None:
         SweeperError: where the folder cannot be written.
     """
     try:
-        for name in (RESULT, FAILURE, WAITING):
+        for name in (RESULT, FAILURE, WAITING, STOP):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise SweeperError(f"cannot write the trial folder {folder}: {error}") from error

@@ -319,6 +319,31 @@ def test_what_failed_for_a_reason_not_its_own_is_tried_by_the_next_run(
     assert not {"sweeper.failure", "sweeper.reason"} & set(run.data.tags)
 
 
+def test_a_job_that_hangs_holds_no_driver_that_is_asked_to_stop(study: Path) -> None:
+    study.write_text(STUDY + "limits: {grace: 1s}\n")
+    driver = subprocess.Popen(
+        command(study, slots=1),
+        env={**os.environ, "FAKE_SECONDS": "100000"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    metrics = Workspace(study.parent).study("tiny").trial(0) / "metrics.jsonl"
+    wait_for(metrics.exists)
+    driver.send_signal(signal.SIGTERM)
+    assert driver.wait(timeout=60) == 130
+    assert [record.state for record in records(study)] == [TrialState.RUNNING]
+    assert "RUNNING" not in mlflow_statuses(study).values()
+
+
+def test_trials_that_hang_are_ended_and_halt_the_study(study: Path) -> None:
+    study.write_text(STUDY + "limits: {stall: 4s, grace: 1, failures: 1}\nretry: {stall: 1}\n")
+    done = run_here(study, slots=1, FAKE_SECONDS="100000")
+    assert done.returncode == 1
+    assert "trials 0 failed alike (stall)" in done.stderr
+    assert "no epoch and nothing in its log for 4s" in done.stderr
+    assert [record.state for record in records(study)] == [TrialState.RUNNING]
+
+
 def test_a_full_disk_halts_the_study_and_fails_no_trial(study: Path, undisturbed: Any) -> None:
     halted = run_here(study, FAKE_FULL_DISK=repr(1e-4))
     assert halted.returncode == 1

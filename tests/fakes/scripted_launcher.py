@@ -38,6 +38,7 @@ class ScriptedLauncher:
         self._scripts = iter(scripts)
         self._slots = [f"slot-{n}" for n in range(slots)]
         self.renewed: list[str] = []
+        self.cancelled: list[JobId] = []
         self.submitted: list[JobRequest] = []
         self.polled: list[list[JobId]] = []
         self._jobs: dict[JobId, tuple[JobRequest, Iterator[Step], str]] = {}
@@ -76,6 +77,7 @@ class ScriptedLauncher:
 
     def cancel(self, job_id: JobId) -> None:
         self._jobs.pop(job_id, None)
+        self.cancelled.append(job_id)
 
     def close(self, *, leave: bool = False) -> None:
         """Nothing to end."""

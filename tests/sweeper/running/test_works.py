@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.scripted_launcher import (
@@ -17,8 +18,9 @@ from fakes.scripted_launcher import (
 from sweeper.errors import SweeperError
 from sweeper.launchers.jobs import JobStatus
 from sweeper.outcomes import Failure, FailureKind, Result
-from sweeper.running.works import EndedAs, EpochsOf, Work, Works
-from sweeper.study.sections import Retry
+from sweeper.running.work import Work
+from sweeper.running.works import EndedAs, EpochsOf, Works
+from sweeper.study.sections import Limits, Retry
 from sweeper.trainers import Command, builtin_trainer
 
 RESULT = {
@@ -54,8 +56,11 @@ class Made:
 class Engine:
     """Works with all that a test looks at."""
 
-    def __init__(self, folder: Path, scripts: Sequence[Sequence[Step]], slots: int) -> None:
+    def __init__(
+        self, folder: Path, scripts: Sequence[Sequence[Step]], slots: int, **limits: Any
+    ) -> None:
         self.folder = folder
+        self.now = 0.0
         self.launcher = ScriptedLauncher(*scripts, slots=slots)
         self.claims = Made()
         self.said: list[str] = []
@@ -65,6 +70,8 @@ class Engine:
             builtin_trainer(),
             self.claims,
             retry=Retry(),
+            limits=Limits(**limits),
+            clock=lambda: self.now,
             stopping=lambda: self.stopping,
             say=self.said.append,
         )
@@ -79,7 +86,7 @@ Open = Callable[..., Engine]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Open:
-    return lambda *scripts, slots=1: Engine(tmp_path, scripts, slots)
+    return lambda *scripts, slots=1, **limits: Engine(tmp_path, scripts, slots, **limits)
 
 
 def test_a_work_is_told_its_epochs_and_its_result(engine: Open) -> None:
@@ -227,7 +234,13 @@ def test_the_failure_of_an_earlier_run_is_not_that_of_a_job_that_dies(engine: Op
     with pytest.raises(SweeperError, match="a full disk"):
         here.works.finish({"a": here.works.start(here.work("a"))})
     again = Works(
-        here.launcher, builtin_trainer(), here.claims, retry=Retry(), stopping=bool, say=print
+        here.launcher,
+        builtin_trainer(),
+        here.claims,
+        retry=Retry(),
+        limits=Limits(),
+        stopping=bool,
+        say=print,
     )
     assert isinstance(again.finish({"a": again.start(here.work("a"))})["a"], Result)
 
@@ -329,3 +342,91 @@ def test_without_a_slot_the_study_stops_and_says_so(engine: Open) -> None:
     here.launcher.retire("slot-0")
     with pytest.raises(SweeperError, match="no slot is left to run jobs on"):
         here.works.news()
+
+
+def looks(here: Engine, *times: float) -> list[EpochsOf | EndedAs]:
+    """What the engine tells, looking at these seconds of its clock."""
+    told: list[EpochsOf | EndedAs] = []
+    for here.now in times:
+        told += here.works.news()
+    return told
+
+
+def test_a_job_that_takes_too_long_is_asked_to_leave_then_killed_and_classed(
+    engine: Open,
+) -> None:
+    here = engine([running] * 9, trial_time=100.0, grace=10.0)
+    ticket = here.works.start(here.work("a"))
+    stop = here.folder / "a" / "stop"
+    assert looks(here, 5.0, 104.0) == []
+    assert not stop.exists()
+    assert looks(here, 105.0, 114.0) == []
+    assert stop.exists()
+    assert looks(here, 115.0) == [
+        EndedAs(
+            ticket,
+            Failure(
+                kind=FailureKind.TIMEOUT,
+                message="it took longer than 1m40s (`limits: {trial_time}`)",
+            ),
+        )
+    ]
+    assert here.launcher.cancelled == ["1"]
+
+
+def test_a_job_that_leaves_in_time_has_still_taken_too_long(engine: Open) -> None:
+    here = engine([running, running, cancelled], trial_time=100.0)
+    here.works.start(here.work("a"))
+    [ended] = looks(here, 0.0, 100.0, 101.0)
+    assert isinstance(ended, EndedAs)
+    assert isinstance(ended.end, Failure)
+    assert ended.end.kind is FailureKind.TIMEOUT
+
+
+def test_a_result_that_comes_late_is_a_result(engine: Open) -> None:
+    here = engine([running, running, done], trial_time=100.0)
+    here.works.start(here.work("a"))
+    [ended] = looks(here, 0.0, 100.0, 101.0)
+    assert isinstance(ended, EndedAs)
+    assert isinstance(ended.end, Result)
+
+
+def test_a_silent_job_is_tried_on_another_slot_without_the_request_to_stop(engine: Open) -> None:
+    here = engine([running] * 9, [running, done], slots=2, stall=60.0, grace=10.0)
+    here.works.start(here.work("a"))
+    assert looks(here, 0.0, 60.0, 70.0) == []
+    assert here.said == [
+        "a: no epoch and nothing in its log for 1m (`limits: {stall}`); tried again"
+    ]
+    assert not (here.folder / "a" / "stop").exists()
+    assert here.launcher.submitted[1].needs.not_on == {"slot-0"}
+    [ended] = looks(here, 71.0, 200.0)
+    assert isinstance(ended, EndedAs)
+    assert isinstance(ended.end, Result)
+
+
+def test_epochs_and_lines_in_the_log_are_signs_of_life(engine: Open) -> None:
+    def epoch(folder: Path) -> JobStatus:
+        (folder / "metrics.jsonl").write_text(json.dumps(EPOCH) + "\n")
+        return JobStatus.RUNNING
+
+    line = writes("log.txt", "step 3", JobStatus.RUNNING)
+    here = engine([running, epoch, line, running, done], stall=60.0)
+    here.works.start(here.work("a"))
+    told = looks(here, 0.0, 59.0, 118.0, 177.0, 236.0)
+    assert [type(news) for news in told] == [EpochsOf, EndedAs]
+    assert not (here.folder / "a" / "stop").exists()
+
+
+def test_a_job_that_does_not_leave_with_the_driver_is_killed_and_stays_open(
+    engine: Open,
+) -> None:
+    here = engine([running] * 9, grace=10.0)
+    ticket = here.works.start(here.work("a"))
+    looks(here, 0.0)
+    here.stopping = True
+    here.works.ask_all_to_stop()
+    assert looks(here, 5.0) == []
+    here.works.ask_all_to_stop()  # the driver asks again and again
+    assert looks(here, 10.0) == [EndedAs(ticket, None)]
+    assert here.said == []
