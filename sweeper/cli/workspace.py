@@ -39,6 +39,20 @@ def stop(study: str) -> None:
 
 @cli.command()
 @study_name
+@click.argument("trials", nargs=-1, type=click.IntRange(min=0))
+@click.option("--failed", "every_failed", is_flag=True, help="All that failed.")
+@click.option("--class", "kind", metavar="CLASS", help="All that failed so, like `not_finite`.")
+def retry(study: str, trials: tuple[int, ...], every_failed: bool, kind: str | None) -> None:
+    """Let the next run of STUDY take on TRIALS that have failed, from their stages."""
+    from sweeper.running.retrying import retry_trials
+
+    opened = retry_trials(find_study(study), trials, every_failed=every_failed, kind=kind)
+    names = ", ".join(map(str, opened))
+    click.echo(f"`sweeper run` takes on: trials {names}" if opened else "no trial failed so")
+
+
+@cli.command()
+@study_name
 @click.argument("trial", type=TrialName())
 def show(study: str, trial: str) -> None:
     """Show all that is known of one trial."""

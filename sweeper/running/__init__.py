@@ -1,4 +1,13 @@
 """One `sweeper run`: the controls, the search, the finals, the confirmation."""
 
 # what other wings may import
-__all__ = ["confirming", "interrupts", "preflight", "repairing", "session", "slots", "stopping"]
+__all__ = [
+    "confirming",
+    "interrupts",
+    "preflight",
+    "repairing",
+    "retrying",
+    "session",
+    "slots",
+    "stopping",
+]

@@ -22,6 +22,7 @@ from sweeper.cli import cli
 from sweeper.records import TrialRecord, TrialState
 from sweeper.report.writing import write_report
 from sweeper.results.evidence import gather
+from sweeper.running.retrying import retry_trials
 from sweeper.store.reading import read_study
 from sweeper.store.status import study_state
 from sweeper.store.workspace import Workspace
@@ -279,6 +280,14 @@ def test_a_bound_stops_a_trial_and_says_which(study: Path) -> None:
     assert {record.notes.reason for record in pruned} == {reason}
     assert {max(record.intermediate) for record in pruned} == {2}
     assert mlflow_statuses(study)[f"trial {pruned[0].number}"] == "FINISHED"
+
+
+def test_a_failed_trial_is_tried_again_where_that_is_asked_for(study: Path) -> None:
+    assert run_here(study, FAKE_FAIL=repr(1e-4)).returncode == 1
+    assert run_here(study).returncode == 1  # its setting is to blame: not by itself
+    assert retry_trials(Workspace(study.parent).study("tiny"), kind="not_finite") == [0]
+    assert run_here(study).returncode == 0
+    assert TrialState.FAILED not in [record.state for record in records(study)]
 
 
 def test_a_worker_short_of_memory_fails_no_trial(study: Path, undisturbed: Any) -> None:

@@ -132,3 +132,14 @@ def test_the_checkpoint_of_the_best_trial_is_copied(invoke: Invoke, tmp_path: Pa
     done = invoke("export", "kl_lr", "--checkpoint", "best")
     assert (done.exit_code, done.stderr) == (0, "wrote best\n")
     assert files_in(tmp_path / "best") == ["configuration.json", "policy.safetensors"]
+
+
+def test_failed_trials_are_opened_for_the_next_run(invoke: Invoke, tmp_path: Path) -> None:
+    finished_study(tmp_path)
+    done = invoke("retry", "kl_lr", "--class", "judge")
+    assert (done.exit_code, done.stdout) == (0, "no trial failed so\n")
+    done = invoke("retry", "kl_lr", "2")
+    assert (done.exit_code, done.stdout) == (0, "`sweeper run` takes on: trials 2\n")
+    done = invoke("retry", "kl_lr")
+    assert done.exit_code == 2
+    assert "one of the three" in done.stderr
