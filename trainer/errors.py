@@ -2,6 +2,7 @@
 
 TrainerError               kind "error"
   InputError               "input": data, checkpoint or reader cannot be used
+    ConfigurationError     "configuration": values that do not fit each other or what they name
   NotFiniteError           "not_finite": the loss left the finite numbers
   StageError               "stage": a stage on disk is damaged
   JudgeError               "judge": the command that scores failed, or its answer is unusable
@@ -21,6 +22,12 @@ class InputError(TrainerError):
     """Data, checkpoint or reader are missing or cannot be used."""
 
     kind = FailureKind.INPUT
+
+
+class ConfigurationError(InputError):
+    """Values that do not fit each other, or not the checkpoint that they name."""
+
+    kind = FailureKind.CONFIGURATION
 
 
 class NotFiniteError(TrainerError):

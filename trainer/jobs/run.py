@@ -28,7 +28,7 @@ from trainer.contract import (
     set_aside,
     write_outcome,
 )
-from trainer.errors import InputError
+from trainer.errors import ConfigurationError, InputError
 from trainer.jobs.causes import breaks_process, failure_of
 from trainer.jobs.controls import score_controls
 from trainer.jobs.train import train
@@ -130,7 +130,7 @@ def read_trial(folder: Path) -> Job:
         raise InputError(f"{path} is not a job: it has no {error}") from error
     except ValidationError as error:
         problems = "\n".join(f"  spec.{problem}" for problem in spec_problems(error))
-        raise InputError(f"{path} is not a job:\n{problems}") from error
+        raise ConfigurationError(f"{path} is not a job:\n{problems}") from error
     except (ValueError, TypeError, FormatError) as error:
         raise InputError(f"{path} is not a job: {error}") from error
 

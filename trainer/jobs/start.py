@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trainer.contract import TrainSpec
-from trainer.errors import InputError
+from trainer.errors import ConfigurationError
 from trainer.lab.checkpoint import Checkpoint, read_checkpoint
 from trainer.policy.policy import PointerSelector
 
@@ -18,7 +18,8 @@ def read_start(spec: TrainSpec, *, width: int) -> Checkpoint | None:
         width: D, of the task's embeddings.
 
     Raises:
-        InputError: with everything in which checkpoint, spec and embeddings contradict each other.
+        ConfigurationError: with everything in which checkpoint, spec and embeddings contradict each
+            other.
     """
     if spec.start is None:
         return None
@@ -27,7 +28,7 @@ def read_start(spec: TrainSpec, *, width: int) -> Checkpoint | None:
     try:
         policy = PointerSelector.from_state_dict(checkpoint.weights, num_heads=heads)
     except ValueError as error:
-        raise InputError(f"{spec.start}: policy.num_heads {heads}: {error}") from error
+        raise ConfigurationError(f"{spec.start}: policy.num_heads {heads}: {error}") from error
     found = {
         "variant": policy.variant,
         "hidden_dim": policy.query_proj.weight.shape[0],
@@ -44,5 +45,5 @@ def read_start(spec: TrainSpec, *, width: int) -> Checkpoint | None:
             "embeddings that it was trained with"
         )
     if problems:
-        raise InputError(f"start {spec.start}: {'; '.join(problems)}")
+        raise ConfigurationError(f"start {spec.start}: {'; '.join(problems)}")
     return checkpoint
