@@ -165,7 +165,11 @@ def test_submitted_job_is_queued_until_it_runs(
     first = launcher.submit(job(tmp_path / "a", EPOCH, FOR_EVER))
     second = launcher.submit(job(tmp_path / "b"))
     wait_until_running(launcher, first)
-    assert statuses(launcher, first, second) == [JobStatus.RUNNING, JobStatus.QUEUED]
+    reports = launcher.poll([first, second])
+    assert [reports[job_id].status for job_id in (first, second)] == [
+        JobStatus.RUNNING,
+        JobStatus.QUEUED,
+    ]
 
 
 @pytest.mark.parametrize("kind", ["warm", "cold"], indirect=True)
