@@ -12,6 +12,22 @@ _BESIDE = ("-wal", "-shm", "-journal")
 _GLANCE_SECONDS = 0.5  # for a look at a database that another program may have locked
 BUSY_SECONDS = 20.0  # SQLite's own patience with another program's lock, before we say something
 
+_ADVICE = {  # what SQLite says -> what to do
+    "locked": "another program has locked it; close that program and run again",
+    "readonly": "it cannot be written; check the permissions of the file and its folder",
+    "unable to open": "it cannot be opened; check that its folder exists and can be written",
+    "not a database": "it is damaged; `sweeper run`, or `sweeper repair`, rebuilds it",
+    "malformed": "it is damaged; `sweeper run`, or `sweeper repair`, rebuilds it",
+    "disk is full": "the disk is full; free some space and run again",
+    "No space left": "the disk is full; free some space and run again",
+    "disk I/O": "the disk failed or is full; check it and run again",
+}
+
+
+def advice_on(said: str) -> str | None:
+    """What to do about what SQLite, or the system below it, says; None where that tells enough."""
+    return next((advice for words, advice in _ADVICE.items() if words in said), None)
+
 
 def journal_of(path: Path) -> Literal["DELETE", "WAL"]:
     """The journal that a database is to have: write-ahead, but for a network file system, where

@@ -26,7 +26,7 @@ from sweeper.search import Goal, distribution, frozen_trial, optuna_value
 from sweeper.space import Space
 from sweeper.store.ledger import LEDGER, Kept, Ledger
 from sweeper.store.patience import Patience, PatientConnection
-from sweeper.store.sqlite_file import copied, journal_of
+from sweeper.store.sqlite_file import advice_on, copied, journal_of
 from sweeper.store.study_rows import Json, StudyRow, read_rows
 
 if TYPE_CHECKING:
@@ -43,16 +43,6 @@ _BUSY_SECONDS = 5.0  # SQLite waits so long by itself, before anything is said
 _FINALS = "finals"  # attribute of the study: what further seeds and questions gave, by trial
 _OF_A_PROPOSAL = {"values", "proposed", "origin", "repeat", "run_id"}  # notes before it runs
 ROW_FORMAT = 1  # of a row's notes; rows of one study may differ in it
-
-_ADVICE = {  # what SQLite says -> what to do
-    "locked": "another program has locked it; close that program and run again",
-    "readonly": "it cannot be written; check the permissions of the file and its folder",
-    "unable to open": "it cannot be opened; check that its folder exists and can be written",
-    "not a database": "it is damaged; `sweeper run`, or `sweeper repair`, rebuilds it",
-    "malformed": "it is damaged; `sweeper run`, or `sweeper repair`, rebuilds it",
-    "full": "the disk is full; free some space and run again",
-    "disk I/O": "the disk failed or is full; check it and run again",
-}
 
 
 def _to_stderr(line: str) -> None:
@@ -553,10 +543,8 @@ def _as_sweeper_error(label: str) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError, sqlite3.Error, OSError) as error:
         said = f"{error} {error.__cause__ or ''}".strip()
-        for words, advice in _ADVICE.items():
-            if words in said:
-                raise SweeperError(f"{label}: {advice}") from error
-        raise SweeperError(f"{label}: {said.splitlines()[0]}; check the storage") from error
+        advice = advice_on(said) or f"{said.splitlines()[0]}; check the storage"
+        raise SweeperError(f"{label}: {advice}") from error
     except FormatError as error:
         raise SweeperError(f"{label}: {error}") from error
     except (ImportError, RuntimeError) as error:  # no driver for the URL; tables of another Optuna

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from sweeper.addresses import masked
 from sweeper.errors import TrackingAway, TrackingError
 from sweeper.space import Value
+from sweeper.store.sqlite_file import advice_on
 from sweeper.store.tracking import view
 from sweeper.store.tracking.keys import MAX_PARAM, MAX_TAG, Point, metric_key, text
 from sweeper.store.tracking.places import ARTIFACTS
@@ -255,4 +256,4 @@ def explained(what: str) -> Iterator[None]:
         said = str(error).partition("\n[SQL:")[0]
         if _AWAY.search(said):
             raise TrackingAway(f"MLflow's server does not answer: {what}") from error
-        raise TrackingError(f"MLflow: {what}: {masked(said)}") from error
+        raise TrackingError(f"MLflow: {what}: {advice_on(said) or masked(said)}") from error

@@ -716,3 +716,17 @@ def test_a_trial_that_has_ended_is_written_at_once_as_if_it_had_been_opened_and_
     again = tracking.ended_trial(parent, name="trial 7@2", tags=tags, ended=900.0, **told)
     assert again == at_once
     assert history(client, at_once, "score") == [(0, 0.75, 900_000)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["(sqlite3.OperationalError) database or disk is full", "[Errno 28] No space left on device"],
+)
+def test_a_full_disk_is_told_with_what_to_do(said: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    from sweeper.store.tracking.writer import explained
+
+    told = pytest.raises(TrackingError, match=r"^MLflow: epochs: the disk is full; free some space")
+    with told, explained("epochs"):
+        raise MlflowException(f"{said}\n(Background on this error at: https://sqlalche.me)")
