@@ -419,7 +419,9 @@ def main() -> int:
                 otherwise += [f"round {number}: {', '.join(found)}"] if found else []
                 if found and chosen.keep is not None:
                     shutil.copytree(place, chosen.keep / place.name)
-                subprocess.run(["umount", str(round_.workspace)], check=False, capture_output=True)
+                subprocess.run(
+                    ["umount", "-l", str(round_.workspace)], check=False, capture_output=True
+                )
                 shutil.rmtree(place)
             failed += chosen.rounds - well
             print(
