@@ -62,11 +62,12 @@ def capabilities(section: Section) -> Capabilities:
     evaluate = trusted(EvaluateSpec, given)
     by_loss = evaluate.judge == "validation_loss"
     metric = "validation_loss" if by_loss else "mean_shot_accuracy"
+    shots = evaluate.shots if isinstance(evaluate.shots, list | tuple) else ()  # may be refused yet
     seed = section.get("seed", 0)
     return Capabilities(
         metric=metric,
         goal=METRICS[metric],
-        parts=() if by_loss else tuple(str(count) for count in evaluate.shots),
+        parts=() if by_loss else tuple(map(str, shots)),
         questions=evaluate.asked,
         questions_key="trainer.evaluate.questions",
         controls=CONTROLS,

@@ -559,6 +559,12 @@ def damaged_studies(draw: st.DrawFn) -> str:
     return text
 
 
+@pytest.mark.parametrize("shots", ["1e-4", "two", "{a: 1}"])
+def test_shots_that_are_no_list_are_a_problem_and_no_traceback(shots: str) -> None:
+    found = problems(KL_LR.replace("shots: [1, 2, 3, 4]", f"shots: {shots}"))
+    assert any("evaluate.shots" in problem for problem in found)
+
+
 @settings(max_examples=200, deadline=None)
 @given(damaged_studies() | st.lists(lines).map("\n".join) | st.text())
 def test_any_text_loads_or_is_a_config_error(text: str) -> None:
