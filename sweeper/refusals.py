@@ -5,12 +5,12 @@ Knows pydantic's error types; knows neither files nor positions.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
+from typing import Any, NamedTuple, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from sweeper.outcomes import alternatives
 from sweeper.problems import Where, shown, suggestion
 
 _KINDS = {
@@ -198,26 +198,15 @@ def _below(types: Sequence[Any], part: str | int) -> tuple[list[Any], Mapping[An
     """Return the types of the value under a key or index, by tag where a tag decides."""
     for option in types:
         if get_origin(option) is dict:
-            return list(_options(get_args(option)[1])), {}
+            return list(alternatives(get_args(option)[1])), {}
         if get_origin(option) in (list, tuple):
-            return list(_options(get_args(option)[0])), {}
+            return list(alternatives(get_args(option)[0])), {}
         if isinstance(option, type) and issubclass(option, BaseModel):
             field = option.model_fields.get(str(part))
-            members = [] if field is None else list(_options(field.annotation))
+            members = [] if field is None else list(alternatives(field.annotation))
             key = None if field is None else field.discriminator
             if isinstance(key, str):
                 tags = {get_args(m.model_fields[key].annotation)[0]: m for m in members}
                 return members, tags
             return members, {}
     return [], {}
-
-
-def _options(annotation: Any) -> Iterator[Any]:
-    """Yield the alternatives of a type, without their constraints and without None."""
-    if get_origin(annotation) is Annotated:
-        yield from _options(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        for option in get_args(annotation):
-            yield from _options(option)
-    elif annotation is not NoneType:
-        yield annotation

@@ -147,9 +147,8 @@ def run_study(
         controls = start_controls(
             works, folder, first_training(config), device=device, controls=config.controls
         )
-        tracking = open_mlflow(
-            config, workspace.root, say=progress.say
-        )  # takes seconds, as the controls do
+        # takes seconds, as the controls do
+        tracking = open_mlflow(config, workspace.root, say=progress.say)
         _collect_rarely()
         parent = open_study_run(tracking, config, store, folder, tags or {})
         search = _search_of(config, store, slots)

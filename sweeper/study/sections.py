@@ -6,7 +6,6 @@ None means "not given".
 """
 
 import math
-import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from sweeper.outcomes import FailureKind
+from sweeper.outcomes import FailureKind, Seconds
 from sweeper.records import CALLS_KEY
 from sweeper.space import Value
 from sweeper.study.bounds import parse_bound
@@ -42,10 +41,6 @@ PRUNER_OPTIONS: dict[PrunerName, tuple[str, ...]] = {
     "percentile": ("n_startup_trials", "n_warmup_steps", "percentile"),
     "hyperband": ("min_resource", "reduction_factor"),
 }
-
-
-_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in _SECONDS))
 
 
 def _number(value: Any) -> Any:
@@ -91,20 +86,6 @@ def _devices(value: Any) -> Any:
     return tuple(value)
 
 
-def _seconds(value: Any) -> Any:
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.replace(" ", ""))
-        numbers = {} if found is None else found.groupdict()
-        parts = [float(n) * _SECONDS[unit] for unit, n in numbers.items() if n is not None]
-        if not parts:
-            raise ValueError("must be a time such as 90s, 20m, 1h30m or 2d, or a number of seconds")
-        return math.fsum(parts)
-    return float(_number(value))
-
-
-Duration = Annotated[
-    float, BeforeValidator(_seconds, json_schema_input_type=float | str), Field(gt=0)
-]
 Number = Annotated[int | float, BeforeValidator(_number)]
 ParameterValue = Annotated[
     Value, BeforeValidator(_value, json_schema_input_type=Value | dict[str, int])
@@ -212,12 +193,12 @@ class Limits(Section):
 
     calls: Count | None = Field(default=None, alias=CALLS_KEY)
     """Answers that may be asked for, by controls and trials together."""
-    trial_time: Duration | None = (
+    trial_time: Seconds | None = (
         None  # a job may run so long (90s, 20m, 1h30m); each seed has its own
     )
-    stall: Duration | None = None  # a job may be so long without an epoch or a line in its log
-    study_time: Duration | None = None  # one `sweeper run` begins no further trial after so long
-    grace: Duration = 120.0  # a job that is asked to leave is killed after so long
+    stall: Seconds | None = None  # a job may be so long without an epoch or a line in its log
+    study_time: Seconds | None = None  # one `sweeper run` begins no further trial after so long
+    grace: Seconds = 120.0  # a job that is asked to leave is killed after so long
     failures: Count = 3  # trials that fail alike in a row, for a reason not theirs: the study halts
 
 

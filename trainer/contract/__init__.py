@@ -3,7 +3,7 @@
 from trainer.contract.claims import Claims
 from trainer.contract.epochs import damaged_line, read_epochs, read_lines
 from trainer.contract.failure_kinds import FailureKind, Fault
-from trainer.contract.fields import Stored, trusted
+from trainer.contract.fields import Seconds, Stored, alternatives, trusted
 from trainer.contract.files import (
     CALLS,
     DATA,
@@ -113,12 +113,14 @@ __all__ = [
     "Result",
     "RewardWeights",
     "Scores",
+    "Seconds",
     "StageRef",
     "Stored",
     "TaskSpec",
     "Timing",
     "TrainSpec",
     "Waiting",
+    "alternatives",
     "append_line",
     "checked_format",
     "damaged_line",

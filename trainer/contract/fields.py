@@ -13,18 +13,20 @@ Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}  # in seconds
-_PART = re.compile(r"(\d+(?:\.\d+)?) *([smhd]) *")
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}  # in seconds
+_TIME = re.compile("".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in _UNITS))
 
 
 def _seconds(value: Any) -> Any:
     """A duration in seconds; text such as `90s`, `10m` or `1h 30m` is one, too."""
-    if not isinstance(value, str):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    parts = _PART.findall(value)
-    if not parts or _PART.sub("", value):
-        raise ValueError("must be seconds, or text like `90s`, `10m` or `1h30m`")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    found = _TIME.fullmatch(value.replace(" ", "")) if isinstance(value, str) else None
+    numbers = {} if found is None else found.groupdict()
+    parts = [float(n) * _UNITS[unit] for unit, n in numbers.items() if n is not None]
+    if not parts:
+        raise ValueError("must be a time such as 90s, 20m, 1h30m or 2d, or a number of seconds")
+    return sum(parts)
 
 
 Seconds = Annotated[Positive, BeforeValidator(_seconds, json_schema_input_type=float | str)]
@@ -77,7 +79,7 @@ def trusted(model: type[Model], payload: Mapping[str, Any]) -> Model:
 
 
 def _trusted(annotation: Any, value: Any) -> Any:
-    options = list(_options(annotation))
+    options = list(alternatives(annotation))
     models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
     if isinstance(value, Mapping) and models:
         return trusted(_named(models, value), value)
@@ -98,12 +100,12 @@ def _named(models: list[type[BaseModel]], value: Mapping[str, Any]) -> type[Base
     return models[0]
 
 
-def _options(annotation: Any) -> Iterator[Any]:
-    """The alternatives of a type, without constraints and without None."""
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """Yield the alternatives of a type, without its constraints and without None."""
     if get_origin(annotation) is Annotated:
-        yield from _options(get_args(annotation)[0])
+        yield from alternatives(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):
         for option in get_args(annotation):
-            yield from _options(option)
+            yield from alternatives(option)
     elif annotation is not NoneType:
         yield annotation
