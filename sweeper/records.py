@@ -79,6 +79,9 @@ class Notes(Stored):
     seeds: tuple[SeedScore, ...] = ()  # where each setting is trained with several
     spread: float | None = None  # standard deviation of their scores
     raced_out: RacedOut | None = None
+    stopped_at: tuple[int, int] | None = None
+    """Phase index and epoch at which it was stopped early; later ones, trained before the job saw
+    the request, do not count."""
 
     def to_json(self) -> dict[str, object]:
         """What of it is known, as a row holds it."""

@@ -26,7 +26,7 @@ from sweeper.running.interrupts import Interrupts
 from sweeper.running.open_trial import OpenTrial
 from sweeper.running.recorder import Recorder
 from sweeper.running.search_limits import SearchLimits
-from sweeper.running.verdict import OPEN, Verdict, judge
+from sweeper.running.verdict import OPEN, Stop, Verdict, judge
 from sweeper.running.works import End, EpochsOf, Ticket, Works
 from sweeper.search import Search, answered_before, best_before, gains_no_more, propose, ready
 from sweeper.search.of_study import first_training, open_record
@@ -259,16 +259,16 @@ class Driver:
         Of several seeds the study learns the means at the end.
         """
         for epoch in epochs:
+            if trial.stopped is not None:
+                return
             trial.ended = epoch.ended
             trial.unlogged.append(epoch)
-            if trial.stopped_for:
-                continue
             if epoch.place.start == trial.training.end.start and epoch.score is not None:
                 trial.curves[-1][epoch.epoch] = epoch.score
                 if not self._config.search_seeds:
                     self._store.report(trial.number, epoch.epoch, epoch.score)
-            trial.stopped_for = self._stops.reason(trial, epoch)
-            if trial.stopped_for:
+            if reason := self._stops.reason(trial, epoch):
+                trial.stopped = Stop(reason, epoch.place)
                 assert trial.ticket is not None, "only who is at work writes epochs"
                 self._works.ask_to_stop(trial.ticket)
 
@@ -278,7 +278,7 @@ class Driver:
 
     def _settle(self, trial: OpenTrial, end: End) -> None:
         """Judge a work that ended and tell everyone; of several seeds, begin the next."""
-        verdict = judge(end, stopped_for=trial.stopped_for)
+        verdict = judge(end, stopped=trial.stopped)
         results = [end] if isinstance(end, Result) else []
         if verdict.state is TrialState.COMPLETE and isinstance(end, Result):
             require_same_instrument(

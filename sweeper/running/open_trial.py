@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sweeper.outcomes import Epoch, Result
 from sweeper.records import TrialRecord
+from sweeper.running.verdict import Stop
 from sweeper.running.work import Work
 from sweeper.running.works import Ticket
 from sweeper.space import Value
@@ -31,7 +32,7 @@ class OpenTrial:
     unlogged: list[Epoch] = field(default_factory=list)
     """Epochs that MLflow lacks; should this driver be killed, the next one reads them again."""
     log_after: float = 0.0  # on the monotonic clock
-    stopped_for: str = ""  # why it was asked to leave before its last epoch, if it was
+    stopped: Stop | None = None  # before its last epoch
     ended: float | None = None  # of the last epoch, seconds since 1970
 
     def __post_init__(self) -> None:

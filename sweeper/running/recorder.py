@@ -6,7 +6,7 @@ once more, or a shorter training that a longer one has scored on its way.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from statistics import stdev
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +16,7 @@ from sweeper.outcomes import (
     Calls,
     Epoch,
     FormatError,
+    Place,
     Result,
     read_epochs,
     total_calls,
@@ -153,6 +154,7 @@ class Recorder:
             "origin": tags.get("sweeper.origin", ""),
             "failure": verdict.failure,
             "reason": verdict.reason,
+            "stopped_at": None if verdict.stopped_at is None else astuple(verdict.stopped_at),
         }
         hidden = {} if complete else {"accuracy": {}, "device": ""}
         self._told(number, verdict, told.model_copy(update={**outcome, **hidden}))
@@ -314,11 +316,19 @@ class Recorder:
         return [epoch for epoch in mean_epochs(each) if epoch.place <= end]
 
     def epochs_by_seed(self, record: TrialRecord) -> list[list[Epoch]]:
-        """The epochs in each folder of a trial, one a seed; empty where one is damaged."""
+        """The epochs in each folder of a trial, one a seed, up to where it was stopped.
+
+        Empty where one is damaged.
+        """
         try:
-            return [read_epochs(folder)[0] for folder in self.folders(record.source)]
+            each = [read_epochs(folder)[0] for folder in self.folders(record.source)]
         except (ValueError, FormatError):  # damaged by someone: as good as gone
             return []
+        if record.notes.stopped_at is not None:
+            end = Place(*record.notes.stopped_at)
+            last = max((seed for seed, epochs in enumerate(each) if epochs), default=0)
+            each[last] = [epoch for epoch in each[last] if epoch.place <= end]
+        return each
 
     def _seeds_of(self, prefix: TrialRecord) -> dict[str, object]:
         """What each seed had scored where a shorter training ends, where there are several."""

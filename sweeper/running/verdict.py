@@ -2,10 +2,21 @@
 
 from dataclasses import dataclass
 
-from sweeper.outcomes import Check, Failure, FailureKind, RacedOut
+from sweeper.outcomes import Check, Failure, FailureKind, Place, RacedOut
 from sweeper.records import TrialState
 from sweeper.running.works import End
 from sweeper.words import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a trial goes on no further, and its last epoch that counts.
+
+    What the job trains before it sees the request is passed over: it depends on who was quicker.
+    """
+
+    reason: str
+    at: Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +27,13 @@ class Verdict:
     score: float | None = None
     failure: str | None = None  # kind
     reason: str = ""
+    stopped_at: Place | None = None  # its last epoch that counts, where it was stopped early
 
 
 OPEN = Verdict(state=TrialState.RUNNING, reason="interrupted; resumed by the next run")
 
 
-def judge(end: End, *, stopped_for: str) -> Verdict:
+def judge(end: End, *, stopped: Stop | None) -> Verdict:
     """Turn the end of a trial's work into a verdict.
 
     A trial that was stopped early is pruned even where it finished before it saw the request: the
@@ -30,10 +42,10 @@ def judge(end: End, *, stopped_for: str) -> Verdict:
 
     Args:
         end: Of its only work, or of the last seed's.
-        stopped_for: Why it was stopped before its last epoch; empty where it was not.
+        stopped: Before its last epoch; None where it was not.
     """
-    if stopped_for:
-        return Verdict(state=TrialState.PRUNED, reason=stopped_for)
+    if stopped is not None:
+        return Verdict(state=TrialState.PRUNED, reason=stopped.reason, stopped_at=stopped.at)
     if end is None:
         return OPEN
     if isinstance(end, Check):

@@ -106,7 +106,8 @@ class StudyFolder:
         """Hold the study's lock; it vanishes with the process that holds it.
 
         Gives what raises SweeperError once the folder is no longer where it was: moved, renamed or
-        removed by someone, while its path would be made anew by the next file that is written.
+        removed by someone, while its path would be made anew by the next file that is written. It
+        is also the error of whatever else failed for that.
 
         Raises:
             StudyLockedError: where another driver holds it.
@@ -128,7 +129,11 @@ class StudyFolder:
                             "way. Nothing is lost: run again, with --workspace where it is now"
                         )
 
-                yield require_here
+                try:
+                    yield require_here
+                except (OSError, SweeperError):
+                    require_here()
+                    raise
         except filelock.Timeout as error:
             raise StudyLockedError(
                 f"another `sweeper run` works on {self.name!r} (it holds {self.root / LOCK}); "

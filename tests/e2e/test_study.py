@@ -282,6 +282,34 @@ def test_a_bound_stops_a_trial_and_says_which(study: Path) -> None:
     assert mlflow_statuses(study)[f"trial {pruned[0].number}"] == "FINISHED"
 
 
+def test_curves_of_a_stopped_trial_end_where_it_was_stopped_whoever_was_quicker(
+    study: Path, empty_database: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    def steps(study: Path) -> list[int]:
+        client = MlflowClient(f"sqlite:///{study.parent / 'mlflow.db'}")
+        [run] = [run for run in mlflow_runs(study) if run.info.run_name == "trial 1"]
+        return [point.step for point in client.get_metric_history(run.info.run_id, "grpo/score")]
+
+    longest = "\nenqueue: [{lr: 1e-3, kl_beta: 0.1, epochs: 3, freeze: none}]\ntrials: 2"
+    study.write_text(STUDY.replace("\ntrials: 14", longest) + 'stop_if: {loss: "<= 0.5"}\n')
+    assert run_here(study).returncode == 0
+    assert records(study)[-1].state is TrialState.PRUNED
+    assert steps(study) == [1, 2]
+    lines = Workspace(study.parent).study("tiny").trial(1) / "metrics.jsonl"
+    [*_, last] = read_epochs(lines.parent)[0]
+    further = last.model_copy(update={"epoch": last.epoch + 1})  # trained before it saw the request
+    with lines.open("a") as file:
+        file.write(f"{json.dumps(further.to_json())}\n")
+    moved = study.parent / "moved" / study.name
+    shutil.copytree(study.parent / "sweeps", moved.parent / "sweeps")
+    shutil.copyfile(empty_database, moved.parent / "mlflow.db")
+    moved.write_text(study.read_text())
+    assert run_here(moved).returncode == 0
+    assert steps(moved) == [1, 2]
+
+
 def test_a_failed_trial_is_tried_again_where_that_is_asked_for(study: Path) -> None:
     assert run_here(study, FAKE_FAIL=repr(1e-4)).returncode == 1
     assert run_here(study).returncode == 1  # its setting is to blame: not by itself

@@ -1,8 +1,8 @@
 import pytest
 
-from sweeper.outcomes import Calls, Check, Failure, FailureKind, Liveness, RacedOut, Result
+from sweeper.outcomes import Calls, Check, Failure, FailureKind, Liveness, Place, RacedOut, Result
 from sweeper.records import TrialState
-from sweeper.running.verdict import Verdict, judge
+from sweeper.running.verdict import Stop, Verdict, judge
 from sweeper.running.works import End
 
 SCORED = Result(
@@ -26,26 +26,26 @@ CHECK = Check(
 
 
 def test_a_result_completes_a_trial_with_its_score() -> None:
-    assert judge(SCORED, stopped_for="") == Verdict(state=TrialState.COMPLETE, score=0.55)
+    assert judge(SCORED, stopped=None) == Verdict(state=TrialState.COMPLETE, score=0.55)
 
 
 @pytest.mark.parametrize("end", [SCORED, FAILED, None])
 def test_the_pruners_word_stands_whoever_was_quicker(end: End) -> None:
-    assert judge(end, stopped_for="stopped by the pruner") == Verdict(
-        state=TrialState.PRUNED, reason="stopped by the pruner"
+    assert judge(end, stopped=Stop("stopped by the pruner", Place(0, 1))) == Verdict(
+        state=TrialState.PRUNED, reason="stopped by the pruner", stopped_at=Place(0, 1)
     )
 
 
 def test_a_raced_out_trial_is_pruned_and_says_by_how_much_it_was_behind() -> None:
     raced = SCORED.model_copy(update={"raced_out": RacedOut(asked=80, questions=800, upper=-0.012)})
-    assert judge(raced, stopped_for="") == Verdict(
+    assert judge(raced, stopped=None) == Verdict(
         state=TrialState.PRUNED,
         reason="after 80 of 800 questions at most -1.2 points from the best before it",
     )
 
 
 def test_a_failure_carries_its_kind_and_message() -> None:
-    judged = judge(FAILED, stopped_for="")
+    judged = judge(FAILED, stopped=None)
     assert (judged.state, judged.failure, judged.reason) == (
         TrialState.FAILED,
         "not_finite",
@@ -54,8 +54,8 @@ def test_a_failure_carries_its_kind_and_message() -> None:
 
 
 def test_what_has_no_result_yet_stays_open() -> None:
-    assert judge(None, stopped_for="").state is TrialState.RUNNING
+    assert judge(None, stopped=None).state is TrialState.RUNNING
 
 
 def test_the_result_of_the_controls_is_none_of_a_trial() -> None:
-    assert judge(CHECK, stopped_for="").failure == "bad_result"
+    assert judge(CHECK, stopped=None).failure == "bad_result"
