@@ -19,9 +19,9 @@ from sweeper.errors import UsageError
 from sweeper.importing.labels import Unclear, labels_of, short
 from sweeper.importing.pairing import Labelled, partner, shared
 from sweeper.importing.table import Row, read_json_objects, read_text
+from sweeper.references import references
 from sweeper.space import Value
 from sweeper.study.config import StudyConfig
-from sweeper.study.references import references
 
 DESCRIBE_COMMAND = (sys.executable, "-m", "trainer", "describe-checkpoint")
 RETRIEVER = "LeverLMRetriever"  # the others choose without a policy

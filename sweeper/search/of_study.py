@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 
 from sweeper.records import Notes, TrialRecord, TrialState
+from sweeper.references import references
 from sweeper.search import Proposal, Search, lag_for, propose
 from sweeper.space import Value, complete_values, setting_at
 from sweeper.study.config import StudyConfig, training_of
-from sweeper.study.references import references
 from sweeper.trainers import Training
 
 

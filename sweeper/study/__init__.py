@@ -4,7 +4,6 @@ __all__ = [
     "changes",
     "config",
     "file",
-    "references",
     "schema",
     "sections",
     "template",

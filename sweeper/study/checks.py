@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweeper.addresses import PLACES, has_password
-from sweeper.problems import Problem, Where, listed, shown, suggestion
+from sweeper.problems import Problem, Where, dotted, listed, shown, suggestion
 from sweeper.refusals import Refusal, refusals
 from sweeper.space import Parameter, Space, Value, is_finite
 from sweeper.study.file import Document
@@ -28,7 +28,7 @@ from sweeper.study.sections import (
 )
 from sweeper.study.space_checks import build_space, setting_complaints
 from sweeper.study.trainer_section import trainer_complaints
-from sweeper.trainers import Capabilities, Goal, builtin_trainer
+from sweeper.trainers import Capabilities, Goal, Section, Trainer, trainer_of
 
 MAX_NAME = 100  # characters of a study's name
 MAX_NAME_BYTES = 200  # the name is a folder, whose name has at most 255 bytes on common systems
@@ -41,8 +41,7 @@ SAMPLER_OF_METHOD: dict[str, SamplerName] = {
 
 # Keys of other tools, and what says the same here.
 FOREIGN = {
-    "command": "only the built-in trainer is run; describe it under `trainer`",
-    "program": "only the built-in trainer is run; describe it under `trainer`",
+    "program": 'write `command: [python, train.py, "${args}"]`',
     "direction": "write `metric: {goal: maximize}`",
     "directions": "one metric is searched; write `metric: {goal: maximize}`",
     "early_terminate": "write `pruner: {name: hyperband}`",
@@ -57,6 +56,8 @@ class CheckedStudy:
     """What could be read of a file; it is whole if there are no problems."""
 
     file: StudyFile
+    kind: Trainer
+    section: Section  # the trainer's own
     space: Space
     sampler: Sampler
     trials: int
@@ -65,10 +66,17 @@ class CheckedStudy:
 
 def check_study(document: Document) -> CheckedStudy:
     """Read all sections and list all problems, those of the YAML text included."""
-    file, complaints = _sections(document.values)
+    kind = trainer_of(document.values)
+    file, complaints = _sections(document.values, kind)
+    section = kind.written(
+        document.values,
+        metric=file.metric.model_dump(exclude_none=True),
+        names=tuple(file.parameters),
+    )
     sampler, trials, found = _aliases(file)
     complaints += found
-    complaints += _missing(document.values) + _name_complaints(file) + _own_complaints(file)
+    complaints += _missing(document.values, kind) + _name_complaints(file)
+    complaints += _own_complaints(file, kind, section)
 
     space, broken, found = _space(document.values, file)
     complaints += found
@@ -79,18 +87,32 @@ def check_study(document: Document) -> CheckedStudy:
         if not found and not broken:
             valid[where] = setting
     gates = {parent for entry in file.parameters.values() for parent in entry.when}
-    if "trainer" in file.model_fields_set:
+    if section:
         complaints += trainer_complaints(
-            builtin_trainer(), file.trainer, space, broken=broken, gates=gates, settings=valid
+            kind, section, space, broken=broken, gates=gates, settings=valid
         )
     if not broken:
         complaints += _sampler_complaints(sampler, space, by_method=file.method is not None)
     problems = _problems(document, complaints)
-    return CheckedStudy(file=file, space=space, sampler=sampler, trials=trials, problems=problems)
+    return CheckedStudy(
+        file=file,
+        kind=kind,
+        section=section,
+        space=space,
+        sampler=sampler,
+        trials=trials,
+        problems=problems,
+    )
 
 
-def _sections(values: Mapping[str, object]) -> tuple[StudyFile, list[Complaint]]:
-    """Validate section by section; what is wrong is left out of the file that is returned."""
+def _sections(values: Mapping[str, object], kind: Trainer) -> tuple[StudyFile, list[Complaint]]:
+    """Validate section by section; what is wrong is left out of the file that is returned.
+
+    The keys of the trainer are left to it.
+    """
+    values = {
+        key: value for key, value in values.items() if key == "trainer" or key not in kind.keys
+    }
     complaints = [Complaint(where, _empty_text(where), at_key=True) for where in _empty(values)]
     values = _without(values, complaints)
     try:
@@ -154,10 +176,12 @@ def _aliases(file: StudyFile) -> tuple[Sampler, int, list[Complaint]]:
     return sampler, file.run_cap or file.trials, complaints
 
 
-def _missing(values: Mapping[str, object]) -> list[Complaint]:
+def _missing(values: Mapping[str, object], kind: Trainer) -> list[Complaint]:
     needed = {
         "name": "it names the folder and the experiment",
-        "trainer": "it says what a trial trains",
+        **dict.fromkeys(
+            kind.place, "it says what a trial trains; or give `command`"
+        ),
         "parameters": "it says what is searched",
     }
     return [
@@ -195,16 +219,18 @@ def study_name(text: str) -> str:
     return f"study_{name}" if _is_reserved(name) else name
 
 
-def _own_complaints(file: StudyFile) -> list[Complaint]:
+def _own_complaints(file: StudyFile, kind: Trainer, section: Section) -> list[Complaint]:
     """Check what the types of a section cannot say."""
-    kind = builtin_trainer()
-    can = kind.capabilities(file.trainer)
-    complaints = list(_metric_complaints(file.metric, kind.metrics, scored=can.metric))
+    can = kind.capabilities(section)
+    complaints = list(_metric_complaints(file.metric, kind.metrics(section), scored=can.metric))
     complaints += [
-        Complaint(("trainer", *where), text)
-        for where, text in kind.complaints(file.trainer, prunes=file.pruner.name != "none")
+        Complaint((*kind.place, *where), text)
+        for where, text in kind.complaints(section, prunes=file.pruner.name != "none")
     ]
-    complaints += _seed_complaints(file, can)
+    if not kind.place and "trainer" in file.model_fields_set:
+        text = "`trainer` and `command` exclude each other; leave one"
+        complaints.append(Complaint(("trainer",), text, at_key=True))
+    complaints += _seed_complaints(file, kind, section, can)
     if has_password(file.mlflow.tracking_uri or ""):
         text = "holds a password, which would be written to many places; leave it out of the URI"
         complaints.append(Complaint(("mlflow", "tracking_uri"), f"{text}: {PLACES}"))
@@ -246,7 +272,9 @@ def _control_complaints(controls: Sequence[str], known: Sequence[str]) -> Iterat
             yield Complaint(("controls", index), f"{control} stands here twice")
 
 
-def _seed_complaints(file: StudyFile, can: Capabilities) -> Iterator[Complaint]:
+def _seed_complaints(
+    file: StudyFile, kind: Trainer, section: Section, can: Capabilities
+) -> Iterator[Complaint]:
     if file.seeds is None:
         return
     if file.duplicates == "reseed":
@@ -256,8 +284,9 @@ def _seed_complaints(file: StudyFile, can: Capabilities) -> Iterator[Complaint]:
         text = "a race compares single seeds; write `strategy: finalists`, or leave `race` out"
         yield Complaint(("seeds",), text)
     first = file.seeds.values[0]
-    if file.trainer.get("seed", first) != first:
-        text = f"begins with {first}, but trainer.seed is {file.trainer['seed']}; remove that key"
+    if section.get("seed", first) != first:
+        own = dotted((*kind.place, "seed"))
+        text = f"begins with {first}, but {own} is {section['seed']}; remove that key"
         yield Complaint(("seeds",), text)
 
 

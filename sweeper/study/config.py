@@ -26,7 +26,6 @@ from sweeper.study.bounds import Bound, parse_bound
 from sweeper.study.changes import Change, differences
 from sweeper.study.checks import CheckedStudy, check_study
 from sweeper.study.file import Document, parse_document, read_document
-from sweeper.study.references import substitute
 from sweeper.study.sections import (
     Best,
     Limits,
@@ -48,7 +47,7 @@ from sweeper.trainers import (
     RefusedError,
     Trainer,
     Training,
-    builtin_trainer,
+    trainer_of,
 )
 
 STUDY_FORMAT = 1  # of the study as it is stored in its database
@@ -89,7 +88,7 @@ class StudyConfig:
     @property
     def kind(self) -> Trainer:
         """Who trains."""
-        return builtin_trainer()
+        return trainer_of(self.trainer)
 
     @property
     def can(self) -> Capabilities:
@@ -159,7 +158,7 @@ class StudyConfig:
             "title": self.title,
             "description": self.description,
             "trainer": self.trainer,
-            "metric": self.metric.model_dump(mode="json"),
+            "metric": self.metric.model_dump(mode="json", exclude_none=True),
             **self.search_part(),
             "controls": list(self.controls),
             "pruner": {"name": self.pruner.name, **self.pruner.options},
@@ -291,7 +290,7 @@ def training_of(
     """
     try:
         return config.kind.training(
-            substitute(config.trainer, values),
+            config.kind.filled(config.trainer, values),
             seed=seed,
             repeat=repeat,
             below=config.path.absolute().parent,
@@ -300,7 +299,8 @@ def training_of(
     except RefusedError as error:
         setting = json.dumps(dict(values), ensure_ascii=False)
         problems = [
-            f"{config.path}: {dotted(('trainer', *found.where))}: {found.text}, with {setting}"
+            f"{config.path}: {dotted((*config.kind.place, *found.where))}: {found.text}, with "
+            f"{setting}"
             for found in error.refusals
         ]
         raise ConfigError(config.path, problems) from error
@@ -319,15 +319,15 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
     experiment = file.mlflow.experiment or file.name
     return StudyConfig(
         name=file.name,
-        trainer=_seeded(resolved(builtin_trainer(), file.trainer, space), file),
+        trainer=_seeded(resolved(checked.kind, checked.section, space), file),
         space=space,
         path=document.path,
         title=file.title,
         description=file.description or _question(document.comment),
-        metric=_metric(file),
+        metric=_metric(checked),
         baseline=None if file.baseline is None else canonical(space, file.baseline),
         enqueue=tuple(canonical(space, setting) for setting in file.enqueue),
-        controls=_controls(file),
+        controls=_controls(checked),
         sampler=checked.sampler,
         pruner=file.pruner,
         trials=checked.trials,
@@ -352,16 +352,16 @@ def _seeded(trainer: Mapping[str, object], file: StudyFile) -> Mapping[str, obje
     return trainer if file.seeds is None else {**trainer, "seed": file.seeds.values[0]}
 
 
-def _metric(file: StudyFile) -> Metric:
+def _metric(checked: CheckedStudy) -> Metric:
     """The metric of the file; where it names none, what its trainer section scores by."""
-    can = builtin_trainer().capabilities(file.trainer)
-    return Metric(name=can.metric, goal=can.goal)
+    can = checked.kind.capabilities(checked.section)
+    return checked.file.metric.model_copy(update={"name": can.metric, "goal": can.goal})
 
 
-def _controls(file: StudyFile) -> tuple[str, ...]:
+def _controls(checked: CheckedStudy) -> tuple[str, ...]:
     """Those that the file names, or all, in the trainer's order."""
-    can = builtin_trainer().capabilities(file.trainer)
-    return tuple(c for c in can.controls if file.controls is None or c in file.controls)
+    can, wanted = checked.kind.capabilities(checked.section), checked.file.controls
+    return tuple(c for c in can.controls if wanted is None or c in wanted)
 
 
 def _question(comment: Sequence[str]) -> str | None:

@@ -110,6 +110,8 @@ class Metric(Section):
 
     name: Text | None = None  # what the trainer section scores by
     goal: Literal["maximize", "minimize"] | None = None  # the metric's own
+    mean_of: Annotated[list[Text], Field(min_length=2)] | None = None
+    """Of a program's metrics: the score of a trial is their mean."""
 
 
 class Sampler(Section):

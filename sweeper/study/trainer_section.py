@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sweeper.problems import Where, dotted, shown, suggestion
+from sweeper.references import names_below, references, unfinished
 from sweeper.refusals import Refusal
 from sweeper.space import Parameter, Space, Value, complete_values, compose
 from sweeper.study.parameters import Complaint
-from sweeper.study.references import names_below, references, substitute, unfinished
 from sweeper.trainers import Section, Trainer
 
 
@@ -43,23 +43,23 @@ def trainer_complaints(
         gates: Names that a `when` uses: of use even if the section does not refer to them.
         settings: Settings that the file itself names and that lie in the space, by place.
     """
-    complaints = list(_reference_complaints(trainer, space, broken, gates))
+    complaints = list(_reference_complaints(kind, trainer, space, broken, gates))
     first = _probe(space, {})
     known = set()
     for refusal in _refused(kind, trainer, first):
         known.add(refusal.where)
-        complaints.append(_complaint(trainer, refusal, first))
+        complaints.append(_complaint(kind, trainer, refusal, first))
     for probe in _variations(space):
         for refusal in _refused(kind, trainer, probe):
             deciding = names_below(trainer, refusal.where)
             news = deciding == {probe.varied} or refusal.where not in known
             if probe.varied in deciding and not refusal.structural and news:
-                complaints.append(_complaint(trainer, refusal, probe))
+                complaints.append(_complaint(kind, trainer, refusal, probe))
     for where, setting in (settings or {}).items():
         values = complete_values(space, setting)
         for refusal in _refused(kind, trainer, _Probe(values, {})):
             if refusal.where not in known and len(names_below(trainer, refusal.where)) > 1:
-                text = f"does not fit {dotted(('trainer', *refusal.where))}: {refusal.text}"
+                text = f"does not fit {dotted((*kind.place, *refusal.where))}: {refusal.text}"
                 complaints.append(Complaint(where, text))
     return list(dict.fromkeys(complaints))
 
@@ -67,29 +67,34 @@ def trainer_complaints(
 def resolved(kind: Trainer, trainer: Section, space: Space) -> dict[str, object]:
     """Spell out the defaults of a section that is in order; references stay."""
     first = _probe(space, {})
-    spelled = kind.resolved(substitute(trainer, first.values))
+    spelled = kind.resolved(kind.filled(trainer, first.values))
     for where in {where for where, _ in references(trainer)}:
         _put(spelled, trainer, where)
     return spelled
 
 
 def _reference_complaints(
-    trainer: Section, space: Space, broken: Collection[str], gates: Collection[str]
+    kind: Trainer,
+    trainer: Section,
+    space: Space,
+    broken: Collection[str],
+    gates: Collection[str],
 ) -> Iterator[Complaint]:
     used: dict[str, Where] = {}
-    for where, name in references(trainer, ("trainer",)):
+    for where, name in references(trainer, kind.place):
         used.setdefault(name, where)
-        if name not in space.names and name not in broken:
+        if name not in space.names and name not in broken and not kind.is_own(name):
             known = ", ".join((*space.names, *sorted(broken))) or "none"
             near = suggestion(name, (*space.names, *broken))
             text = f"unknown reference {shown('${' + name + '}')}; parameters: {known}{near}"
             yield Complaint(where, text)
-    for where in unfinished(trainer, ("trainer",)):
+    for where in unfinished(trainer, kind.place):
         yield Complaint(where, 'a reference lacks its closing brace; write "${name}"')
     for parameter in space.parameters:
         name = parameter.name
-        if name not in used and name not in gates:
-            text = f'is not used; write "${{{name}}}" in the trainer section, or remove it'
+        if name not in used and name not in gates and not kind.reads_all(trainer):
+            there = "trainer section" if kind.place else "command"
+            text = f'is not used; write "${{{name}}}" in the {there}, or remove it'
             yield Complaint(("parameters", name), text, at_key=True)
         elif name in used and parameter.when and parameter.otherwise is None:
             text = f"needs `otherwise`, a value for {dotted(used[name])} while `when` does not hold"
@@ -151,14 +156,14 @@ def _refused(kind: Trainer, trainer: Section, probe: _Probe) -> list[Refusal]:
     """Return what the trainer refuses, but for places where a reference has no value yet."""
     return [
         refusal
-        for refusal in kind.refusals(substitute(trainer, probe.values))
+        for refusal in kind.refusals(kind.filled(trainer, probe.values))
         if refusal.structural or names_below(trainer, refusal.where) <= probe.values.keys()
     ]
 
 
-def _complaint(trainer: Section, refusal: Refusal, probe: _Probe) -> Complaint:
+def _complaint(kind: Trainer, trainer: Section, refusal: Refusal, probe: _Probe) -> Complaint:
     """Blame the parameter whose value is refused, or the section itself."""
-    where = ("trainer", *refusal.where)
+    where = (*kind.place, *refusal.where)
     deciding = names_below(trainer, refusal.where)
     if probe.varied in deciding:
         deciding = {probe.varied}

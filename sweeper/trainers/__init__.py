@@ -2,8 +2,10 @@
 
 protocol.py   what the sweeper may ask of a trainer
 builtin/      the pointer selector's: RCE, GRPO, a reader; alone imports `trainer.contract`
+command/      any program, with arguments, environment and config files of its own
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sweeper.trainers.protocol import (
@@ -38,7 +40,15 @@ __all__ = [
     "Trainer",
     "Training",
     "builtin_trainer",
+    "trainer_of",
 ]
+
+
+def trainer_of(section: Mapping[str, object]) -> Trainer:
+    """The trainer that is meant by the keys of a study file, or of a section as it is stored."""
+    from sweeper.trainers.command import CommandTrainer
+
+    return CommandTrainer() if CommandTrainer.is_meant(section) else builtin_trainer()
 
 
 def builtin_trainer() -> "BuiltinTrainer":

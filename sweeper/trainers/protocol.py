@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from sweeper.outcomes import Calls, Epoch, Left, Place
 from sweeper.problems import Where
 from sweeper.refusals import Refusal
+from sweeper.space import Value
 
 if TYPE_CHECKING:  # importing it imports NumPy
     import numpy as np
@@ -146,13 +147,42 @@ class Claims(Protocol):
 class Trainer(Protocol):
     """One kind of trainer."""
 
-    @property
-    def metrics(self) -> Mapping[str, Goal]:
+    def metrics(self, section: Section) -> Mapping[str, Goal]:
         """What it can score trials by, and which end of each is the good one."""
 
     @property
     def datasets(self) -> Mapping[str, str]:
         """What trials are made of, and by which name a job's environment tells its digest."""
+
+    @property
+    def place(self) -> Where:
+        """The key of the study file below which its section stands; () where the section's keys
+        are the file's own.
+        """
+
+    @property
+    def keys(self) -> Collection[str]:
+        """Keys of the study file that it reads, besides those of every study."""
+
+    def written(
+        self, file: Mapping[str, object], *, metric: Mapping[str, str], names: Sequence[str]
+    ) -> Section:
+        """Its section of a study file.
+
+        Args:
+            file: All keys of the file.
+            metric: What of the file's metric is given.
+            names: Of the parameters.
+        """
+
+    def filled(self, section: Section, values: Mapping[str, Value]) -> Section:
+        """A section with a trial's values in the place of its references."""
+
+    def is_own(self, name: str) -> bool:
+        """Whether ``${name}`` stands for something that it knows itself: no parameter is meant."""
+
+    def reads_all(self, section: Section) -> bool:
+        """Whether every parameter reaches what is trained, referred to or not."""
 
     def refusals(self, section: Section) -> Sequence[Refusal]:
         """What is wrong with a section whose references are filled in."""

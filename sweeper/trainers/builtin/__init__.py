@@ -11,14 +11,16 @@ processes.py   `python -m trainer check` and `export-checkpoint`
 findings/      what can go wrong with its KL, its drift, its advantages
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeper.outcomes import Epoch, Left, read_epochs
 from sweeper.problems import Where
+from sweeper.references import substitute
 from sweeper.refusals import Refusal
+from sweeper.space import Value
 from sweeper.trainers.builtin import costs, fields, processes, section
 from sweeper.trainers.builtin.training import BuiltinTraining
 from sweeper.trainers.protocol import (
@@ -41,7 +43,35 @@ class BuiltinTrainer:
     """Keeps the protocol `Trainer`."""
 
     @property
-    def metrics(self) -> Mapping[str, Goal]:
+    def place(self) -> Where:
+        """`trainer:`."""
+        return ("trainer",)
+
+    @property
+    def keys(self) -> Collection[str]:
+        """`trainer` alone."""
+        return ("trainer",)
+
+    def written(
+        self, file: Mapping[str, object], *, metric: Mapping[str, str], names: Sequence[str]
+    ) -> Section:
+        """What stands under `trainer:`; nothing where that is no mapping."""
+        found = file.get("trainer")
+        return found if isinstance(found, dict) else {}
+
+    def filled(self, section_: Section, values: Mapping[str, Value]) -> Section:
+        """Each reference replaced, with the value's type where it stands alone."""
+        return dict(substitute(section_, values))
+
+    def is_own(self, name: str) -> bool:
+        """Never: every reference is one to a parameter."""
+        return False
+
+    def reads_all(self, section_: Section) -> bool:
+        """Never: what is not referred to goes nowhere."""
+        return False
+
+    def metrics(self, section_: Section) -> Mapping[str, Goal]:
         """Accuracy over the numbers of shots, or the loss on the validation queries."""
         return section.METRICS
 

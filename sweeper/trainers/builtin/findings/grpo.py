@@ -1,9 +1,9 @@
 """What the rules of the pointer selector look up: its GRPO, the parameter behind a field."""
 
+from sweeper.references import references
 from sweeper.results.evidence import Scored
 from sweeper.space import Parameter
 from sweeper.study.config import StudyConfig
-from sweeper.study.references import references
 from sweeper.trainers.builtin.training import BuiltinTraining
 from trainer.contract import GrpoSpec
 

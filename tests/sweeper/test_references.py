@@ -1,4 +1,4 @@
-from sweeper.study.references import names_below, references, substitute, unfinished
+from sweeper.references import names_below, references, substitute, unfinished
 
 SECTION = {"a": ["${x}", {"b": "v ${y} and ${ x }"}], "c": 3, "d": "plain"}
 
