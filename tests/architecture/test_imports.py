@@ -22,7 +22,7 @@ SWEEPER = [  # wings from top to bottom, then the ground; those of one row may i
     "study",
     "trainers launchers",
     "statistics ranking words records space outcomes refusals problems descriptions errors"
-    " addresses references",
+    " addresses references client",
 ]
 ABOVE_THEIR_WING = {"sweeper.trainers.builtin.findings": "findings"}  # rules on what it trains
 TRAINER = [
