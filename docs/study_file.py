@@ -98,7 +98,8 @@ def _below(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The sections that a key's value may be, with their places."""
     if "$ref" in value:
-        yield place, _at(value, root)
+        if "properties" in _at(value, root):
+            yield place, _at(value, root)
     elif "properties" in value and "title" in value:
         yield place, value
     for option in (each for each in value.get("anyOf", ()) if "$ref" in each):
@@ -152,6 +153,8 @@ def _type(value: dict[str, Any], root: dict[str, Any], names: dict[int, str]) ->
     """What may stand there, in words; a reference to a parameter goes without saying."""
     if "$ref" in value or ("properties" in value and "title" in value):
         section = _at(value, root) if "$ref" in value else value
+        if "properties" not in section:
+            return "anything"
         name = names[id(section)]
         anchor = "".join(c for c in name.lower().replace(" ", "-") if c.isalnum() or c in "-_")
         return f"[{name}](#{anchor})"

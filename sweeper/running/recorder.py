@@ -421,7 +421,7 @@ def result_tags(
         **{f"sweeper.{name}": value for name, value in digests.items() if value},
         "sweeper.origin": origin,
         "sweeper.stage": result.stage,
-        "sweeper.torch": environment["torch"],
+        **({"sweeper.torch": environment["torch"]} if "torch" in environment else {}),
     }
 
 

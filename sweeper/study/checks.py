@@ -179,9 +179,7 @@ def _aliases(file: StudyFile) -> tuple[Sampler, int, list[Complaint]]:
 def _missing(values: Mapping[str, object], kind: Trainer) -> list[Complaint]:
     needed = {
         "name": "it names the folder and the experiment",
-        **dict.fromkeys(
-            kind.place, "it says what a trial trains; or give `command`"
-        ),
+        **dict.fromkeys(kind.place, "it says what a trial trains; or give `command`"),
         "parameters": "it says what is searched",
     }
     return [

@@ -359,9 +359,11 @@ def _metric(checked: CheckedStudy) -> Metric:
 
 
 def _controls(checked: CheckedStudy) -> tuple[str, ...]:
-    """Those that the file names, or all, in the trainer's order."""
+    """Those that the file names, in the trainer's order; else all that need not be asked for."""
     can, wanted = checked.kind.capabilities(checked.section), checked.file.controls
-    return tuple(c for c in can.controls if wanted is None or c in wanted)
+    if wanted is None:
+        return () if can.asked_for else can.controls
+    return tuple(control for control in can.controls if control in wanted)
 
 
 def _question(comment: Sequence[str]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sweeper.descriptions import ABOUT, described_schema, either
 from sweeper.study.sections import StudyFile
-from sweeper.trainers import builtin_trainer
+from sweeper.trainers import builtin_trainer, command_trainer
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {
@@ -27,8 +27,13 @@ def study_schema() -> dict[str, object]:
         name: _with_references(definition) for name, definition in trainer.pop("$defs", {}).items()
     }
     properties = study["properties"] | {"trainer": _with_references(trainer)}
-    study["$defs"]["Metric"]["properties"]["name"] |= {"enum": list(kind.metrics)}
-    properties["controls"]["items"] |= {"enum": list(kind.capabilities({}).controls)}
+    program = command_trainer()
+    own = _without_null(program.schema())
+    definitions |= own.pop("$defs", {})
+    properties |= own["properties"]
+    study["$defs"]["Metric"]["properties"]["name"] |= {"examples": list(kind.metrics({}))}
+    controls = [name for each in (kind, program) for name in each.capabilities({}).controls]
+    properties["controls"]["items"] |= {"enum": controls}
     properties["seeds"] = either(_list_alone(study["$defs"]["Seeds"]), properties["seeds"])
     return {
         "$schema": DIALECT,
@@ -36,7 +41,8 @@ def study_schema() -> dict[str, object]:
         "title": "sweeper study",
         "description": "One study: what is trained, what is searched, how it is run.",
         "properties": properties,
-        "required": ["name", "trainer", "parameters"],
+        "required": ["name", "parameters"],
+        "anyOf": [{"required": [key]} for key in ("trainer", "command", "steps")],
         "$defs": study["$defs"] | definitions,
     }
 

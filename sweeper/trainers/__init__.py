@@ -25,6 +25,7 @@ from sweeper.trainers.protocol import (
 
 if TYPE_CHECKING:
     from sweeper.trainers.builtin import BuiltinTrainer
+    from sweeper.trainers.command import CommandTrainer
 
 __all__ = [
     "Capabilities",
@@ -40,15 +41,22 @@ __all__ = [
     "Trainer",
     "Training",
     "builtin_trainer",
+    "command_trainer",
     "trainer_of",
 ]
 
 
 def trainer_of(section: Mapping[str, object]) -> Trainer:
     """The trainer that is meant by the keys of a study file, or of a section as it is stored."""
+    is_command = "command" in section or "steps" in section
+    return command_trainer() if is_command else builtin_trainer()
+
+
+def command_trainer() -> "CommandTrainer":
+    """The trainer that runs a program of the study file's."""
     from sweeper.trainers.command import CommandTrainer
 
-    return CommandTrainer() if CommandTrainer.is_meant(section) else builtin_trainer()
+    return CommandTrainer()
 
 
 def builtin_trainer() -> "BuiltinTrainer":

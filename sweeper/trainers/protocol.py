@@ -37,6 +37,7 @@ class Capabilities:
     questions: int  # that a trial answers
     questions_key: str  # of the study file, that says how many
     controls: tuple[str, ...]  # policies that can be scored without a search
+    asked_for: bool  # whether a control is scored only where the file names it
     holdout: bool  # whether there are questions that select nothing
     by_question: bool  # whether scores are kept question by question
     asks: bool  # whether every answer costs a call

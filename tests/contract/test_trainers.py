@@ -73,7 +73,7 @@ def test_a_section_that_breaks_a_rule_is_refused_unless_it_was_stored(kind: Kind
 
 def test_it_says_what_it_is_scored_by(kind: Kind) -> None:
     can = kind.trainer.capabilities(kind.section(2, 0.01))
-    assert kind.trainer.metrics[can.metric] == can.goal
+    assert kind.trainer.metrics(kind.section(2, 0.01))[can.metric] == can.goal
     assert can.questions >= 1
 
 

@@ -25,7 +25,9 @@ from sweeper.outcomes import (
     write_json_atomic,
 )
 from sweeper.problems import Where
+from sweeper.references import substitute
 from sweeper.refusals import Refusal
+from sweeper.space import Value
 from sweeper.trainers import (
     Capabilities,
     CheckReport,
@@ -107,7 +109,29 @@ class PlainTrainer:
     fields: Sequence[str] = ("rate", "steps")
 
     @property
-    def metrics(self) -> Mapping[str, Goal]:
+    def place(self) -> Where:
+        return ("trainer",)
+
+    @property
+    def keys(self) -> Collection[str]:
+        return ("trainer",)
+
+    def written(
+        self, file: Mapping[str, object], *, metric: Mapping[str, str], names: Sequence[str]
+    ) -> Section:
+        found = file.get("trainer")
+        return found if isinstance(found, dict) else {}
+
+    def filled(self, section: Section, values: Mapping[str, Value]) -> Section:
+        return dict(substitute(section, values))
+
+    def is_own(self, name: str) -> bool:
+        return False
+
+    def reads_all(self, section: Section) -> bool:
+        return False
+
+    def metrics(self, section: Section) -> Mapping[str, Goal]:
         return {"rest": "minimize"}
 
     @property
@@ -135,6 +159,7 @@ class PlainTrainer:
             questions=1,
             questions_key="",
             controls=(),
+            asked_for=False,
             holdout=False,
             by_question=False,
             asks=False,

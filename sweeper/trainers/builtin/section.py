@@ -71,6 +71,7 @@ def capabilities(section: Section) -> Capabilities:
         questions=evaluate.asked,
         questions_key="trainer.evaluate.questions",
         controls=CONTROLS,
+        asked_for=False,
         holdout=holds_out(evaluate),
         by_question=not by_loss,
         asks=evaluate.judge == "reader",

@@ -1,13 +1,14 @@
 """What a study file says of a program that it runs in place of the built-in trainer."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from sweeper.outcomes import Seconds
 from sweeper.space import Value
-from sweeper.trainers.command.results.spec import Results
+from sweeper.trainers.command.configs import ConfigFile
+from sweeper.trainers.command.readback import Effective
+from sweeper.trainers.command.results.spec import Pattern, Results, Sources
 
 Text = Annotated[str, Field(min_length=1)]
 Argument = str | int | float
@@ -48,6 +49,11 @@ class Metric(Section):
     goal: Literal["maximize", "minimize"] = "maximize"
     mean_of: list[Text] | None = None  # the metrics whose mean it is; it may then have any name
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics that make it."""
+        return tuple(self.mean_of or (self.name,))
+
 
 class CommandSpec(Section):
     """Everything that a program is told, and where its results are."""
@@ -65,12 +71,18 @@ class CommandSpec(Section):
     cases: dict[str, dict[str, list[str]]] = {}
     """By parameter and value: the arguments that stand for it, in `${args}` and where `${name}`
     stands alone; for flags that are present or absent."""
-    results: Results = Results()
+    configs: list[ConfigFile] = []  # config files that are written for each trial
+    results: Sources | None = None
+    """Where its numbers are, one place or a list of them; unless given, it reports them by
+    `sweeper.client`."""
     fresh: list[Text] = []  # globs of files that are removed before the program runs
     collect: list[Text] = []  # globs of files that are copied into the trial's folder afterwards
     inputs: list[Text] = []  # files whose content is part of the setting: trials name their digests
     exclusive: Text | None = None  # a path that one trial of this machine uses at a time
-    abort_if: Text | None = None  # a pattern: the program is ended at the first line that has it
+    effective: dict[str, Effective] = {}
+    """By parameter: where the program tells the value that it has used. Another one fails the
+    trial."""
+    abort_if: Pattern | None = None  # a pattern: the program is ended at the first line that has it
     time_limit: Seconds | None = None  # the program is ended, and its trial fails, after so long
     epochs: int | str | None = None
     """Steps that a trial reports: a number, or `"${epochs}"`. What it reports at each may end it
@@ -95,6 +107,11 @@ class CommandSpec(Section):
         return [Step(name="run", command=self.command, time_limit=self.time_limit)]
 
     @property
+    def read(self) -> Results:
+        """Where its numbers are."""
+        return Results(tuple(self.results or ()))
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The metrics whose mean the score is; none where it is one of them."""
         return tuple(self.metric.mean_of or ())
@@ -108,10 +125,3 @@ def to_json(spec: CommandSpec) -> dict[str, Any]:
     the same where a later version knows more.
     """
     return spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-
-
-def params_of(section: Mapping[str, object]) -> Mapping[str, object]:
-    """The study's parameters in a section: a reference each, or what a trial has of them."""
-    found = section.get("params", {})
-    assert isinstance(found, Mapping), "they are written by the sweeper"
-    return found

@@ -309,7 +309,10 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         ),
         ("best: significant", "8:7: best: must be a mapping of keys and values, but got 'signif"),
         ("early_terminate: {type: x}", "8:1: early_terminate: not a key of this file; write `prun"),
-        ("command: [a]", "8:1: command: not a key of this file; only the built-in trainer is run"),
+        (
+            "program: a.py",
+            "8:1: program: not a key of this file; write `command: [python, train.py",
+        ),
         ("baseline: {lr: 1}", "8:16: baseline.lr: must be a number from 1e-05 to 0.01, but got 1"),
         (
             "baseline: {lr: true}",
@@ -367,7 +370,7 @@ def test_a_name_may_have_letters_of_any_language(name: str) -> None:
 def test_missing_sections_say_what_they_are_for() -> None:
     assert problems("title: x\n") == [
         "study.yaml:1:1: name: is missing; it names the folder and the experiment",
-        "study.yaml:1:1: trainer: is missing; it says what a trial trains",
+        "study.yaml:1:1: trainer: is missing; it says what a trial trains; or give `command`",
         "study.yaml:1:1: parameters: is missing; it says what is searched",
     ]
 

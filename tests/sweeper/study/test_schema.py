@@ -175,7 +175,7 @@ def test_the_schema_accepts_the_labs_files(old: str, new: str) -> None:
         ("rollouts:", "training_queries: 64\n    rollouts:"),
         ("reward: score", "reward: scores"),
         ("score: validation_loss", "score: loss"),
-        ("metric: {name: validation_loss", "metric: {name: loss"),
+        ("metric: {name: validation_loss", "metric: {called: loss"),
     ],
 )
 def test_the_schema_refuses_what_the_labs_files_are_not(old: str, new: str) -> None:
