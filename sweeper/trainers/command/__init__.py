@@ -150,6 +150,7 @@ class CommandTrainer:
 
         found = described_schema(CommandSpec)
         found["properties"] = {key: found["properties"][key] for key in KEYS}
+        del found["$defs"]["Scored"]  # stands in every study file
         return found
 
     def choices(self, section: Section) -> Section:

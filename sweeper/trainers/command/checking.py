@@ -13,7 +13,7 @@ from sweeper.refusals import Refusal, refusals
 from sweeper.trainers.command.configs import ConfigFile, config_problems
 from sweeper.trainers.command.controls import CONTROLS
 from sweeper.trainers.command.macros import LISTS, MacroError
-from sweeper.trainers.command.spec import CommandSpec, Metric
+from sweeper.trainers.command.spec import CommandSpec, Scored
 from sweeper.trainers.command.told import macros_of
 from sweeper.trainers.command.training import CommandTraining
 from sweeper.trainers.protocol import Capabilities, CheckReport, Section
@@ -51,12 +51,12 @@ def reads_all(section: Section) -> bool:
     return bool(told & set(_ARGUMENTS)) or _reports(section.get("results"))
 
 
-def metric_of(section: Section) -> Metric:
+def metric_of(section: Section) -> Scored:
     """What trials are scored by: what the file says, else the one metric of its results."""
     try:
-        metric = Metric.model_validate(section.get("metric", {}))
+        metric = Scored.model_validate(section.get("metric", {}))
     except ValidationError:
-        return Metric()
+        return Scored()
     if "name" in metric.model_fields_set:
         return metric
     name = " and ".join(metric.mean_of) if metric.mean_of else None

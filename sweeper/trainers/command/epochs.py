@@ -9,7 +9,7 @@ from statistics import fmean
 
 from sweeper.outcomes import METRICS, Epoch, Timing, read_epochs
 from sweeper.trainers.command.results.outcome import Outcome
-from sweeper.trainers.command.spec import Metric
+from sweeper.trainers.command.spec import Scored
 
 MOST = 10_000  # lines: who reports every step of a long training is shown the first ones
 
@@ -21,7 +21,7 @@ class Epochs:
     """
 
     def __init__(
-        self, folder: Path, metric: Metric, *, stage: str, written: Callable[[], None]
+        self, folder: Path, metric: Scored, *, stage: str, written: Callable[[], None]
     ) -> None:
         self._path = folder / METRICS
         self._metric = metric

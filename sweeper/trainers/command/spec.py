@@ -42,7 +42,7 @@ class Step(Section):
     time_limit: Seconds | None = None  # it is ended, and the trial fails, after so long
 
 
-class Metric(Section):
+class Scored(Section):
     """What trials are scored by."""
 
     name: Text = "score"  # as `results` calls it
@@ -89,7 +89,7 @@ class CommandSpec(Section):
     early, and is shown as a curve; unless given, every report counts."""
     threads: Annotated[int, Field(ge=1)] = 1  # of the CPU that it uses
     seed: Annotated[int, Field(ge=0)] = 0  # `${seed}`, unless the study gives several
-    metric: Metric = Metric()
+    metric: Scored = Scored()
     params: dict[str, Value] = {}  # the study's own, by name
 
     @model_validator(mode="after")
