@@ -19,6 +19,11 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False  # `typing` would take longer to import than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 __all__ = ["done", "params", "report", "seed", "should_stop"]
 
 PARAMS = "SWEEPER_PARAMS"  # a JSON file with the trial's values
@@ -58,7 +63,7 @@ def seed(default: int = 0) -> int:
 def report(
     step: int | None = None,
     *,
-    scores: dict[str, object] | None = None,
+    scores: Mapping[Any, object] | None = None,
     group: str = "",
     **metrics: object,
 ) -> None:
@@ -90,7 +95,7 @@ def should_stop() -> bool:
 
 
 def _tell(
-    step: int | None, metrics: dict[str, object], scores: dict[str, object], group: str
+    step: int | None, metrics: dict[str, object], scores: Mapping[Any, object], group: str
 ) -> None:
     line: dict[str, object] = {"format": REPORT_FORMAT}
     if step is not None:

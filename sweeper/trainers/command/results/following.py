@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sweeper.trainers.command.results.outcome import Curve, Outcome, Point, ResultsError
+from sweeper.trainers.command.results.outcome import Curve, Outcome, Point, ResultsError, counted
 from sweeper.trainers.command.results.patterns import LinePattern, line_pattern
 from sweeper.trainers.command.results.pointers import described, number_of, whole_number_of
 from sweeper.trainers.command.results.spec import Results
@@ -84,8 +84,8 @@ class Follower:
         """What was printed and could not be read."""
         found = [self._unread_text(pattern) for pattern in self._unread]
         if self._cut:
-            lines = "line was" if self._cut == 1 else "lines were"
-            found.append(f"stdout: {self._cut} {lines} longer than {LONGEST} bytes, and cut there")
+            lines = counted(self._cut, "line")
+            found.append(f"stdout: {lines} of more than {LONGEST} bytes, read no further")
         return (*found, *(text for source in self._sources for text in source.curve.warnings))
 
     def outcome(self) -> Outcome:
@@ -122,8 +122,8 @@ class Follower:
         points: list[Point] = []
         for line in self._lines(block):
             text = line.decode("utf-8", "replace")
-            for source in self._sources:
-                points += self._point(source, text)
+            found = (self._point(source, text) for source in self._sources)
+            points += [point for point in found if point is not None]
         return points
 
     def _lines(self, block: bytes) -> Iterator[bytes]:
@@ -148,7 +148,7 @@ class Follower:
         self._cut += 1
         return line[:LONGEST]
 
-    def _point(self, source: _Followed, line: str) -> Iterator[Point]:
+    def _point(self, source: _Followed, line: str) -> Point | None:
         """What one line tells of one source."""
         metrics: dict[str, float] = {}
         for pattern in source.patterns:
@@ -162,25 +162,27 @@ class Follower:
                 if name == source.step_name:
                     number: float | None = whole_number_of(text)
                     source.step = source.step if number is None else int(number)
-                else:
-                    number = number_of(text)
-                    metrics |= {} if number is None else {name: number}
+                elif (number := number_of(text)) is not None:
+                    metrics[name] = number
                 if number is None:
                     self._note_unread(pattern, line)
-        self._metrics |= metrics
-        if metrics and source.step is not None:
-            source.curve.add(source.step, metrics)
-            yield Point(source.step, metrics)
+        if not metrics:
+            return None
+        self._metrics.update(metrics)
+        if source.step is None:
+            return None
+        source.curve.add(source.step, metrics)
+        return Point(source.step, metrics)
 
     def _note_unread(self, pattern: LinePattern, line: str) -> None:
         self._unread[pattern.text] += 1
         self._first_unread.setdefault(pattern.text, line.strip())
 
     def _unread_text(self, pattern: str) -> str:
-        count = self._unread[pattern]
-        rows = "1 row" if count == 1 else f"{count} rows"
+        taken = counted(self._matched[pattern], "line")
+        rows = counted(self._unread[pattern], "row")
         return (
-            f"stdout: pattern {pattern!r} took {self._matched[pattern]} lines, and {rows} that "
+            f"stdout: pattern {pattern!r} took {taken}, and {rows} that "
             f"look like it are unreadable, the first {described(self._first_unread[pattern])}; "
             "an empty group, (?P<name>), takes any number"
         )

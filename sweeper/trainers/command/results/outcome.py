@@ -61,6 +61,11 @@ def combined(outcomes: Iterable[Outcome]) -> Outcome:
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: `1 row`, `2 rows`."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 class Curve:
     """Collects numbers by step; what is told again of a step counts."""
 
@@ -85,4 +90,5 @@ class Curve:
         """What was not taken."""
         if not self._dropped:
             return ()
-        return (f"{self._dropped} steps beyond the first {MOST_STEPS:,} are in no curve",)
+        numbers = counted(self._dropped, "line")
+        return (f"{numbers} of steps beyond the first {MOST_STEPS:,} are in no curve",)

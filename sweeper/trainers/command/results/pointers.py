@@ -13,7 +13,6 @@ from sweeper.problems import SHOWN, listed, suggestion
 
 Value = object  # of parsed JSON
 MOST_LISTED = 12  # keys that a message lists
-NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|[+-]?nan|[+-]?inf(?:inity)?", re.I)
 
 
 class Match(NamedTuple):
@@ -59,8 +58,11 @@ def number_of(value: Value) -> float | None:
     """A number, also as text; true and false are 1 and 0. None where it is none."""
     if isinstance(value, bool | int | float):
         return _float(value)
-    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
-        return float(value)
+    if isinstance(value, str) and "_" not in value:  # which Python takes within a number
+        try:
+            return float(value)
+        except ValueError:
+            return None
     return None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeper.client import REPORT_FORMAT
-from sweeper.trainers.command.results.outcome import Curve, Outcome, ResultsError
+from sweeper.trainers.command.results.outcome import Curve, Outcome, ResultsError, counted
 from sweeper.trainers.command.results.pointers import number_of, whole_number_of
 
 BLOCK = 16 * 1024 * 1024  # bytes that are read at a time
@@ -61,8 +61,8 @@ class ReportFile:
         """All that was told so far; numbers without a step outweigh the last ones by step."""
         warnings = list(self._curve.warnings)
         if self._damaged:
-            lines = "1 line is" if self._damaged == 1 else f"{self._damaged} lines are"
-            warnings.append(f"{self.path.name}: {lines} unreadable")
+            lines = counted(self._damaged, "unreadable line")
+            warnings.append(f"{self.path.name}: {lines}")
         return Outcome(
             metrics=self._last | self._final,
             curve=self._curve.points,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from sweeper.trainers.command.results.outcome import ResultsError
+from sweeper.trainers.command.results.outcome import ResultsError, counted
 
 Form = Literal["json", "jsonl", "csv"]
 LARGEST = 200_000_000  # bytes of a JSON file, which is read as a whole and takes ten times that
@@ -52,9 +52,8 @@ class RowFile:
         except csv.Error as error:
             raise ResultsError(f"{self.path} is not CSV: {error}") from error
         if self._unread:
-            lines = "1 row is" if self._unread == 1 else f"{self._unread} rows are"
-            text = f"{self.path}: {lines} unreadable, the first {self._first}"
-            self.warnings.append(text)
+            rows = counted(self._unread, "unreadable row")
+            self.warnings.append(f"{self.path}: {rows}, the first {self._first}")
         if not count:
             raise ResultsError(self.warnings[-1] if self.warnings else f"{self.path} has no rows")
 

@@ -60,13 +60,18 @@ def series(
                 bad.setdefault(step, f"{where} {number} has {described(at)}, no whole number")
     for name, key in metrics.items():
         if name not in last:
-            what = bad[name] + ", no number" if name in bad else whats_there(keys, key)
+            what = f"{bad[name]}, no number" if name in bad else _missing(keys, key)
             raise ResultsError(f"{path}: no row has {key!r} (metric {name!r}): {what}")
     if step is not None and not curve.points:
-        what = bad.get(step) or whats_there(keys, step)
+        what = bad.get(step) or _missing(keys, step)
         raise ResultsError(f"{path}: no row with a metric has {step!r} (`step`): {what}")
     warnings = [f"{path}: {key!r} is not always readable: {text}" for key, text in bad.items()]
     return Outcome(metrics=last, curve=curve.points, warnings=(*warnings, *curve.warnings))
+
+
+def _missing(keys: Mapping[str, object], key: str) -> str:
+    """Why no row has a value, if none of them is wrong."""
+    return "it is empty in every row" if matches(keys, key) else whats_there(keys, key)
 
 
 def _value(row: Mapping[str, object], key: str) -> object:

@@ -45,12 +45,6 @@ def _mapping_or_list(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _name(text: str) -> str:
-    if NAMES.fullmatch(text) is None:
-        raise ValueError("must be a name of letters, digits and _ - . : / or blanks")
-    return text
-
-
 def _key(text: str) -> str:
     if MACRO not in text and (problem := pointer_problem(text)) is not None:
         raise ValueError(problem)
@@ -70,7 +64,6 @@ def _pattern(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(min_length=1)]
-Name = Annotated[str, AfterValidator(_name)]
 Glob = Annotated[Text, AfterValidator(_glob)]
 Key = Annotated[Text, AfterValidator(_key)]
 Pattern = Annotated[Text, AfterValidator(_pattern)]
@@ -132,7 +125,7 @@ class Source(_Section):
     """What counts steps, so that there are curves and trials can be stopped early: a key, a column
     or a pointer of `file`, a named group of `stdout`."""
     metrics: Annotated[
-        dict[Name, Key] | None,
+        dict[Text, Key] | None,
         BeforeValidator(_by_own_name, json_schema_input_type=dict[str, Text] | list[Text]),
     ] = None
     """By name: a key or column, or a JSON pointer (`/eval/accuracy`, `/runs/*/score`); of lm-eval
@@ -200,6 +193,9 @@ def _problems(source: Source) -> Iterator[str]:
         yield f"`metrics` has no meaning beside `{kind}`"
     if source.metrics == {}:
         yield "`metrics` must name at least one"
+    odd = [name for name in source.metrics or () if NAMES.fullmatch(name) is None]
+    if odd:
+        yield f"`metrics` must have names of letters, digits, blanks and _-.:/, not {listed(odd)}"
     if source.format != "auto" and kind != "file":
         yield f"`format` has no meaning beside `{kind}`"
     if source.step is not None and kind not in ("file", "stdout"):
