@@ -45,14 +45,14 @@ def document(
         if not found:
             there = whats_there(content, key)
             raise ResultsError(f"{path}: {key!r} (metric {name!r}) is not there: {there}")
-        follows = len(found) > 1 and any(match.keys in steps for match in found)
+        follows = any(match.keys in steps for match in found)
         if len(found) > 1 and not newest and not follows:
             raise ResultsError(_several(path, name, key, found))
-        for match in found if follows else ():
-            number = number_of(match.value)
-            if number is not None and match.keys in steps:
-                curve.add(steps[match.keys], {name: number})
-        last[name] = _number(path, name, key, found[-1].value)
+        told = [match for match in found if number_of(match.value) is not None] or found
+        last[name] = _number(path, name, key, (told if follows else found)[-1].value)
+        for match in told if follows else ():
+            if match.keys in steps:
+                curve.add(steps[match.keys], {name: _number(path, name, key, match.value)})
     if step is not None and not curve.points:
         raise ResultsError(
             f"{path}: {step!r} (`step`) and the metrics must have `*` in the same places, like "

@@ -6,7 +6,7 @@ from sweeper.trainers.command.results.documents import document
 from sweeper.trainers.command.results.files import Place
 from sweeper.trainers.command.results.inspect_logs import read_inspect
 from sweeper.trainers.command.results.lm_eval import read_lm_eval
-from sweeper.trainers.command.results.outcome import Outcome, combined
+from sweeper.trainers.command.results.outcome import Outcome, ResultsError, combined
 from sweeper.trainers.command.results.questions import read_questions
 from sweeper.trainers.command.results.rows import RowFile, form_of, read_json
 from sweeper.trainers.command.results.series import series
@@ -27,11 +27,14 @@ def read_results(results: Results, *, cwd: Path, since: float) -> Outcome:
         ResultsError: with the first thing that keeps a promised number from being read.
     """
     place = Place(cwd, since)
-    return combined(
-        outcome
-        for source in results.sources
-        for outcome in (_metrics(place, source), read_questions(place, source))
-    )
+    try:
+        return combined(
+            outcome
+            for source in results.sources
+            for outcome in (_metrics(place, source), read_questions(place, source))
+        )
+    except OSError as error:
+        raise ResultsError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _metrics(place: Place, source: Source) -> Outcome:

@@ -40,15 +40,13 @@ class RowFile:
         """Each row with its line, counted from one; warnings are complete after the last.
 
         Raises:
-            ResultsError: where the file cannot be read, or no line of it.
+            ResultsError: where no row can be read.
         """
         count = 0
         try:
             for row in self._read():
                 count += 1
                 yield row
-        except OSError as error:
-            raise ResultsError(f"{self.path} cannot be read: {error.strerror or error}") from error
         except csv.Error as error:
             raise ResultsError(f"{self.path} is not CSV: {error}") from error
         if self._unread:
@@ -133,8 +131,6 @@ def read_json(path: Path) -> object:
                 "let the program write its numbers to a file of their own, or as JSON lines"
             )
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ResultsError(f"{path}: byte {error.start} is not UTF-8") from error
     except (ValueError, RecursionError) as error:

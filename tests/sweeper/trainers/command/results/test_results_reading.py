@@ -48,6 +48,15 @@ def test_steps_and_metrics_of_a_list_make_a_curve(write: Write, read: Read) -> N
     assert found.metrics == {"loss": 9.0, "best": 7.0}
 
 
+def test_a_history_of_one_epoch_is_a_curve_and_may_lack_numbers(write: Write, read: Read) -> None:
+    write("m.json", [{"epoch": 1, "acc": 0.5}, {"epoch": 2, "acc": None}])
+    found = read(file="m.json", step="/*/epoch", metrics={"acc": "/*/acc"})
+    assert found == Outcome(metrics={"acc": 0.5}, curve=(Point(1, {"acc": 0.5}),))
+    write("m.json", [{"epoch": 3, "acc": 0.75}])
+    found = read(file="m.json", step="/*/epoch", metrics={"acc": "/*/acc"})
+    assert found.curve == (Point(3, {"acc": 0.75}),)
+
+
 def test_a_step_that_has_nothing_to_do_with_the_metrics_is_an_error(
     write: Write, read: Read
 ) -> None:
@@ -139,6 +148,11 @@ def test_folders_with_the_marks_of_globs_are_taken_by_name(write: Write, read: R
 def test_absolute_paths_are_taken_as_they_are(write: Write, read: Read) -> None:
     path = write("m.json", {"acc": 1})
     assert read(file=str(path), metrics=["acc"]).metrics == {"acc": 1.0}
+
+
+def test_what_the_file_system_refuses_is_told(read: Read) -> None:
+    with pytest.raises(ResultsError, match=r"x\.json cannot be read: File name too long"):
+        read(file="x" * 300 + ".json", metrics=["acc"])
 
 
 def test_a_name_that_tells_no_format_needs_one(write: Write, read: Read) -> None:
