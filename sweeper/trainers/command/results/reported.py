@@ -32,17 +32,14 @@ class ReportFile:
         self.path = path
         self._offset = 0
         self._damaged = 0
+        self._later = 0  # format of a line that a later version of the client wrote
         self._final: dict[str, float] = {}
         self._last: dict[str, float] = {}
         self._curve = Curve()
         self._questions: dict[str, dict[str, float]] = {}
 
     def news(self) -> list[Reported]:
-        """The lines since the last call; one that has no end yet waits.
-
-        Raises:
-            ResultsError: where a later version of the client wrote a line.
-        """
+        """The lines since the last call; one that has no end yet waits."""
         told: list[Reported] = []
         try:
             with self.path.open("rb") as file:
@@ -58,7 +55,16 @@ class ReportFile:
         return told
 
     def outcome(self) -> Outcome:
-        """All that was told so far; numbers without a step outweigh the last ones by step."""
+        """All that was told so far; numbers without a step outweigh the last ones by step.
+
+        Raises:
+            ResultsError: where a later version of the client wrote a line.
+        """
+        if self._later:
+            raise ResultsError(
+                f"{self.path} is of format {self._later}, and this version reads up to "
+                f"{REPORT_FORMAT}: the program has a later client.py; copy this version's beside it"
+            )
         warnings = list(self._curve.warnings)
         if self._damaged:
             lines = counted(self._damaged, "unreadable line")
@@ -95,10 +101,8 @@ class ReportFile:
             return None
         number = content.get("format", 1)
         if isinstance(number, int) and number > REPORT_FORMAT:
-            raise ResultsError(
-                f"{self.path} is of format {number}, and this version reads up to {REPORT_FORMAT}: "
-                "the program has a later sweeper/client.py; copy this version's beside it"
-            )
+            self._later = number
+            return None
         step = content.get("step")
         metrics, scores = _numbers(content.get("metrics")), _numbers(content.get("scores"))
         if metrics is None or scores is None or (step is not None and not _is_whole(step)):

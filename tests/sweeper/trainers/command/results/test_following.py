@@ -85,6 +85,20 @@ def test_rows_that_a_pattern_is_too_narrow_for_are_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "is_missed"),
+    [
+        ("epoch 1 loss=-1", True),
+        ("epoch 1 loss=nan", True),
+        ("epoch one loss=-1", False),
+        ("epoch 1 loss is -1", False),
+        ("epoch 1 loss=-1" + " and so on" * 50, False),  # too long to be looked at again
+    ],
+)
+def test_a_row_is_missed_where_all_groups_have_numbers(line: str, is_missed: bool) -> None:
+    assert line_pattern(r"epoch (?P<epoch>\d+) loss=(?P<loss>[0-9.]+)").misses(line) is is_missed
+
+
 def test_a_table_whose_rows_a_pattern_misses_is_named_by_its_first_row() -> None:
     found = follower(r"^ *(?P<epoch>\d+) +(?P<loss>[0-9.]+)$")
     found.feed(b"epoch  loss\n    1  -0.5\n    2  -0.75\n")
@@ -122,9 +136,11 @@ def test_endless_lines_are_cut_and_the_next_one_is_read() -> None:
     for _ in range(40):
         found.feed(b"x" * 1000)
     held = found._rest
-    found.feed(b"loss=2\nloss=3\n")
+    found.feed(b"loss=2\nloss=3\nlos")
     assert len(held) <= LONGEST + 1000
     assert found.metrics == {"loss": 3.0}
+    found.feed(b"s=4\n")
+    assert found.metrics == {"loss": 4.0}
     assert found.warnings == (f"stdout: 1 line of more than {LONGEST} bytes, read no further",)
 
 

@@ -76,8 +76,9 @@ def test_a_damaged_line_is_counted_and_passed_over(line: str, file: ReportFile) 
 
 def test_a_line_of_a_later_client_is_an_error_that_says_what_to_do(file: ReportFile) -> None:
     file.path.write_text('{"format": 2}\n')
+    assert file.news() == []
     with pytest.raises(ResultsError, match=r"is of format 2, .* reads up to 1: .*client\.py"):
-        file.news()
+        file.outcome()
 
 
 def test_following_takes_up_where_it_was(file: ReportFile) -> None:

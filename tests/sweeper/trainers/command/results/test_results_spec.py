@@ -10,11 +10,11 @@ class Study(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    results: Sources
+    results: Sources | None = None
 
 
 def results(value: object) -> Results:
-    return Results(Study.model_validate({"results": value}).results)
+    return Results(Study.model_validate({"results": value}).results or ())
 
 
 def refused(value: object) -> list[str]:

@@ -23,7 +23,8 @@ LOG = [
 
 
 def test_the_log_of_the_last_checkpoint_is_read(write: Write, read: Read) -> None:
-    write("out/checkpoint-9/trainer_state.json", {"log_history": LOG[:1]}, after=5)
+    for steps in (9, 10):
+        write(f"out/checkpoint-{steps}/trainer_state.json", {"log_history": LOG[:1]}, after=5)
     write("out/checkpoint-20/trainer_state.json", {"log_history": LOG}, after=5)
     write("out/checkpoint-100/trainer_state.json", {"log_history": LOG[:1]}, after=-5)
     metrics = {"reward": "reward", "digits": "rewards/digits/mean", "eval": "eval_loss"}
