@@ -24,12 +24,12 @@ from sweeper.running.holdout import confirm
 from sweeper.running.instrument import require_same_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.open_trial import OpenTrial
+from sweeper.running.proposing import Proposing
 from sweeper.running.recorder import Recorder
-from sweeper.running.search_limits import SearchLimits
 from sweeper.running.verdict import OPEN, Stop, Verdict, judge
 from sweeper.running.works import End, EpochsOf, Ticket, Works
-from sweeper.search import Search, answered_before, best_before, gains_no_more, propose, ready
-from sweeper.search.of_study import first_training, open_record
+from sweeper.search import Search, answered_before, best_before, ready
+from sweeper.search.of_study import first_training
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.study.config import StudyConfig
@@ -65,8 +65,13 @@ class Driver:
         self._open: dict[int, OpenTrial] = {}
         self._stops = EarlyStops(config, search, store)
         self._held = Held(config.limits.failures)
-        self._limits = SearchLimits(limits=config.limits, begun=time.monotonic())
-        self._ended_early = False  # before the total of trials, and that was said
+        self._proposing = Proposing(
+            config,
+            search,
+            store,
+            asked=lambda: recorder.calls().asked,
+            say=announcer.say,
+        )
 
     def search(self, check: Check) -> None:
         """Run trials until their total or a limit is reached, the space is used up or a stop is
@@ -167,7 +172,7 @@ class Driver:
                 if not ready(self._search, self._resumable[0], self.records()):
                     break  # a trial before it runs once more
                 self._launch(self._store.record(self._resumable.pop(0)))
-            elif (record := self._next_record()) is not None:
+            elif (record := self._proposing.next_trial()) is not None:
                 self._take_on(record)
             else:
                 break
@@ -175,30 +180,6 @@ class Driver:
         if launched:
             self._write_state("running")
         return launched
-
-    def _next_record(self) -> TrialRecord | None:
-        """Propose the next trial; None where there is none, or not yet."""
-        number = len(self._store.proposals())
-        if self._ended_early or number >= self._config.trials:
-            return None
-        if (reason := self._limits.reached(lambda: self._recorder.calls().asked)) is not None:
-            self._end_early(reason)
-            return None
-        history = self.records()
-        if not ready(self._search, number, history):
-            return None
-        if gains_no_more(self._search, number, history):
-            self._end_early(f"{self._search.no_gain} complete trials brought no better score")
-            return None
-        proposal = propose(self._search, number, history)
-        if proposal is None:
-            self._end_early(f"every setting of the space has been tried, in {number} trials")
-            return None
-        return open_record(self._config, number, proposal)
-
-    def _end_early(self, reason: str) -> None:
-        self._ended_early = True
-        self._announcer.say(f"the search ends here: {reason}")
 
     def _take_on(self, record: TrialRecord) -> None:
         """Write a proposal's row: whole, where another trial has the answer; else to be trained."""

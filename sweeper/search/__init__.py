@@ -9,7 +9,13 @@ wait for it.
 """
 
 from sweeper.search.forms import distribution, frozen_trial, optuna_value
-from sweeper.search.known import answered_before, best_before, prefixes_of, shared_prefixes
+from sweeper.search.known import (
+    answered_before,
+    awaits_answer,
+    best_before,
+    prefixes_of,
+    shared_prefixes,
+)
 from sweeper.search.progress import gains_no_more
 from sweeper.search.pruning import should_prune
 from sweeper.search.sampling import propose, ready
@@ -32,6 +38,7 @@ __all__ = [
     "SamplerName",
     "Search",
     "answered_before",
+    "awaits_answer",
     "best_before",
     "distribution",
     "frozen_trial",

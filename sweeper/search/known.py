@@ -81,11 +81,11 @@ def answered_before(
 
     It is complete, or has failed through this very setting, which would fail once more. Later ones
     are not looked at, whether they have ended or not: what becomes of a trial must not depend on
-    time.
+    time (see `awaits_answer`).
     """
     if record.notes.repeat:
         return None
-    last = record.number - max(search.lag, 1)
+    last = _last_known(search, record)
     return next(
         (
             known
@@ -97,3 +97,35 @@ def answered_before(
         ),
         None,
     )
+
+
+def awaits_answer(search: Search, record: TrialRecord, records: Iterable[TrialRecord]) -> bool:
+    """Whether a trial that may answer ``record``, or one before that, still runs.
+
+    Samplers that look at no history, and what is given, would not wait for it: then the record
+    would be answered where the driver was slow or killed, and trained where it was not. A lag of 0
+    gives that up.
+    """
+    if search.lag == 0 or record.notes.repeat:
+        return False
+    last = _last_known(search, record)
+    known = [one for one in records if one.prefix is None and one.number <= last]
+    answers = [one.number for one in known if _may_answer(search, one, record)]
+    running = [one.number for one in known if one.state is TrialState.RUNNING]
+    return bool(answers and running) and min(running) <= max(answers)
+
+
+def _may_answer(search: Search, known: TrialRecord, record: TrialRecord) -> bool:
+    """Whether a trial has the setting of another one, or a longer training of it."""
+    name = search.fidelity
+    if known.notes.repeat:
+        return False
+    if name is None or name not in known.params or name not in record.params:
+        return known.params == record.params
+    is_long_enough = float(known.params[name]) >= float(record.params[name])
+    return is_long_enough and {**known.params, name: record.params[name]} == record.params
+
+
+def _last_known(search: Search, record: TrialRecord) -> int:
+    """The last trial whose result ``record`` may know."""
+    return record.number - max(search.lag, 1)
