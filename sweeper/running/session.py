@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.errors import InstrumentError, TrackingError
-from sweeper.importing.known import ATTRIBUTE, known_results
 from sweeper.launchers.jobs import Launcher, device_of
 from sweeper.outcomes import (
     LOG,
@@ -34,6 +33,7 @@ from sweeper.running.interrupts import Interrupts
 from sweeper.running.loop import Driver
 from sweeper.running.mending import Mender
 from sweeper.running.recorder import Recorder
+from sweeper.running.starting import continued_study, settled_search
 from sweeper.running.study_run import (
     artifacts,
     data_artifacts,
@@ -42,14 +42,12 @@ from sweeper.running.study_run import (
 )
 from sweeper.running.work import request_for
 from sweeper.running.works import Ticket, Works
-from sweeper.search import Search
-from sweeper.search.of_study import first_training, lag_of, search_of
+from sweeper.search.of_study import first_training
 from sweeper.store.rebuilding import rebuild_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.store.tracking import open_mlflow
 from sweeper.store.workspace import Workspace
-from sweeper.study.changes import require_same_study
 from sweeper.study.config import StudyConfig, load_study
 from sweeper.words import score_text
 
@@ -124,8 +122,7 @@ def run_study(
     ):
         folder.forget_stop()
         slots, device = len(launcher.slots()), device_of(launcher)
-        require_same_study(store.attributes().get("study"), config.to_json())
-        _store_study(config, store, folder, path)
+        config = continued_study(config, store=store, folder=folder, path=path, say=progress.say)
         again = open_again(store)
         progress.say(
             f"study {config.name}: {config.trials} trials on {slots} slot(s) of {device}; first "
@@ -151,7 +148,7 @@ def run_study(
         tracking = open_mlflow(config, workspace.root, say=progress.say)
         _collect_rarely()
         parent = open_study_run(tracking, config, store, folder, tags or {})
-        search = _search_of(config, store, slots)
+        search = settled_search(config, store, slots)
         recorder = Recorder(
             config, search, folder=folder, store=store, tracking=tracking, parent_run=parent
         )
@@ -358,25 +355,3 @@ def _collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
-
-
-def _search_of(config: StudyConfig, store: StudyStore, slots: int) -> Search:
-    """What is searched, and what of it was known before."""
-    known = known_results(store.attributes().get(ATTRIBUTE, []))
-    return search_of(config, lag=_settled_lag(config, store, slots), known=known)
-
-
-def _settled_lag(config: StudyConfig, store: StudyStore, slots: int) -> int:
-    """The lag of the study's first start; later starts keep it, whatever their slots."""
-    stored = store.attributes().get("lag")
-    if isinstance(stored, int):
-        return stored
-    lag = lag_of(config, slots)
-    store.set_attribute("lag", lag)
-    return lag
-
-
-def _store_study(config: StudyConfig, store: StudyStore, folder: StudyFolder, path: Path) -> None:
-    store.set_attribute("study", config.to_json())
-    store.set_attribute("source", folder.source_of(path))  # where its paths begin
-    folder.study_file.write_bytes(path.read_bytes())

@@ -23,6 +23,7 @@ def search_of(config: StudyConfig, *, lag: int, known: Sequence[TrialRecord] = (
         goal=config.goal,
         baseline=config.baseline,
         enqueue=config.enqueue,
+        enqueued_at=config.enqueued_at,
         lag=lag,
         fidelity=_fidelity(config),
         duplicates=config.duplicates,

@@ -4,7 +4,7 @@ import hashlib
 import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import count
 
 from sweeper.records import TrialRecord, TrialState
 from sweeper.search.forms import quiet, sampler_of, study_in_memory, suggested
@@ -52,8 +52,7 @@ def propose(search: Search, number: int, history: Sequence[TrialRecord]) -> Prop
     Raises:
         ValueError: if a record is missing, or has no result that it must have (see `ready`).
     """
-    given = given_settings(search)
-    if number >= len(given) and search.duplicates != "reseed":
+    if number not in given_settings(search) and search.duplicates != "reseed":
         finite, resample = is_finite(search.space), search.duplicates == "resample"
         tried: set[str] = set()
         if finite or resample:
@@ -83,26 +82,26 @@ def _resampled(
 def _needs_history(search: Search, number: int) -> bool:
     if search.pruner_name != "none" or search.race or search.no_gain is not None:
         return True
-    return search.sampler_name not in _WITHOUT_HISTORY and number >= len(given_settings(search))
+    return search.sampler_name not in _WITHOUT_HISTORY and number not in given_settings(search)
 
 
 def _draw(
     search: Search, number: int, history: Sequence[TrialRecord], *, attempt: int = 0
 ) -> Proposal | None:
     given = given_settings(search)
-    if number < len(given):
+    if number in given:
         origin: Origin = "baseline" if number == 0 and search.baseline else "enqueued"
-        return Proposal(params=given[number], origin=origin)
-    place = number - len(given)
+        return Proposal(params=given[number].setting, origin=origin)
     if search.sampler_name == "random":
         generator = random.Random(_derived_seed(search.seed, number, attempt))
         point = [generator.random() for _ in search.space.searched]
         return Proposal(params=setting_at(search.space, point), origin="sampled")
     if search.sampler_name == "qmc":
+        place = number - sum(tries < number for tries in given)
         point = _sobol_point(len(search.space.searched), place, search.seed)
         return Proposal(params=setting_at(search.space, point), origin="sampled")
     if search.sampler_name == "grid":
-        setting = next(islice(_grid(search), place, None), None)
+        setting = next((s for n, s in _grid(search) if n == number), None)
         return None if setting is None else Proposal(params=setting, origin="sampled")
     visible = _with_prefixes(search, visible_to(search, number, history))
     return _ask(search, number, visible, attempt=attempt)
@@ -127,13 +126,19 @@ def _sobol_point(dimension: int, place: int, seed: int) -> list[float]:
     return [float(coordinate) for coordinate in sequence.random(1)[0]]
 
 
-def _grid(search: Search) -> Iterator[dict[str, Value]]:
-    """Go through a finite space in a random order, without what was tried as given."""
+def _grid(search: Search) -> Iterator[tuple[int, dict[str, Value]]]:
+    """Go through a finite space in a random order, without what was given until then: each trial
+    that is not given itself with its setting.
+    """
     given = given_settings(search)
+    since = {setting_key(one.setting): one.since for one in reversed(given.values())}
+    free = (number for number in count() if number not in given)
+    number = next(free)
     for index in _shuffled(size(search.space), search.seed):
         setting = setting_number(search.space, index)
-        if setting not in given:
-            yield setting
+        if since.get(setting_key(setting), number + 1) > number:
+            yield number, setting
+            number = next(free)
 
 
 def _shuffled(total: int, seed: int) -> Iterator[int]:

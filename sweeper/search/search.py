@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from typing import Any, Literal
 
 from sweeper.records import TrialRecord, TrialState
@@ -29,6 +30,8 @@ class Search:
     goal: Goal = "maximize"
     baseline: Setting | None = None  # trial 0
     enqueue: tuple[Setting, ...] = ()  # the trials after it
+    enqueued_at: tuple[int, ...] = ()
+    """For each of these: the trial before which it was added; 0 of those that are not named."""
     lag: int = 8  # how far behind n the known results end; 0: every result counts at once
     fidelity: str | None = None  # the parameter whose trials contain all with a smaller value
     duplicates: Duplicates = "cached"  # what becomes of a setting that is proposed again
@@ -54,10 +57,28 @@ def lag_for(slots: int) -> int:
     return 8 if slots <= 4 else 2 * slots
 
 
-def given_settings(search: Search) -> list[dict[str, Value]]:
-    """Return the settings that come before the sampler's, in order."""
-    first = [] if search.baseline is None else [search.baseline]
-    return [canonical(search.space, setting) for setting in (*first, *search.enqueue)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A setting that comes before the sampler's."""
+
+    setting: Mapping[str, Value]
+    since: int  # the trial before which it was added
+
+
+def given_settings(search: Search) -> dict[int, Given]:
+    """Return the settings that come before the sampler's, each by the trial that tries it.
+
+    One that was added to a begun study is tried next, after those that still waited then.
+    """
+    baseline = [] if search.baseline is None else [(search.baseline, 0)]
+    enqueued = zip(search.enqueue, chain(search.enqueued_at, repeat(0)), strict=False)
+    given: dict[int, Given] = {}
+    following = 0
+    for setting, since in (*baseline, *enqueued):
+        number = max(following, since)
+        given[number] = Given(setting=canonical(search.space, setting), since=since)
+        following = number + 1
+    return given
 
 
 def setting_key(setting: Setting) -> str:

@@ -23,7 +23,7 @@ from sweeper.outcomes import FORMAT, checked_format, trusted
 from sweeper.problems import config_error, dotted
 from sweeper.space import Parameter, Space, Value, canonical
 from sweeper.study.bounds import Bound, parse_bound
-from sweeper.study.changes import Change, differences
+from sweeper.study.changes import ENQUEUED_AT, Change, differences
 from sweeper.study.checks import CheckedStudy, check_study
 from sweeper.study.file import Document, parse_document, read_document
 from sweeper.study.sections import (
@@ -66,6 +66,7 @@ class StudyConfig:
     metric: Metric = field(default_factory=Metric)
     baseline: Mapping[str, Value] | None = None  # trial 0
     enqueue: tuple[Mapping[str, Value], ...] = ()  # the trials after it
+    enqueued_at: tuple[int, ...] = ()  # for each of these: the trial before which it was added
     controls: tuple[str, ...] = ()
     sampler: Sampler = field(default_factory=Sampler)
     pruner: Pruner = field(default_factory=Pruner)
@@ -160,6 +161,7 @@ class StudyConfig:
             "trainer": self.trainer,
             "metric": self.metric.model_dump(mode="json", exclude_none=True),
             **self.search_part(),
+            ENQUEUED_AT: list(self.enqueued_at) if any(self.enqueued_at) else None,
             "controls": list(self.controls),
             "pruner": {"name": self.pruner.name, **self.pruner.options},
             "trials": self.trials,
@@ -231,6 +233,7 @@ def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) ->
         path=path,
         baseline=payload.get("baseline"),
         enqueue=tuple(payload.get("enqueue", ())),
+        enqueued_at=tuple(payload.get(ENQUEUED_AT, ())),
         controls=tuple(payload.get("controls", ())),
         stop_if=payload.get("stop_if", {}),
         keep=payload.get("keep", "all"),

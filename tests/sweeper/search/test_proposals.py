@@ -16,6 +16,7 @@ from sweeper.search import (
     SamplerName,
     Search,
     answered_before,
+    awaits_answer,
     distribution,
     frozen_trial,
     lag_for,
@@ -212,6 +213,46 @@ def test_baseline_comes_first_then_the_enqueued_then_the_sampler() -> None:
     assert [r.notes.origin for r in records] == ["baseline", "enqueued", "enqueued", "sampled"]
     without = run(replace(search, baseline=None), 1)
     assert without[0].notes.origin == "enqueued"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "qmc"])
+def test_what_is_enqueued_later_comes_next_and_changes_no_proposal_before(
+    sampler: SamplerName,
+) -> None:
+    one, other = list(settings(GRID))[3:8:4]
+    search = Search(space=GRID, sampler_name=sampler, lag=2, enqueue=(one,))
+    before = run(search, 4)
+    twice = before[2].params  # a setting that was sampled
+    longer = replace(search, enqueue=(one, other, twice), enqueued_at=(0, 4, 4))
+    after = run(longer, 8)
+    assert after[:4] == before
+    assert [record.params for record in after[4:6]] == [other, twice]
+    assert [record.notes.origin for record in after[4:7]] == ["enqueued", "enqueued", "sampled"]
+    if sampler == "qmc":  # the sequence goes on where it was
+        assert [r.params for r in after[6:]] == [r.params for r in run(search, 6)[4:]]
+
+
+def test_what_is_enqueued_while_others_wait_comes_after_them() -> None:
+    first, second, third = list(settings(GRID))[:3]
+    search = Search(
+        space=GRID, sampler_name="random", enqueue=(first, second, third), enqueued_at=(0, 0, 1)
+    )
+    assert [record.params for record in run(search, 3)] == [first, second, third]
+
+
+def test_a_grid_that_is_extended_still_tries_every_setting() -> None:
+    everything = list(settings(GRID))
+    before = run(Search(space=GRID, sampler_name="grid"), 4)
+    new = next(s for s in everything if s not in [record.params for record in before])
+    search = Search(
+        space=GRID,
+        sampler_name="grid",
+        enqueue=(before[1].params, new),  # one that the grid has had, one that it has not
+        enqueued_at=(4, 4),
+    )
+    tried = [record.params for record in run(search, 100)]
+    assert len(tried) == len(everything) + 1
+    assert sorted(map(str, tried)) == sorted(map(str, [*everything, before[1].params]))
 
 
 def test_given_settings_are_written_as_the_space_writes_them() -> None:
@@ -527,3 +568,22 @@ def test_a_setting_is_answered_by_the_first_trial_that_had_it_as_far_back_as_res
     assert source(scored(5, 3, lr=4e-3)) is None  # trial 3 may still be running then
     assert source(scored(6, 4)) is None
     assert source(replace(scored(6, 3), notes=Notes(repeat=1))) is None  # another seed
+
+
+def test_a_setting_waits_for_a_trial_that_may_answer_it_and_for_those_before_that() -> None:
+    search = replace(LENGTHS, lag=3)
+    trials = [scored(0, 5, lr=8e-3), scored(1, 5), scored(2, 3, lr=2e-3), scored(3, 1, lr=2e-3)]
+    trials += [scored(number, 2, lr=9e-3) for number in (4, 5)]
+
+    def waits(record: TrialRecord, *running: int, lag: int = 3) -> bool:
+        rows = [_open(each) if each.number in running else each for each in trials]
+        return awaits_answer(replace(search, lag=lag), record, rows)
+
+    assert waits(scored(6, 3), 1)  # trial 1 will have scored it on its way
+    assert waits(scored(6, 3), 0)  # shorter trainings are told in the order of the numbers
+    assert not waits(scored(6, 3), 2)
+    assert waits(scored(6, 1, lr=2e-3), 2)
+    assert not waits(scored(6, 4, lr=2e-3), 2)  # a shorter training answers no longer one
+    assert not waits(scored(6, 2, lr=9e-3), 4, 5)  # too near: it is trained, whatever is known
+    assert not waits(replace(scored(6, 3), notes=Notes(repeat=1)), 1)  # another seed
+    assert not waits(scored(6, 3), 1, lag=0)  # free order
