@@ -17,6 +17,7 @@ Proposed = Literal["baseline", "enqueued", "sampled", "shared prefix"]
 
 CALLS_KEY: Literal["reader_calls"] = "reader_calls"  # of the calls that answers cost, in every file
 _CALLS = AliasChoices("calls", CALLS_KEY)
+CANCELLED = "cancelled"  # the reason of a trial that someone has cancelled
 _OF_THE_SETTING = {FailureKind.NOT_FINITE.value}  # whenever and wherever it is trained
 
 
@@ -119,6 +120,11 @@ class TrialRecord:
         return self.state is TrialState.FAILED and self.notes.failure in _OF_THE_SETTING
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether it was pruned because someone has cancelled it."""
+        return self.state is TrialState.PRUNED and self.notes.reason == CANCELLED
+
+    @property
     def values(self) -> Mapping[str, Value]:
         """What was used: the setting, completed by fixed and inactive parameters."""
         return self.notes.values or self.params
@@ -143,6 +149,7 @@ class State(TypedDict, total=False):
     goal: str
     trials: int
     counts: dict[str, int]  # proposals by where they stand, and `waiting`
+    cancelled: list[int]  # those of the pruned that someone has cancelled
     shared_prefix: int  # shorter trainings that were scored on the way
     best: dict[str, Any] | None  # trial, score, params
     running: list[dict[str, Any]]  # trial, epoch, epochs, score, seconds, params

@@ -39,6 +39,17 @@ def stop(study: str) -> None:
 
 @cli.command()
 @study_name
+@click.argument("trials", nargs=-1, required=True, type=click.IntRange(min=0))
+def cancel(study: str, trials: tuple[int, ...]) -> None:
+    """End TRIALS of STUDY as they are: after the epoch in hand, for good; wait for it."""
+    from sweeper.running.cancelling import cancel_trials
+
+    with contextlib.suppress(KeyboardInterrupt):  # they were asked, and leave unwatched as well
+        cancel_trials(find_study(study), trials, say=click.echo)
+
+
+@cli.command()
+@study_name
 @click.argument("trials", nargs=-1, type=click.IntRange(min=0))
 @click.option("--failed", "every_failed", is_flag=True, help="All that failed.")
 @click.option("--class", "kind", metavar="CLASS", help="All that failed so, like `not_finite`.")

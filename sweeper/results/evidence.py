@@ -25,7 +25,7 @@ from sweeper.outcomes import (
     read_result,
 )
 from sweeper.ranking import baseline_of, ranking, told_score
-from sweeper.records import CALLS_KEY, TrialRecord, TrialState
+from sweeper.records import CALLS_KEY, CANCELLED, TrialRecord, TrialState
 from sweeper.space import Value, complete_values
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
@@ -78,7 +78,7 @@ class Evidence:
     config: StudyConfig
     rows: Sequence[Scored]  # controls, then trials from best to worst
     imported: Sequence[Scored]  # of another evaluation: never ranked with the others
-    states: Mapping[str, int]  # how many proposals are complete, failed, pruned, running
+    states: Mapping[str, int]  # how many proposals are complete, failed, pruned, cancelled, running
     failures: Mapping[str, int]  # by class
     liveness: Liveness | None  # what the probe found
     environment: Mapping[str, str]  # digests and versions of the controls
@@ -123,12 +123,13 @@ def gather(folder: StudyFolder) -> Evidence:
     rows = [*_controls(source, check), *_trials(source, records)]
     best = (state.get("best") or {}).get("trial")
     proposals = [record for record in records if record.prefix is None]
+    told = [CANCELLED if record.is_cancelled else record.state.value for record in proposals]
     kinds = [r.notes.failure or "" for r in proposals if r.state is TrialState.FAILED]
     return Evidence(
         config=config,
         rows=rows,
         imported=_imported(attributes.get("imported", []), config),
-        states={s.value: sum(r.state is s for r in proposals) for s in TrialState},
+        states={state: told.count(state) for state in sorted(set(told))},
         failures={name: kinds.count(name) for name in dict.fromkeys(kinds)},
         liveness=None if check is None else check.liveness,
         environment={} if check is None else check.environment,

@@ -2,6 +2,7 @@
 
 # what other wings may import
 __all__ = [
+    "cancelling",
     "confirming",
     "interrupts",
     "preflight",

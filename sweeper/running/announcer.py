@@ -51,6 +51,8 @@ class Announcer:
             if verdict.score is None
             else score_text(verdict.score, self.config.goal)
         )
+        if verdict.state is TrialState.PRUNED:
+            outcome = f"pruned ({verdict.reason})"
         if verdict.failure is not None:
             outcome = f"failed ({verdict.failure}): {verdict.reason};"
         values = self.store.record(number).values

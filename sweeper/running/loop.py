@@ -26,8 +26,8 @@ from sweeper.running.interrupts import Interrupts
 from sweeper.running.open_trial import OpenTrial
 from sweeper.running.proposing import Proposing
 from sweeper.running.recorder import Recorder
-from sweeper.running.verdict import OPEN, Stop, Verdict, judge
-from sweeper.running.works import End, EpochsOf, Ticket, Works
+from sweeper.running.verdict import LEFT, OPEN, Stop, Verdict, judge
+from sweeper.running.works import End, EpochsOf, Works
 from sweeper.search import Search, answered_before, best_before, ready
 from sweeper.search.of_study import first_training
 from sweeper.store.study_folder import StudyFolder
@@ -65,13 +65,7 @@ class Driver:
         self._open: dict[int, OpenTrial] = {}
         self._stops = EarlyStops(config, search, store)
         self._held = Held(config.limits.failures)
-        self._proposing = Proposing(
-            config,
-            search,
-            store,
-            asked=lambda: recorder.calls().asked,
-            say=announcer.say,
-        )
+        self._proposing = Proposing(config, search, store, calls=recorder.calls, say=announcer.say)
 
     def search(self, check: Check) -> None:
         """Run trials until their total or a limit is reached, the space is used up or a stop is
@@ -90,8 +84,10 @@ class Driver:
         self._recorder.add_imported(check.ended)
         self._recorder.add_prefixes()
         self._write_state("running")
+        self._heed_cancels()  # before what is left open is launched again
         while self._fill_slots() or self._open or self._tell_held():  # which may make others ready
             self._watch()
+            self._heed_cancels()
             if self._interrupts.requested:
                 self._works.ask_all_to_stop()
         self._write_state("interrupted" if self._interrupts.requested else "finishing")
@@ -193,10 +189,12 @@ class Driver:
 
     def _launch(self, record: TrialRecord) -> None:
         """Open the trial's MLflow run and begin with its first work."""
-        run_id = self._recorder.open(record)
-        trial = OpenTrial(number=record.number, run_id=run_id, started=time.time())
-        self._open[trial.number] = trial
+        trial = self._open[record.number] = self._opened(record)
         self._begin_work(trial)
+
+    def _opened(self, record: TrialRecord) -> OpenTrial:
+        run_id = self._recorder.open(record)
+        return OpenTrial(number=record.number, run_id=run_id, started=time.time())
 
     def _begin_work(self, trial: OpenTrial) -> None:
         """Hand the folder of the trial's next seed, or of its only one, to the engine."""
@@ -217,7 +215,7 @@ class Driver:
         """Wait for news, copy what was written, tell what ended."""
         written = False
         for entry in self._works.news():
-            trial = self._trial_of(entry.ticket)
+            trial = next(t for t in self._open.values() if t.ticket == entry.ticket)
             if isinstance(entry, EpochsOf):
                 self._copy_epochs(trial, entry.epochs)
                 self._log_epochs(trial, now=False)
@@ -230,9 +228,6 @@ class Driver:
             self._log_epochs(trial, now=False)
         if written:
             self._write_state("running")
-
-    def _trial_of(self, ticket: Ticket) -> OpenTrial:
-        return next(trial for trial in self._open.values() if trial.ticket == ticket)
 
     def _copy_epochs(self, trial: OpenTrial, epochs: Sequence[Epoch]) -> None:
         """Copy new epochs to Optuna; stop a trial that is not worth going on with.
@@ -257,8 +252,23 @@ class Driver:
         if epochs := trial.take_unlogged(now=now):
             self._recorder.log_epochs(trial.curves_run, epochs, trial.training)
 
+    def _heed_cancels(self) -> None:
+        """Let trials leave that someone has cancelled; tell those that are not at work."""
+        for number in sorted(self._folder.asked_to_cancel()):
+            if (trial := self._open.get(number)) is not None and trial.ticket is not None:
+                self._works.ask_to_stop(trial.ticket)
+            elif number in self._resumable:
+                self._resumable.remove(number)
+                trial = self._opened(record := self._store.record(number))
+                trial.begin(self._recorder.training(record))
+                self._tell(trial, LEFT, [])
+            elif number not in [held.number for held in self._held.trials]:  # it has ended
+                self._folder.forget_cancel(number)
+
     def _settle(self, trial: OpenTrial, end: End) -> None:
         """Judge a work that ended and tell everyone; of several seeds, begin the next."""
+        if trial.number in self._folder.asked_to_cancel():
+            end = None  # a result that comes nevertheless does not count
         verdict = judge(end, stopped=trial.stopped)
         results = [end] if isinstance(end, Result) else []
         if verdict.state is TrialState.COMPLETE and isinstance(end, Result):
@@ -308,7 +318,13 @@ class Driver:
             self._recorder.leave(run_id)
 
     def _tell(self, trial: OpenTrial, verdict: Verdict, results: Sequence[Result]) -> None:
-        """Write the verdict; a trial that stays open is left to the next driver."""
+        """Write the verdict; a trial that stays open is left to the next driver.
+
+        What someone has cancelled is told so, whatever became of it: else a driver that is killed
+        would leave another end than one that is not.
+        """
+        if trial.number in self._folder.asked_to_cancel():
+            verdict, results = LEFT, []
         if verdict.state is TrialState.RUNNING:
             self._leave(trial)
             return
@@ -323,6 +339,7 @@ class Driver:
             started=trial.started,
             ended=trial.ended,
         )
+        self._folder.forget_cancel(trial.number)
         self._announcer.say_done(trial.number, verdict, seconds=trial.seconds())
 
     def _write_state(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from sweeper.outcomes import Calls
 from sweeper.records import TrialRecord
 from sweeper.running.search_limits import SearchLimits
 from sweeper.search import Search, awaits_answer, gains_no_more, propose, ready
@@ -20,7 +21,7 @@ class Proposing:
         search: Search,
         store: StudyStore,
         *,
-        asked: Callable[[], int],
+        calls: Callable[[], Calls],
         say: Callable[[str], None],
     ) -> None:
         """Begin the time that `limits: {study_time}` counts.
@@ -29,13 +30,13 @@ class Proposing:
             config: The study.
             search: What is searched, and how.
             store: Knows the trials so far.
-            asked: Counts the calls so far.
+            calls: Counts those that answers have cost so far.
             say: Is told why the search ends.
         """
         self._config = config
         self._search = search
         self._store = store
-        self._asked = asked
+        self._calls = calls
         self._say = say
         self._limits = SearchLimits(limits=config.limits, begun=time.monotonic())
         self._ended_early = False  # before the total of trials, and that was said
@@ -45,7 +46,7 @@ class Proposing:
         number = len(self._store.proposals())
         if self._ended_early or number >= self._config.trials:
             return None
-        if (reason := self._limits.reached(self._asked)) is not None:
+        if (reason := self._limits.reached(lambda: self._calls().asked)) is not None:
             self._end_early(reason)
             return None
         history = self._store.records()

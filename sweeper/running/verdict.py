@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sweeper.outcomes import Check, Failure, FailureKind, Place, RacedOut
-from sweeper.records import TrialState
+from sweeper.records import CANCELLED, TrialState
 from sweeper.running.works import End
 from sweeper.words import plain
 
@@ -31,6 +31,7 @@ class Verdict:
 
 
 OPEN = Verdict(state=TrialState.RUNNING, reason="interrupted; resumed by the next run")
+LEFT = Verdict(state=TrialState.PRUNED, reason=CANCELLED)  # by whoever watches it
 
 
 def judge(end: End, *, stopped: Stop | None) -> Verdict:

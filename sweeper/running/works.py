@@ -7,14 +7,13 @@ trials, scores, MLflow.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from typing import NamedTuple, TypeVar
 
 from sweeper.errors import SweeperError
-from sweeper.launchers.jobs import JobId, JobReport, JobStatus, Launcher
+from sweeper.launchers.jobs import JobReport, JobStatus, Launcher
 from sweeper.outcomes import (
     LOG,
     Check,
@@ -27,6 +26,7 @@ from sweeper.outcomes import (
     Waiting,
 )
 from sweeper.running.failures import Step, classify, next_step
+from sweeper.running.open_work import OpenWork
 from sweeper.running.overdue import JobWatch
 from sweeper.running.slot_health import SlotHealth
 from sweeper.running.work import Work, request_for
@@ -68,21 +68,6 @@ class EndedAs(NamedTuple):
     end: End
 
 
-@dataclass(slots=True, kw_only=True)
-class _Open:
-    """A work that has not ended."""
-
-    work: Work
-    job_id: JobId | None = None  # None: its result was found, or it waits
-    waits_for: str | None = None  # the stage that another job is making
-    failures: Counter[FailureKind] = field(default_factory=Counter)  # of its jobs so far
-    lost_on: frozenset[str] = frozenset()  # slots that may have been to blame
-    offset: int = 0  # bytes of its epochs that were read
-    log_start: int = 0  # bytes of its log that earlier jobs wrote
-    watch: JobWatch = field(default_factory=JobWatch)  # of its job
-    is_asked_to_stop: bool = False
-
-
 class Works:
     """The works of one driver."""
 
@@ -122,7 +107,7 @@ class Works:
         self._say = say
         self._require_here = require_here
         self._clock = clock
-        self._open: dict[Ticket, _Open] = {}
+        self._open: dict[Ticket, OpenWork] = {}
         self._slots = SlotHealth()
         self._numbers = count()
 
@@ -136,7 +121,7 @@ class Works:
         self._require_here()
         prepare_job(work.folder, work.job)
         ticket = Ticket(next(self._numbers))
-        self._open[ticket] = _Open(work=work)
+        self._open[ticket] = OpenWork(work=work)
         try:
             left = self._trainer.left(work.folder)
         except FormatError as error:
@@ -186,7 +171,9 @@ class Works:
         for entry in self._open.values():
             if self._stopping() or not self.has_free_slot():
                 return
-            if entry.waits_for is not None and self._claims.is_free(entry.waits_for):
+            if entry.waits_for is None or entry.is_asked_to_stop:
+                continue
+            if self._claims.is_free(entry.waits_for):
                 entry.waits_for = None
                 self._submit(entry)
 
@@ -222,22 +209,24 @@ class Works:
         return sum(entry.waits_for is None for entry in self._open.values())
 
     def _given_up_waiting(self) -> list[Ticket]:
-        """Works that wait for a stage while the driver stops: they are left at once."""
-        if not self._stopping():
-            return []
-        left = [ticket for ticket in self._open if self.waits(ticket)]
+        """Works that wait for a stage while they, or the driver, are to stop: left at once."""
+        left = [
+            ticket
+            for ticket, entry in self._open.items()
+            if entry.waits_for is not None and (entry.is_asked_to_stop or self._stopping())
+        ]
         for ticket in left:
             del self._open[ticket]
         return left
 
-    def _submit(self, entry: _Open) -> None:
+    def _submit(self, entry: OpenWork) -> None:
         forget_ending(entry.work.folder)
         entry.log_start = size_of(entry.work.folder / LOG)
         request = request_for(entry.work.folder, entry.work.command, not_on=entry.lost_on)
         entry.job_id, entry.watch = self._launcher.submit(request), JobWatch()
 
     def _taken_in(
-        self, ticket: Ticket, entry: _Open, report: JobReport
+        self, ticket: Ticket, entry: OpenWork, report: JobReport
     ) -> Iterator[EpochsOf | EndedAs]:
         """Read what a work has written; files that make no sense are its own failure."""
         folder = entry.work.folder
@@ -258,9 +247,11 @@ class Works:
             yield from self._settled(ticket, entry, report, left)
         elif report.status is JobStatus.RUNNING:
             yield from self._looked_after(ticket, entry, report, has_epochs=bool(epochs))
+        elif entry.is_asked_to_stop:  # queued: no epoch is in hand
+            yield from self._cancelled(ticket, entry, report)
 
     def _looked_after(
-        self, ticket: Ticket, entry: _Open, report: JobReport, *, has_epochs: bool
+        self, ticket: Ticket, entry: OpenWork, report: JobReport, *, has_epochs: bool
     ) -> Iterator[EndedAs]:
         """Ask a job to leave that takes too long or is silent, and kill what does not leave."""
         watch, now = entry.watch, self._clock()
@@ -268,20 +259,23 @@ class Works:
         if watch.leave_by is None and (failure := watch.overdue(now, self._limits)) is not None:
             watch.failure = failure
             self._ask_to_leave(entry)
-        if watch.leave_by is None or now < watch.leave_by:
-            return
-        assert entry.job_id is not None, "it runs"
+        if watch.leave_by is not None and now >= watch.leave_by:
+            yield from self._cancelled(ticket, entry, report)
+
+    def _cancelled(self, ticket: Ticket, entry: OpenWork, report: JobReport) -> Iterator[EndedAs]:
+        """Take a job from the launcher before it has ended, and say how its work ends with that."""
+        assert entry.job_id is not None, "it has a job"
         self._launcher.cancel(entry.job_id)
         left = self._trainer.left(entry.work.folder)  # it may have been done just then
         yield from self._settled(ticket, entry, replace(report, status=JobStatus.CANCELLED), left)
 
-    def _ask_to_leave(self, entry: _Open) -> None:
+    def _ask_to_leave(self, entry: OpenWork) -> None:
         ask_to_stop(entry.work.folder)
         if entry.watch.leave_by is None:
             entry.watch.leave_by = self._clock() + self._limits.grace
 
     def _settled(
-        self, ticket: Ticket, entry: _Open, report: JobReport, left: Left
+        self, ticket: Ticket, entry: OpenWork, report: JobReport, left: Left
     ) -> Iterator[EndedAs]:
         """Say how a work has ended with its job, unless it waits for a stage or is tried again."""
         is_leaving = entry.is_asked_to_stop or self._stopping()
@@ -303,7 +297,7 @@ class Works:
         yield EndedAs(ticket, left if isinstance(left, Result | Check) else None)
 
     def _weighed(
-        self, ticket: Ticket, entry: _Open, failure: Failure, *, slot: str
+        self, ticket: Ticket, entry: OpenWork, failure: Failure, *, slot: str
     ) -> Iterator[EndedAs]:
         """Do what a failure asks for; say so where it is the end of the work."""
         entry.failures[failure.kind] += 1
@@ -325,7 +319,7 @@ class Works:
         del self._open[ticket]
         yield EndedAs(ticket, failure)
 
-    def _blame(self, ticket: Ticket, entry: _Open, failure: Failure, *, slot: str) -> None:
+    def _blame(self, ticket: Ticket, entry: OpenWork, failure: Failure, *, slot: str) -> None:
         """Note a failure that may be the slot's; a limit or a leak lives in its process."""
         if failure.kind.is_slots and slot:
             entry.lost_on |= {slot}

@@ -66,6 +66,8 @@ def show_trial(folder: StudyFolder, name: str) -> str:
 
 
 def _state_text(record: TrialRecord, folder: StudyFolder) -> str:
+    if record.state is TrialState.RUNNING and record.number in folder.asked_to_cancel():
+        return "running; cancelled as soon as a driver sees that it is asked to"
     if record.state is TrialState.RUNNING and not folder.is_locked():
         return "interrupted; `sweeper run` with the study file goes on"
     return record.state.value

@@ -26,8 +26,8 @@ def snapshot(
         best: The trial that the study has chosen; None: the first of the ranking so far.
 
     Returns:
-        ``{"study", "state", "trials", "counts", "shared_prefix", "best", "running"}``; `waiting`
-        counts the trials that were begun and hold no slot.
+        ``{"study", "state", "trials", "counts", "cancelled", "shared_prefix", "best", "running"}``;
+        `waiting` counts the trials that were begun and hold no slot.
     """
     found = Counter(record.state for record in records if record.prefix is None)
     counts = {kind.value: found[kind] for kind in TrialState}
@@ -41,6 +41,7 @@ def snapshot(
         "goal": config.goal,
         "trials": config.trials,
         "counts": counts,
+        "cancelled": [r.number for r in records if r.prefix is None and r.is_cancelled],
         "shared_prefix": len(records) - found.total(),
         "best": None
         if first is None

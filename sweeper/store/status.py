@@ -84,6 +84,8 @@ def status_text(state: State) -> str:
             f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
             f"{params_text(trial['params'])}"
         )
+    if cancelled := state.get("cancelled"):
+        lines.append(f"  cancelled: trials {', '.join(map(str, cancelled))}")
     calls = Calls.model_validate(state.get(CALLS_KEY, {}))
     if calls.needed:
         lines.append(f"  {CALLS}: {calls_text(calls)}")

@@ -23,6 +23,7 @@ LOCK_SECONDS = 1.0  # `status` takes the lock for a moment to see whether a driv
 
 
 STATE, LOCK, STUDY_FILE, ANSWERS = "state.json", "study.lock", "study.yaml", "answers.db"
+CANCEL = "cancel"  # a folder with an empty file for each trial that is to be cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,22 @@ class StudyFolder:
     def forget_stop(self) -> None:
         """A driver that begins was asked by nobody yet."""
         (self.root / STOP).unlink(missing_ok=True)
+
+    def ask_to_cancel(self, number: int) -> None:
+        """Ask whatever driver works on the study, now or next, to end a trial as it is."""
+        (self.root / CANCEL).mkdir(exist_ok=True)
+        (self.root / CANCEL / str(number)).touch()
+
+    def asked_to_cancel(self) -> set[int]:
+        """The trials of which that was asked, and that have not been told since."""
+        try:
+            return {int(p.name) for p in (self.root / CANCEL).iterdir() if p.name.isdigit()}
+        except FileNotFoundError:
+            return set()
+
+    def forget_cancel(self, number: int) -> None:
+        """The trial has been told."""
+        (self.root / CANCEL / str(number)).unlink(missing_ok=True)
 
     def write_state(self, state: "State") -> None:
         """Replace what `status` shows."""

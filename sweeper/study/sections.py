@@ -281,7 +281,8 @@ class StudyFile(Section):
     metric: Metric = Metric()  # what trials are ranked by
     parameters: dict[str, ParameterEntry] = {}  # what is searched, by name
     baseline: dict[str, ParameterValue] | None = None  # trial 0; all others are compared with it
-    enqueue: list[dict[str, ParameterValue]] = []  # settings to try after it, in order
+    enqueue: list[dict[str, ParameterValue]] = []
+    """Settings to try after it, in order; what is added to those of a begun study comes next."""
     controls: list[Text] | None = None  # scored before trial 0; unless given, all there are
     sampler: Sampler = Sampler()  # who proposes settings
     method: Literal["bayes", "random", "grid"] | None = None  # W&B's word for `sampler`

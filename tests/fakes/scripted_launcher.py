@@ -9,6 +9,10 @@ from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, Slot
 Step = Callable[[Path], JobStatus]  # what happens to the folder at one look, and how it stands then
 
 
+def queued(folder: Path) -> JobStatus:
+    return JobStatus.QUEUED
+
+
 def running(folder: Path) -> JobStatus:
     return JobStatus.RUNNING
 

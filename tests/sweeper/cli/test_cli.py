@@ -30,6 +30,7 @@ OF_A_STUDY = {
 }
 COMMANDS = {
     "best",
+    "cancel",
     "compare",
     "confirm",
     "export",

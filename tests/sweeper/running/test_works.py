@@ -11,6 +11,7 @@ from fakes.scripted_launcher import (
     Step,
     cancelled,
     lost,
+    queued,
     running,
     writes,
 )
@@ -211,6 +212,25 @@ def test_a_work_that_was_asked_to_leave_is_not_tried_again(engine: Open) -> None
         here.works.ask_to_stop(ticket)
         assert here.works.news() == [EndedAs(ticket, None)]
         assert here.said == []
+
+
+def test_a_work_that_waits_for_a_stage_leaves_at_once_though_others_go_on(engine: Open) -> None:
+    here = engine([waits], [running, running, done], slots=2)
+    waiting = here.works.start(here.work("a"))
+    here.works.start(here.work("b"))
+    here.works.news()
+    here.works.ask_to_stop(waiting)
+    here.claims.free = True  # it would be submitted now
+    assert here.works.news() == [EndedAs(waiting, None)]
+    assert len(here.launcher.submitted) == 2
+
+
+def test_a_job_that_has_not_begun_is_not_begun_to_be_stopped(engine: Open) -> None:
+    here = engine([queued])
+    ticket = here.works.start(here.work("a"))
+    here.works.ask_to_stop(ticket)
+    assert here.works.news() == [EndedAs(ticket, None)]
+    assert len(here.launcher.cancelled) == 1
 
 
 def test_a_job_that_nobody_asked_to_leave_is_tried_again(engine: Open) -> None:

@@ -15,11 +15,12 @@ trials: 9
 )
 
 
-def record(number: int, state: TrialState, score: float | None = None) -> TrialRecord:
+def record(
+    number: int, state: TrialState, score: float | None = None, *, reason: str = ""
+) -> TrialRecord:
     values = {"lr": 1e-3}
-    return TrialRecord(
-        number=number, params=values, state=state, score=score, notes=Notes(values=values)
-    )
+    notes = Notes(values=values, reason=reason)
+    return TrialRecord(number=number, params=values, state=state, score=score, notes=notes)
 
 
 def test_trials_that_were_begun_and_hold_no_slot_are_waiting() -> None:
@@ -29,6 +30,8 @@ def test_trials_that_were_begun_and_hold_no_slot_are_waiting() -> None:
         record(2, TrialState.FAILED),
         record(3, TrialState.RUNNING),
         record(4, TrialState.RUNNING),
+        record(5, TrialState.PRUNED, reason="stopped by the pruner"),
+        record(6, TrialState.PRUNED, reason="cancelled"),
     ]
     seen = snapshot(CONFIG, records, [{"trial": 4}], state="running")
     assert seen == {
@@ -37,7 +40,8 @@ def test_trials_that_were_begun_and_hold_no_slot_are_waiting() -> None:
         "goal": "maximize",
         "trials": 9,
         "shared_prefix": 0,
-        "counts": {"running": 1, "complete": 2, "pruned": 0, "failed": 1, "waiting": 1},
+        "counts": {"running": 1, "complete": 2, "pruned": 2, "failed": 1, "waiting": 1},
+        "cancelled": [6],
         "best": {"trial": 1, "score": 0.7, "params": {"lr": 1e-3}},
         "running": [{"trial": 4}],
     }
