@@ -32,7 +32,8 @@ VALUE = ("text", "whole number", "number", "`true`, `false`", "{NAME: whole numb
 EXAMPLES = {  # by section: lines of a study file
     "": """\
 name: kl_lr
-trials: 32""",
+trials: 32
+notify: [sh, tell.sh]""",
     "parameters.NAME": """\
 parameters:
   lr: {values: [1e-5, 1e-4, 1e-3]}

@@ -2,7 +2,7 @@
 
 Handed on from the trainer's contract, which `trainers/builtin` alone knows otherwise: whoever reads
 an epoch or a result need not know which trainer wrote it. So are the names of the files in a trial
-folder, where sweeper and trainer meet.
+folder, where sweeper and trainer meet, and where both look for the files that a command names.
 """
 
 from trainer.contract import (
@@ -35,6 +35,8 @@ from trainer.contract import (
     checked_format,
     damaged_line,
     job_digest,
+    missing_files,
+    placed_arguments,
     read_data,
     read_epochs,
     read_failure,
@@ -78,6 +80,8 @@ __all__ = [
     "checked_format",
     "damaged_line",
     "job_digest",
+    "missing_files",
+    "placed_arguments",
     "read_data",
     "read_epochs",
     "read_failure",

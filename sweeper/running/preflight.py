@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from sweeper.errors import InstrumentError, LauncherUnavailable
+from sweeper.running.notifying import notify_warnings
 from sweeper.running.slots import slots_for
 from sweeper.search.of_study import trainings_by_data
 from sweeper.store.workspace import Workspace
@@ -40,7 +41,7 @@ def validate_study(path: Path, workspace: Workspace) -> str:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise InstrumentError(f"{path} cannot be run here:\n{listed}")
     first = reports[0]
-    lines += first.facts
+    lines += [*first.facts, *notify_warnings(config)]
     lines.append("nothing was written" + (f" but {first.writes}" if first.writes else ""))
     return "\n".join(lines)
 

@@ -32,6 +32,7 @@ from sweeper.running.instrument import dead_instrument
 from sweeper.running.interrupts import Interrupts
 from sweeper.running.loop import Driver
 from sweeper.running.mending import Mender
+from sweeper.running.notifying import Notifier
 from sweeper.running.recorder import Recorder
 from sweeper.running.starting import continued_study, settled_search
 from sweeper.running.study_run import (
@@ -114,6 +115,7 @@ def run_study(
     launcher = open_launcher(config, folder)  # starts nothing; a missing device leaves no trace
     workspace.prepare()
     with (  # workers end before the lock is given back, and no signal cuts that short
+        Notifier(config, folder, say=progress.say) as notifier,
         Interrupts(lambda: progress.say(STOPPING), asked=folder.is_asked_to_stop) as interrupts,
         folder.locked() as require_here,
         _warmed_up(launcher, config, folder),
@@ -123,6 +125,7 @@ def run_study(
         folder.forget_stop()
         slots, device = len(launcher.slots()), device_of(launcher)
         config = continued_study(config, store=store, folder=folder, path=path, say=progress.say)
+        notifier.begin()
         again = open_again(store)
         progress.say(
             f"study {config.name}: {config.trials} trials on {slots} slot(s) of {device}; first "

@@ -81,6 +81,7 @@ class StudyConfig:
     stop: Stop = field(default_factory=Stop)  # where the search ends for want of progress
     stop_if: Mapping[str, str] = field(default_factory=dict)  # bounds of the epochs, by metric
     retry: Retry = field(default_factory=Retry)
+    notify: tuple[str, ...] = ()  # the command for its end
     keep: Literal["all", "best", "last"] = "all"  # stages that `gc` leaves of the finished study
     resources: Resources = field(default_factory=Resources)
     mlflow: Mlflow = field(default_factory=Mlflow)  # the experiment is always given
@@ -175,6 +176,7 @@ class StudyConfig:
             "stop": self.stop.model_dump(mode="json", exclude_none=True),
             "stop_if": dict(self.stop_if),
             "retry": self.retry.model_dump(mode="json"),
+            "notify": list(self.notify) or None,
             "keep": self.keep,
             "resources": self.resources.model_dump(mode="json"),
             "mlflow": self.mlflow.model_dump(mode="json", exclude_none=True),
@@ -236,6 +238,7 @@ def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) ->
         enqueued_at=tuple(payload.get(ENQUEUED_AT, ())),
         controls=tuple(payload.get("controls", ())),
         stop_if=payload.get("stop_if", {}),
+        notify=tuple(payload.get("notify", ())),
         keep=payload.get("keep", "all"),
         stored=True,
         **fields,
@@ -344,6 +347,7 @@ def _built(checked: CheckedStudy, document: Document) -> StudyConfig:
         stop=file.stop,
         stop_if=file.stop_if,
         retry=file.retry,
+        notify=file.notify or (),
         keep=file.keep,
         resources=file.resources,
         mlflow=file.mlflow.model_copy(update={"experiment": experiment}),

@@ -6,6 +6,7 @@ None means "not given".
 """
 
 import math
+import shlex
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -86,6 +87,10 @@ def _devices(value: Any) -> Any:
     return tuple(value)
 
 
+def _command(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
 Number = Annotated[int | float, BeforeValidator(_number)]
 ParameterValue = Annotated[
     Value, BeforeValidator(_value, json_schema_input_type=Value | dict[str, int])
@@ -97,6 +102,11 @@ OneOrMore = Annotated[
 Count = Annotated[int, Field(ge=1)]
 AutoOrCount = Annotated[Literal["auto"] | Count, BeforeValidator(_lag)]
 Text = Annotated[str, Field(min_length=1)]
+Arguments = Annotated[
+    tuple[Text, ...],
+    Field(strict=False, min_length=1),
+    BeforeValidator(_command, json_schema_input_type=Text | list[Text]),
+]
 
 
 class Section(BaseModel):
@@ -307,6 +317,11 @@ class StudyFile(Section):
     number. A trial with an epoch beyond it is pruned, unless that was its last. Unlike `stop` it
     stays as it is once the study has begun."""
     retry: Retry = Retry()  # how often a trial is tried that fails for a reason not its own
+    notify: Arguments | None = None
+    """A command, as text or as a list of arguments, for the end of the study and for where it
+    halts; no shell reads it. It is told by variables: SWEEPER_STUDY, SWEEPER_STATE (finished,
+    failed), SWEEPER_MESSAGE, SWEEPER_FOLDER, SWEEPER_BEST_TRIAL, SWEEPER_BEST_SCORE. Files that it
+    names are looked for beside the study file."""
     keep: Literal["all", "best", "last"] = "all"  # stages that `sweeper gc` leaves once it is over
     resources: Resources = Resources()  # where trials run, and how many at a time
     mlflow: Mlflow = Mlflow()  # where results are recorded

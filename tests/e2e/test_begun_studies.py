@@ -107,3 +107,16 @@ def test_a_setting_that_one_at_work_may_answer_waits_for_it(write: Write) -> Non
     assert run_here(path, slots=3, FAKE_SECONDS="0.2").returncode == 0
     last = records(path)[-1]
     assert (last.name, last.notes.origin, last.notes.source) == (2, "cached", 0)
+
+
+def test_a_study_notifies_where_it_halts_and_at_its_end(write: Write) -> None:
+    path = write("study", trials=1, enqueued=1)
+    assert run_here(path).returncode == 0
+    told = path.with_name("told")
+    path.with_name("tell.sh").write_text(f'echo "$SWEEPER_STATE: $SWEEPER_MESSAGE" >> "{told}"\n')
+    path = write("study", trials=2, enqueued=2, more="notify: sh tell.sh\n")
+    assert run_here(path, FAKE_FULL_DISK="0.001").returncode == 1
+    assert run_here(path).returncode == 0
+    halted, *_, finished = told.read_text().splitlines()
+    assert halted.startswith("failed: trial 1: [Errno 28] No space left on device")
+    assert finished.startswith("finished: begun: 2 complete of 2 trials")

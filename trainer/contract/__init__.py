@@ -1,6 +1,7 @@
 """What sweeper may know of the trainer: spec, chain of stages, trial folder. No torch."""
 
 from trainer.contract.claims import Claims
+from trainer.contract.commands import missing_files, placed_arguments
 from trainer.contract.epochs import damaged_line, read_epochs, read_lines
 from trainer.contract.failure_kinds import FailureKind, Fault
 from trainer.contract.fields import Seconds, Stored, alternatives, trusted
@@ -131,6 +132,8 @@ __all__ = [
     "free_name",
     "is_scored_stage",
     "job_digest",
+    "missing_files",
+    "placed_arguments",
     "read_data",
     "read_epochs",
     "read_failure",

@@ -14,7 +14,6 @@ Files that it names are looked for beside the study file; it runs in the current
 import contextlib
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from trainer.contract import Control, EvaluateSpec, TrainSpec
+from trainer.contract import Control, EvaluateSpec, TrainSpec, missing_files, placed_arguments
 from trainer.errors import InputError, JudgeError
 from trainer.lab.command import Ended, TookTooLongError, run_command
 from trainer.lab.export import write_lab_checkpoints
@@ -36,7 +35,6 @@ from trainer.tasks import Task
 
 SAID = 2000  # characters of a command's last words that an error repeats
 SUFFIXES = {"pt": ".pt", "v2format": ".ckpt"}
-SCRIPTS = (".bash", ".jl", ".js", ".pl", ".py", ".r", ".rb", ".sh")  # must be there before training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +120,7 @@ def require_command(evaluate: EvaluateSpec) -> None:
     Raises:
         InputError: that names all that are missing, and where they were looked for.
     """
-    program, *arguments = _placed(evaluate)
-    here = f"in {Path(evaluate.folder or '').absolute()}"
-    problems = []
-    if shutil.which(program) is None or ("/" in program and not Path(program).is_absolute()):
-        problems.append(f"{program!r} is no program on the PATH, and no executable file {here}")
-    problems += [
-        f"{argument!r} is no file {here}"
-        for argument in arguments
-        if _is_script(argument) and not (Path(argument).is_absolute() and _is_file(Path(argument)))
-    ]
-    if problems:
+    if problems := missing_files(evaluate.command or (), Path(evaluate.folder or "")):
         raise InputError(
             f"evaluate.command: {'; '.join(problems)}; write the whole path, or say in "
             "`evaluate.folder` where files of the command are"
@@ -153,29 +141,7 @@ def command_digest(evaluate: EvaluateSpec) -> str:
 
 
 def _placed(evaluate: EvaluateSpec) -> list[str]:
-    """The command's arguments, each that is a file of the command's folder with its whole path; a
-    program that is on the PATH is none.
-    """
-    command, folder = evaluate.command or (), Path(evaluate.folder or "").absolute()
-    on_path = {name for name in command[:1] if "/" not in name and shutil.which(name)}
-    return [
-        str(folder / argument)
-        if _is_file(folder / argument) and not (index == 0 and argument in on_path)
-        else argument
-        for index, argument in enumerate(command)
-    ]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long for a name, or with a null byte
-        return False
-
-
-def _is_script(argument: str) -> bool:
-    named = argument.startswith("-") or "{" in argument
-    return not named and argument.lower().endswith(SCRIPTS)
+    return placed_arguments(evaluate.command or (), Path(evaluate.folder or ""))
 
 
 def _checkpoint(folder: Path, spec: TrainSpec, scratch: Path) -> Path:

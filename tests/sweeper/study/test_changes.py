@@ -49,6 +49,7 @@ def changed(old: str, new: str) -> list[tuple[str, bool]]:
         ("trials: 32", "limits: {stall: 5m}", "limits.stall"),
         ("trials: 32", "retry: {judge: 5}", "retry.judge"),
         ("trials: 32", "keep: best", "keep"),
+        ("trials: 32", "notify: [sh, tell.sh]", "notify"),
         ("trials: 32", "finalists: 8", "finalists"),
         ("[random, start]", "[start]", "controls"),
         ("[random, start]", "[random, start, nearest]", "controls"),

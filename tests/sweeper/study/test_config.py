@@ -258,7 +258,7 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "9:9: trials: must be >= 1, but got 0",
         "10:1: trails: unknown key; allowed: name, title, description, trainer, metric, "
         "parameters, baseline, enqueue, controls, sampler, method, pruner, trials, run_cap, lag, "
-        "order, duplicates, seeds, finalists, best, limits, stop, stop_if, retry, keep, "
+        "order, duplicates, seeds, finalists, best, limits, stop, stop_if, retry, notify, keep, "
         "resources, mlflow; did you mean 'trials'?",
     ]
     assert str(caught.value).startswith(f"{path} has 8 problems:\n  {path}:1:7: name:")
