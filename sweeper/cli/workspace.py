@@ -39,6 +39,19 @@ def stop(study: str) -> None:
 
 @cli.command()
 @study_name
+@click.option("--drain", type=click.IntRange(min=1), help="Give so many back, with their jobs.")
+@click.option("--add", type=click.IntRange(min=1), help="Take so many more.")
+def slots(study: str, drain: int | None, add: int | None) -> None:
+    """Say what the slots of STUDY do; give some back after the jobs in hand, or take more."""
+    from sweeper.running.slot_changes import ask_driver
+    from sweeper.store.slot_requests import SlotRequest
+
+    request = SlotRequest(drain=drain or 0, add=add or 0)
+    click.echo(ask_driver(find_study(study), request))
+
+
+@cli.command()
+@study_name
 @click.argument("trials", nargs=-1, required=True, type=click.IntRange(min=0))
 def cancel(study: str, trials: tuple[int, ...]) -> None:
     """End TRIALS of STUDY as they are: after the epoch in hand, for good; wait for it."""

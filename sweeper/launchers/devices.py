@@ -172,7 +172,7 @@ def resolve_devices(
         auto = max(1, cores // threads)
         return _cpu_slots(auto if slots_per_device == "auto" else slots_per_device)
     wanted = tuple(gpus) if isinstance(devices, str) else _named_gpus(devices, gpus)
-    return _gpu_slots(wanted, 1 if slots_per_device == "auto" else slots_per_device)
+    return gpu_slots(wanted, 1 if slots_per_device == "auto" else slots_per_device)
 
 
 def _cpu_slots(count: int) -> tuple[Slot, ...]:
@@ -195,7 +195,8 @@ def _named_gpus(indices: Sequence[int], gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
     return tuple(known[index] for index in wanted)
 
 
-def _gpu_slots(gpus: Sequence[Gpu], shares: int) -> tuple[Slot, ...]:
+def gpu_slots(gpus: Sequence[Gpu], shares: int) -> tuple[Slot, ...]:
+    """Cut each card into ``shares``; the first slots are on different cards."""
     return tuple(
         Slot(
             name=f"gpu-{gpu.index}" if shares == 1 else f"gpu-{gpu.index}-{share}",

@@ -75,6 +75,13 @@ class Launcher(Protocol):
     def retire(self, slot: str) -> None:
         """Let no further job begin on a slot; it is no longer among `slots`."""
 
+    def add(self, count: int) -> None:
+        """Open further slots of the kind that there is.
+
+        Raises:
+            LauncherUnavailable: where there are not so many; then none is opened.
+        """
+
     def renew(self, slot: str) -> None:
         """Let the next job on a slot begin in a process of its own making: what one that ended ill
         has left in a warm one, or was set for it, is gone.

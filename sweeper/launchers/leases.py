@@ -85,11 +85,23 @@ class GpuLeases:
                 "this machine must be able to write there."
             ) from error
 
+    def refusal(self, share: GpuShare) -> str | None:
+        """Say why a share cannot be had now; None where it can. Raises as `acquire`."""
+        lease = self.acquire(share)
+        if isinstance(lease, str):
+            return lease
+        lease.release()
+        return None
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """All cards of the host that answer."""
+        return find_gpus(self._nvml)
+
     def _take(self, share: GpuShare) -> Lease | str:
         path = self._folder / lock_name(share)
         lock = FileLock(path, blocking=False, mode=0o666)
         lock.acquire()
-        refusal = self._refusal(share)
+        refusal = self._why_not(share)
         if refusal is None:
             return Lease(lock, path)
         lock.release()
@@ -100,8 +112,8 @@ class GpuLeases:
             self._folder.mkdir(parents=True)
             self._folder.chmod(0o1777)  # as /tmp: for all users, each removing only its own
 
-    def _refusal(self, share: GpuShare) -> str | None:
-        gpus = [gpu for gpu in find_gpus(self._nvml) if gpu.uuid == share.uuid]
+    def _why_not(self, share: GpuShare) -> str | None:
+        gpus = [gpu for gpu in self.gpus() if gpu.uuid == share.uuid]
         if not gpus:
             return "does not answer any more"
         guards = self._guards(share)

@@ -7,6 +7,7 @@ its one job with it and is replaced. All of it ends with the driver. Must not kn
 a folder's content.
 """
 
+import itertools
 import os
 import secrets
 import selectors
@@ -14,7 +15,6 @@ import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -33,6 +33,7 @@ from sweeper.launchers.endings import ended, ending
 from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, SlotState
 from sweeper.launchers.leases import GpuLeases
 from sweeper.launchers.seat import Program, Seat
+from sweeper.launchers.spares import further_slots
 from sweeper.launchers.worker import Event, Worker
 
 UNKNOWN = "this launcher never had it"
@@ -82,20 +83,14 @@ class LocalLauncher:
         if not slots:
             raise LauncherUnavailable("There is no slot to run jobs on: check `resources`.")
         leases = GpuLeases(None) if leases is None else leases
-        self._seats = tuple(
-            Seat(
-                slot,
-                log_folder=log_folder,
-                leases=leases,
-                retry_interval=retry_interval,
-            )
-            for slot in slots
-        )
+        self._log_folder = log_folder
+        self._leases = leases
         self._retry_interval = retry_interval
+        self._seats = [self._seat(slot) for slot in slots]
         self._jobs: dict[JobId, _Job] = {}
         self._queue: deque[JobId] = deque()
         self._prefix = f"local-{secrets.token_hex(4)}"  # an earlier driver's ids are not ours
-        self._numbers = count()
+        self._numbers = itertools.count()
         self._selector = selectors.DefaultSelector()
         self._news = False
         self._start_failure: str | None = None
@@ -112,6 +107,23 @@ class LocalLauncher:
         """Let no further job begin on a slot; what runs there goes on."""
         for seat in self._seats_of(slot):
             seat.is_retired = seat.is_worn = True
+        self._work(0.0)
+
+    def add(self, count: int) -> None:
+        """Open further slots on the CPU, or on what is free of the host's GPUs.
+
+        Raises:
+            LauncherUnavailable: where there are not so many.
+        """
+        held = {s.slot.share for s in self._seats if s.worker is not None or not s.is_retired}
+        found = further_slots(
+            [seat.slot for seat in self._seats],
+            count,
+            held={share for share in held if share is not None},
+            gpus=visible_gpus(self._leases.gpus(), os.environ.get("CUDA_VISIBLE_DEVICES")),
+            refusal=self._leases.refusal,
+        )
+        self._seats += [self._seat(slot) for slot in found]
         self._work(0.0)
 
     def renew(self, slot: str) -> None:
@@ -233,6 +245,14 @@ class LocalLauncher:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _seat(self, slot: Slot) -> Seat:
+        return Seat(
+            slot,
+            log_folder=self._log_folder,
+            leases=self._leases,
+            retry_interval=self._retry_interval,
+        )
 
     @property
     def _in_use(self) -> Sequence[Seat]:

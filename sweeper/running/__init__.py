@@ -9,6 +9,7 @@ __all__ = [
     "repairing",
     "retrying",
     "session",
+    "slot_changes",
     "slots",
     "stopping",
 ]

@@ -1,7 +1,7 @@
 """How people and other programs hear from the driver: lines, and the state of `state.json`."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,7 +35,7 @@ class Announcer:
     store: StudyStore
     recorder: Recorder
     experiment: str  # MLflow's id
-    slots: int
+    slots: Callable[[], int]  # how many there are now
     progress: Progress
     _has_warned: bool = False
 
@@ -74,7 +74,7 @@ class Announcer:
         content: State = {
             **snapshot(self.config, self.store.records(), running, state=state, best=best),
             "experiment": self.experiment,
-            "slots": self.slots,
+            "slots": self.slots(),
             CALLS_KEY: self.recorder.calls().model_dump(),
             "updated": time.time(),
             **(more or {}),

@@ -34,6 +34,7 @@ from sweeper.running.loop import Driver
 from sweeper.running.mending import Mender
 from sweeper.running.notifying import Notifier
 from sweeper.running.recorder import Recorder
+from sweeper.running.slot_changes import SlotChanges
 from sweeper.running.starting import continued_study, settled_search
 from sweeper.running.study_run import (
     artifacts,
@@ -143,6 +144,7 @@ def run_study(
             stopping=lambda: interrupts.requested,
             say=progress.say,
             require_here=require_here,
+            attend=SlotChanges(folder, launcher).heed,
         )
         controls = start_controls(
             works, folder, first_training(config), device=device, controls=config.controls
@@ -174,7 +176,7 @@ def run_study(
             store=store,
             recorder=recorder,
             experiment=tracking.experiment_id,
-            slots=slots,
+            slots=lambda: len(launcher.slots()),
             progress=progress,
         )
         driver = Driver(

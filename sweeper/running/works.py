@@ -82,6 +82,7 @@ class Works:
         stopping: Callable[[], bool],
         say: Callable[[str], None],
         require_here: Callable[[], None] = lambda: None,
+        attend: Callable[["Works"], None] = lambda works: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin nothing.
@@ -96,6 +97,7 @@ class Works:
             say: Is told of what is tried again.
             require_here: Raises SweeperError where the folders are not there any more; asked before
                 anything is written, and before an end is believed.
+            attend: Called at every look for news: others may ask for something meanwhile.
             clock: Seconds.
         """
         self._launcher = launcher
@@ -106,6 +108,7 @@ class Works:
         self._stopping = stopping
         self._say = say
         self._require_here = require_here
+        self._attend = attend
         self._clock = clock
         self._open: dict[Ticket, OpenWork] = {}
         self._slots = SlotHealth()
@@ -132,7 +135,13 @@ class Works:
 
     def has_free_slot(self) -> bool:
         """Whether one more work would begin at once."""
-        return self._busy() < len(self._launcher.slots())
+        slots = {slot.name for slot in self._launcher.slots()}
+        at_work = [entry for entry in self._open.values() if entry.waits_for is None]
+        return sum(not entry.slot or entry.slot in slots for entry in at_work) < len(slots)
+
+    def at_work(self) -> dict[str, str]:
+        """What each slot does that has a job, by its name."""
+        return {entry.slot: entry.work.label for entry in self._open.values() if entry.slot}
 
     def waits(self, ticket: Ticket) -> bool:
         """Whether a work waits for a stage; it holds no slot meanwhile."""
@@ -152,6 +161,7 @@ class Works:
                 "no slot is left to run jobs on. The study stops here and nothing is lost: run it "
                 "again where there are some"
             )
+        self._attend(self)
         self.resume()
         active = [(t, e) for t, e in self._open.items() if e.waits_for is None]
         ids = [entry.job_id for _, entry in active if entry.job_id is not None]
@@ -163,6 +173,7 @@ class Works:
             report = JobReport(status=JobStatus.COMPLETED)
             if entry.job_id is not None:
                 report = reports[entry.job_id]
+                entry.slot = report.slot
             news += self._taken_in(ticket, entry, report)
         return news + [EndedAs(ticket, None) for ticket in self._given_up_waiting()]
 
@@ -205,9 +216,6 @@ class Works:
             while_waiting()
         return {name: ends[ticket] for name, ticket in tickets.items()}
 
-    def _busy(self) -> int:
-        return sum(entry.waits_for is None for entry in self._open.values())
-
     def _given_up_waiting(self) -> list[Ticket]:
         """Works that wait for a stage while they, or the driver, are to stop: left at once."""
         left = [
@@ -223,7 +231,7 @@ class Works:
         forget_ending(entry.work.folder)
         entry.log_start = size_of(entry.work.folder / LOG)
         request = request_for(entry.work.folder, entry.work.command, not_on=entry.lost_on)
-        entry.job_id, entry.watch = self._launcher.submit(request), JobWatch()
+        entry.job_id, entry.watch, entry.slot = self._launcher.submit(request), JobWatch(), ""
 
     def _taken_in(
         self, ticket: Ticket, entry: OpenWork, report: JobReport
@@ -280,7 +288,7 @@ class Works:
         """Say how a work has ended with its job, unless it waits for a stage or is tried again."""
         is_leaving = entry.is_asked_to_stop or self._stopping()
         if isinstance(left, Waiting) and not is_leaving:
-            entry.job_id, entry.waits_for = None, left.stage
+            entry.job_id, entry.waits_for, entry.slot = None, left.stage, ""
             return
         log = entry.work.folder / LOG
         tail = end_of_file(log, LOG_TAIL, since=entry.log_start)

@@ -5,6 +5,7 @@ __all__ = [
     "provenance",
     "reading",
     "rebuilding",
+    "slot_requests",
     "snapshot",
     "status",
     "study_folder",

@@ -309,6 +309,23 @@ def test_a_retired_slot_takes_no_further_job(
     assert names == [second] * 2
 
 
+def test_slots_are_added_beside_those_that_there_are(
+    open_launcher: Callable[[int], Launcher], job: Job, tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    first, second = (slot.name for slot in launcher.slots())
+    launcher.retire(second)
+    launcher.add(2)
+    names = [slot.name for slot in launcher.slots()]
+    assert names[0] == first
+    assert len(set(names)) == 3
+    assert second not in names  # whatever it lost is not held against another
+    ids = [launcher.submit(job(tmp_path / str(n), EPOCH, ["await", "go"])) for n in range(3)]
+    for job_id in ids:
+        wait_until_running(launcher, job_id)
+    assert {report.slot for report in launcher.poll(ids).values()} == set(names)
+
+
 def test_a_job_after_a_renewal_has_a_process_of_its_own(
     launcher: Launcher, job: Job, tmp_path: Path
 ) -> None:

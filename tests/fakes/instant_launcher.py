@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fakes import fake_trainer
 
+from sweeper.errors import LauncherUnavailable
 from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, SlotState
 
 STATUSES = {"completed": JobStatus.COMPLETED, "failed": JobStatus.FAILED}
@@ -29,6 +30,9 @@ class InstantLauncher:
 
     def retire(self, slot: str) -> None:
         """There is but one."""
+
+    def add(self, count: int) -> None:
+        raise LauncherUnavailable("there is but one")
 
     def renew(self, slot: str) -> None:
         """No process to make anew."""

@@ -22,6 +22,9 @@ class OtherWorker:
     def retire(self, slot: str) -> None:
         self.inner.retire(slot)
 
+    def add(self, count: int) -> None:
+        self.inner.add(count)
+
     def renew(self, slot: str) -> None:
         self.inner.renew(slot)
 

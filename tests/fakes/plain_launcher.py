@@ -15,7 +15,9 @@ LOOK_SECONDS = 0.01
 
 class PlainLauncher:
     def __init__(self, slots: int) -> None:
-        self._slots = [f"plain-{n}" for n in range(slots)]
+        self._slot_numbers = count()
+        self._slots: list[str] = []
+        self.add(slots)
         self._numbers = count()
         self._queue: dict[JobId, JobRequest] = {}
         self._running: dict[JobId, tuple[str, subprocess.Popen[bytes]]] = {}
@@ -27,6 +29,9 @@ class PlainLauncher:
 
     def retire(self, slot: str) -> None:
         self._slots.remove(slot)
+
+    def add(self, count: int) -> None:
+        self._slots += [f"plain-{next(self._slot_numbers)}" for _ in range(count)]
 
     def renew(self, slot: str) -> None:
         """Every job has a fresh process."""

@@ -53,6 +53,9 @@ class ScriptedLauncher:
     def retire(self, slot: str) -> None:
         self._slots.remove(slot)
 
+    def add(self, count: int) -> None:
+        self._slots += [f"slot-{len(self._slots) + n}" for n in range(count)]
+
     def renew(self, slot: str) -> None:
         self.renewed.append(slot)
 

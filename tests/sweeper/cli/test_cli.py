@@ -47,6 +47,7 @@ COMMANDS = {
     "run",
     "schema",
     "show",
+    "slots",
     "status",
     "stop",
     "ui",

@@ -267,6 +267,35 @@ def test_slots_are_found_without_starting_anything() -> None:
     ]
 
 
+def test_a_gpu_that_is_free_is_added_and_one_that_others_use_is_not(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    leases = GpuLeases(Cards([Card(), Card(pids=[1]), Card()]), folder=tmp_path / "slots")
+    launcher = open_launcher([gpu_slot()], leases=leases)
+    with pytest.raises(LauncherUnavailable, match="1 can be had: GPU 1 is used by other programs"):
+        launcher.add(2)
+    assert [slot.name for slot in launcher.slots()] == ["gpu-0"]
+    launcher.add(1)
+    assert [slot.name for slot in launcher.slots()] == ["gpu-0", "gpu-2"]
+    assert leases.refusal(GpuShare(uuid="GPU-c", index=2, share=0, shares=1)) is None  # not taken
+
+
+def test_a_gpu_is_given_back_once_its_job_has_ended(open_launcher: Open, tmp_path: Path) -> None:
+    slot = gpu_slot()
+    assert slot.share is not None
+    leases = GpuLeases(Cards([Card(), Card()]), folder=tmp_path / "slots")
+    launcher = open_launcher([slot], leases=leases)
+    job_id = launcher.submit(job(tmp_path / "trial", EPOCH, ["await", "go"]))
+    launcher.poll([job_id], timeout=DEADLINE)
+    launcher.add(1)
+    launcher.retire("gpu-0")
+    assert leases.refusal(slot.share) == "GPU 0 is in use by another driver"
+    (tmp_path / "trial" / "go").touch()
+    launcher.poll([job_id], timeout=DEADLINE)
+    launcher.poll([])
+    assert leases.refusal(slot.share) is None
+
+
 def gpu_slot() -> Slot:
     share = GpuShare(uuid="GPU-a", index=0, share=0, shares=1)
     return Slot(name="gpu-0", device="cuda", environment={}, share=share)
