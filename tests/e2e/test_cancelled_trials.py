@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from fakes.instant_launcher import InstantLauncher
 from fakes.run_fake_study import run_here
 from fakes.waiting import wait_for
 from mlflow import MlflowClient
 
 from sweeper.cli import cli
-from sweeper.records import TrialRecord, TrialState
+from sweeper.launchers.jobs import JobId, JobRequest
+from sweeper.records import State, TrialRecord, TrialState
+from sweeper.running.session import run_study
 from sweeper.store.reading import read_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.workspace import Workspace
@@ -59,6 +62,23 @@ def start(study: Path) -> Iterator[Start]:
     for driver in drivers:
         driver.kill()
         driver.wait()
+
+
+class Cancels(InstantLauncher):
+    """Trial 1 is cancelled while it runs."""
+
+    def submit(self, request: JobRequest) -> JobId:
+        if request.folder.name == "0001":
+            StudyFolder(request.folder.parents[1], request.folder).ask_to_cancel(1)
+        return super().submit(request)
+
+
+class Silent:
+    def say(self, line: str) -> None:
+        """Nobody listens."""
+
+    def show(self, state: State) -> None:
+        """Nobody looks."""
 
 
 def folder_of(study: Path) -> StudyFolder:
@@ -109,7 +129,7 @@ def test_a_trial_at_work_is_cancelled_and_the_study_goes_on_to_its_end(
 def test_a_cancelled_trial_is_not_taken_on_after_a_driver_that_was_killed(
     study: Path, start: Start
 ) -> None:
-    driver = start(60)
+    driver = start(600)
     wait_for(lambda: at_work(study) == 2)
     folder_of(study).ask_to_cancel(0)
     wait_for(lambda: (folder_of(study).trial(0) / "stop").exists())
@@ -119,8 +139,26 @@ def test_a_cancelled_trial_is_not_taken_on_after_a_driver_that_was_killed(
     assert asks(study, "cancel", "long", "0").output == (
         "no driver works on 'long': the next `sweeper run` takes on none of: 0\n"
     )
+    folder_of(study).ask_to_cancel(7)  # of no trial: forgotten
     done = run_here(study)
     assert done.returncode == 0, done.stderr
     assert "trial 0 pruned (cancelled)" in done.stdout
     assert not (folder_of(study).trial(0) / "metrics.jsonl").read_text()
     is_shown_as_cancelled(study)
+
+
+def test_a_cancelled_trial_that_fails_is_no_failure(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DOWN", "1")
+    study.write_text(
+        STUDY.replace("1000}, {", "1}, {") + "retry: {judge: 1}\nlimits: {failures: 1}\n"
+    )
+    summary = run_study(
+        study,
+        workspace=Workspace(study.parent),
+        open_launcher=lambda config, folder: Cancels(),
+        progress=Silent(),
+    )
+    assert summary.exit_code == 0
+    assert record(study, 1).is_cancelled

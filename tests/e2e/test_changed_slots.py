@@ -58,7 +58,7 @@ def test_slots_come_and_go_while_a_study_runs_and_change_no_trial(
     study = written(tmp_path / "changed", empty_database)
     driver = subprocess.Popen(
         [*RUN, str(study), str(study.parent), "1"],
-        env={**os.environ, "FAKE_SECONDS": "60"},
+        env={**os.environ, "FAKE_SECONDS": "600"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
