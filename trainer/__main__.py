@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from trainer.errors import InputError, TrainerError
+from trainer.evaluation_batch import LAID_OUT, SMALLEST, set_evaluation_batch
 
 
 class Commands(click.Group):
@@ -37,8 +38,22 @@ def main() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic algorithms
 
 
+def _evaluates_at_a_time(
+    context: click.Context, parameter: click.Parameter, questions: int
+) -> None:
+    set_evaluation_batch(questions)
+
+
+sparing = click.option(
+    "--evaluation-batch", type=click.IntRange(SMALLEST, LAID_OUT), default=LAID_OUT,
+    show_default=True, expose_value=False, callback=_evaluates_at_a_time,
+    help="Questions that are evaluated at a time; fewer take less memory and give the same scores.",
+)  # fmt: skip
+
+
 @main.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@sparing
 def run(folder: Path) -> None:
     """Work through the trial folder FOLDER; its trial.json holds the job."""
     from trainer.contract import RESULT, STOP, WAITING
@@ -58,6 +73,7 @@ def run(folder: Path) -> None:
 
 
 @main.command()
+@sparing
 def serve() -> None:
     """Read one folder a line on stdin, say one event a line on stdout."""
     from trainer.jobs.serve import serve as serve_stdin

@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import NewType, Protocol
+from typing import Literal, NewType, Protocol
 
 JobId = NewType("JobId", str)
+Room = Literal["device", "host"]  # whose memory a job shares with others
 
 
 class JobStatus(Enum):
@@ -31,6 +32,9 @@ class Needs:
 
     threads: int = 1  # of the CPU
     not_on: frozenset[str] = frozenset()  # slots that it is kept off, unless no other is left
+    alone_on: Room | None = None
+    """Where no other job of this launcher may run meanwhile: those in hand end first, new ones wait
+    until it has ended. On a CPU the device is the host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

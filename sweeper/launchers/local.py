@@ -1,10 +1,11 @@
 """The launcher of this machine: a queue of jobs, and slots with one process each.
 
-Decides which job goes to which slot: first come, first served. Jobs that have a worker's command go
-to a warm one of that command, environment and number of threads; a worker starts with the first
-job that needs it, one perhaps before. Others get a process of their own. A process that dies takes
-its one job with it and is replaced. All of it ends with the driver. Must not know trials, studies,
-a folder's content.
+Decides which job goes to which slot: first come, first served; a job that is to be alone on its
+device waits until that is empty, and the others for it. Jobs that have a worker's command go to a
+warm one of that command, environment and number of threads; a worker starts with the first job that
+needs it, one perhaps before. Others get a process of their own. A process that dies takes its one
+job with it and is replaced. All of it ends with the driver. Must not know trials, studies, a
+folder's content.
 """
 
 import itertools
@@ -32,6 +33,7 @@ from sweeper.launchers.devices import (
 from sweeper.launchers.endings import ended, ending
 from sweeper.launchers.jobs import JobId, JobReport, JobRequest, JobStatus, SlotState
 from sweeper.launchers.leases import GpuLeases
+from sweeper.launchers.rooms import emptiest, room_of
 from sweeper.launchers.seat import Program, Seat
 from sweeper.launchers.spares import further_slots
 from sweeper.launchers.worker import Event, Worker
@@ -339,9 +341,18 @@ class LocalLauncher:
             if seat.is_worn and (seat.is_idle or seat.is_starting):
                 self._dismiss(seat)
         on_their_way = [seat for seat in self._seats if seat.is_starting]
+        held = self._held_alone()
         for job_id in list(self._queue):
             request = self._jobs[job_id].request
             program, seats = Program.of(request), self._seats_for(request)
+            if request.needs.alone_on is None:
+                seats = [seat for seat in seats if seat not in held]
+            else:
+                room = emptiest(seats, self._seats, request.needs.alone_on, held=held)
+                held += room
+                seats = [seat for seat in seats if seat in room]
+                if not self._cleared(room, program, seats, unclaimed=on_their_way):
+                    continue
             idle = [s for s in seats if s.is_idle and s.program == program]
             starting = [s for s in on_their_way if s in seats and s.program == program]
             if idle:
@@ -353,6 +364,34 @@ class LocalLauncher:
                     self._take_up(job_id, started)
             elif self._cannot_start():
                 return
+
+    def _held_alone(self) -> list[Seat]:
+        """The seats on which nothing may begin, since a job that runs is to be alone there."""
+        held: list[Seat] = []
+        for seat in self._seats:
+            room = None if seat.job is None else self._jobs[seat.job].request.needs.alone_on
+            if room is not None:
+                held += room_of(seat, self._seats, room)
+        return held
+
+    def _cleared(
+        self,
+        room: Sequence[Seat],
+        program: Program,
+        seats: Sequence[Seat],
+        *,
+        unclaimed: Sequence[Seat],
+    ) -> bool:
+        """End what waits in a room for work and holds memory, but for one process of ``program`` on
+        one of ``seats``; False where a job runs there, or a process starts for one before this.
+        """
+        if not room or any(s.job or (s.is_starting and s not in unclaimed) for s in room):
+            return False
+        kept = [s for s in seats if s.worker is not None and s.program == program][:1]
+        for seat in room:
+            if seat.worker is not None and seat not in kept:
+                self._dismiss(seat)
+        return True
 
     def _cannot_start(self) -> bool:
         return self._start_failure is not None

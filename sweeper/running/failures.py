@@ -52,6 +52,7 @@ class Step(Enum):
 
     AGAIN = "again"  # the same job once more
     ELSEWHERE = "elsewhere"  # once more, on a slot that has not failed it, if there is one
+    ALONE = "alone"  # once more, where no other job takes memory
     GIVE_UP = "give up"  # its owner is told the failure
     HALT = "halt"  # no other job would fare better: the study stops, and nothing is told
 
@@ -104,6 +105,8 @@ def next_step(failure: Failure, *, attempts: int, most: Mapping[FailureKind, int
         return Step.HALT
     if failure.kind.is_settings or attempts >= most.get(failure.kind, 1):
         return Step.GIVE_UP
+    if failure.kind.is_memory:
+        return Step.ALONE
     return Step.ELSEWHERE if failure.kind.is_slots else Step.AGAIN
 
 

@@ -42,7 +42,8 @@ from sweeper.running.study_run import (
     open_study_run,
     track_controls,
 )
-from sweeper.running.work import request_for
+from sweeper.running.terms import Terms
+from sweeper.running.work import Work
 from sweeper.running.works import Ticket, Works
 from sweeper.search.of_study import first_training
 from sweeper.store.rebuilding import rebuild_study
@@ -330,7 +331,8 @@ def _warmed_up(launcher: Launcher, config: StudyConfig, folder: StudyFolder) -> 
     with contextlib.closing(launcher):
         if not (folder.controls / RESULT).exists():  # else there may be nothing to do
             command = first_training(config).command()
-            launcher.warm_up(request_for(folder.controls, command))
+            first = Work(label=LABEL, folder=folder.controls, job={}, command=command)
+            launcher.warm_up(Terms().request(first))
         yield
 
 

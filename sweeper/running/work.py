@@ -1,10 +1,9 @@
-"""What the engine is given to do: a trial folder, and what the launcher is asked for to do it."""
+"""What the engine is given to do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper.launchers.jobs import JobRequest, Needs
 from sweeper.trainers import Command
 
 
@@ -16,15 +15,3 @@ class Work:
     folder: Path
     job: Mapping[str, object]  # the content of its `trial.json`
     command: Command
-
-
-def request_for(
-    folder: Path, command: Command, *, not_on: frozenset[str] = frozenset()
-) -> JobRequest:
-    """What the launcher is asked for to work through a folder; slots that it is to be kept off."""
-    return JobRequest(
-        folder=folder.absolute(),
-        argv=command.argv,
-        worker=command.worker,
-        needs=Needs(threads=command.threads, not_on=not_on),
-    )

@@ -29,7 +29,8 @@ from sweeper.running.failures import Step, classify, next_step
 from sweeper.running.open_work import OpenWork
 from sweeper.running.overdue import JobWatch
 from sweeper.running.slot_health import SlotHealth
-from sweeper.running.work import Work, request_for
+from sweeper.running.terms import Terms
+from sweeper.running.work import Work
 from sweeper.store.trial_folder import (
     ask_to_stop,
     end_of_file,
@@ -230,7 +231,7 @@ class Works:
     def _submit(self, entry: OpenWork) -> None:
         forget_ending(entry.work.folder)
         entry.log_start = size_of(entry.work.folder / LOG)
-        request = request_for(entry.work.folder, entry.work.command, not_on=entry.lost_on)
+        request = entry.terms.request(entry.work)
         entry.job_id, entry.watch, entry.slot = self._launcher.submit(request), JobWatch(), ""
 
     def _taken_in(
@@ -315,9 +316,10 @@ class Works:
                 f"{entry.work.label}: {failure.message}. The study stops here and nothing is "
                 f"lost: make {entry.work.folder} usable, then run it again"
             )
-        self._blame(ticket, entry, failure, slot=slot)
+        self._blame(ticket, failure, slot=slot)
+        had, entry.terms = entry.terms, entry.terms.after(failure.kind, slot)
         if step is not Step.GIVE_UP:
-            self._say(f"{entry.work.label}: {failure.message}; tried again")
+            self._say(f"{entry.work.label}: {failure.message}; {entry.terms.again(entry.work)}")
             if failure.kind is FailureKind.BAD_RESULT:  # its epochs are told again, from its stages
                 forget_epochs(entry.work.folder)
                 entry.offset = 0
@@ -325,15 +327,18 @@ class Works:
             return
         self._slots.gave_up(ticket)
         del self._open[ticket]
-        yield EndedAs(ticket, failure)
+        yield EndedAs(ticket, had.told_of(failure, entry.work))
 
-    def _blame(self, ticket: Ticket, entry: OpenWork, failure: Failure, *, slot: str) -> None:
-        """Note a failure that may be the slot's; a limit or a leak lives in its process."""
-        if failure.kind.is_slots and slot:
-            entry.lost_on |= {slot}
+    def _blame(self, ticket: Ticket, failure: Failure, *, slot: str) -> None:
+        """Note a failure that may be the slot's, or its process's; of memory that is gone the slot
+        is not to blame, for what ends well alone proves nothing.
+        """
+        kind = failure.kind
+        if slot and (kind.is_slots or kind.is_memory):
             self._launcher.renew(slot)
+        if slot and kind.is_slots:
             self._slots.lost(slot, ticket)
-        elif failure.kind.is_settings:
+        elif kind.is_settings:
             self._slots.did_well(slot, ticket)
         self._retire_sick_slots()
 

@@ -229,14 +229,13 @@ class Retry(Section):
 
     killed: Count = 3  # by SIGKILL; on another slot, if there is one
     preempted: Count = 10  # asked to leave by someone else
-    out_of_memory: Count = 3  # of the device; on another slot, if there is one
-    out_of_host_memory: Count = 3  # on another slot, if there is one, and in a fresh process
+    out_of_memory: Count = 3  # of the device; then alone on one, then also in smaller batches
+    out_of_host_memory: Count = 3  # then alone on the host, then also in smaller batches
     input: Count = 1  # data, checkpoint or reader cannot be used
     judge: Count = 2  # the command that scores failed, or its answer is unusable
     timeout: Count = 1  # longer than `limits: {trial_time}`
     stall: Count = 2  # no sign of life for `limits: {stall}`; on another slot, if there is one
     lost: Count = 3  # ended without a word; on another slot, if there is one
-    node: Count = 3  # its machine has gone
     stage: Count = 2  # a stage on disk is damaged
     bad_result: Count = 2  # ended well without a result, or its files cannot be used
     error: Count = 2  # what nobody foresaw; on another slot, if there is one

@@ -63,6 +63,9 @@ class Command:
     argv: tuple[str, ...]  # works through the folder that stands last, and ends
     worker: tuple[str, ...] | None  # takes folders on stdin, one a line, and stays
     threads: int  # CPU threads that it uses
+    sparing: tuple[str, ...] = ()
+    """Options of both with which it evaluates in smaller batches: less memory, the same results.
+    None: it cannot."""
 
 
 class Costs(NamedTuple):

@@ -36,7 +36,7 @@ TRAINER = [
     "answers",
     "tasks",
     "readers",
-    "contract groups inert_pickle seeds tally errors",
+    "contract evaluation_batch groups inert_pickle seeds tally errors",
 ]
 
 

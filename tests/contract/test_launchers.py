@@ -100,6 +100,11 @@ def statuses(launcher: Launcher, *job_ids: JobId) -> list[JobStatus]:
     return [reports[job_id].status for job_id in job_ids]
 
 
+def statuses_now(launcher: Launcher, *job_ids: JobId) -> list[JobStatus]:
+    reports = launcher.poll(job_ids)
+    return [reports[job_id].status for job_id in job_ids]
+
+
 def wait_until_running(launcher: Launcher, job_id: JobId, sign: Path | None = None) -> None:
     """Poll until the job runs and, where it is to give a sign of life, has given it."""
     deadline = time.monotonic() + DEADLINE
@@ -295,6 +300,26 @@ def test_a_job_that_waits_for_another_slot_holds_nobody_up(
     (tmp_path / "a" / "go").touch()
     assert ending(launcher, waiting) is JobStatus.COMPLETED
     assert launcher.poll([waiting])[waiting].slot == mine
+
+
+def test_a_job_that_is_to_be_alone_waits_for_those_in_hand_and_new_ones_for_it(
+    open_launcher: Callable[[int], Launcher], job: Job, tmp_path: Path
+) -> None:
+    launcher = open_launcher(3)
+    at_work = launcher.submit(job(tmp_path / "a", ["await", "go"]))
+    wait_until_running(launcher, at_work)
+    request = job(tmp_path / "b", ["environment", "here"], ["await", "go"])
+    alone = launcher.submit(replace(request, needs=Needs(alone_on="device")))
+    later = launcher.submit(job(tmp_path / "c", ["environment", "here"]))
+    queued = JobStatus.QUEUED
+    assert statuses_now(launcher, alone, later) == [queued, queued]
+    (tmp_path / "a" / "go").touch()
+    assert ending(launcher, at_work) is JobStatus.COMPLETED
+    wait_until_running(launcher, alone, tmp_path / "b" / "here")
+    assert statuses_now(launcher, later) == [queued]
+    (tmp_path / "b" / "go").touch()
+    assert ending(launcher, alone) is JobStatus.COMPLETED
+    assert ending(launcher, later) is JobStatus.COMPLETED
 
 
 def test_a_retired_slot_takes_no_further_job(

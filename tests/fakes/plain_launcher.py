@@ -23,6 +23,7 @@ class PlainLauncher:
         self._running: dict[JobId, tuple[str, subprocess.Popen[bytes]]] = {}
         self._ended: dict[JobId, JobReport] = {}
         self._closed = False
+        self._alone: JobId | None = None  # all slots share the host
 
     def slots(self) -> Sequence[SlotState]:
         return [SlotState(name=name, device="cpu") for name in self._slots]
@@ -75,6 +76,9 @@ class PlainLauncher:
         for job_id in [*self._queue, *self._running]:
             self.cancel(job_id)
 
+    def _has_one_alone(self) -> bool:
+        return self._alone in self._running
+
     def _report(self, job_id: JobId) -> JobReport:
         if job_id in self._ended:
             return self._ended[job_id]
@@ -103,6 +107,8 @@ class PlainLauncher:
             )
             self._ended[job_id] = report
         for job_id, request in list(self._queue.items()):
+            if self._has_one_alone() or (request.needs.alone_on and self._running):
+                break
             busy = {slot for slot, _ in self._running.values()}
             fit = [s for s in self._slots if s not in request.needs.not_on] or self._slots
             free = [slot for slot in fit if slot not in busy]
@@ -115,4 +121,5 @@ class PlainLauncher:
                 env={**os.environ, **request.environment},
             )
             self._running[job_id] = free[0], process
+            self._alone = job_id if request.needs.alone_on else None
         return bool(ended)

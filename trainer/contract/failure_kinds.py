@@ -21,13 +21,11 @@ class FailureKind(StrEnum):
     OUT_OF_HOST_MEMORY = "out_of_host_memory"
     NOT_FINITE = "not_finite"  # a loss or a gradient left the finite numbers
     CONFIGURATION = "configuration"  # values that the trainer does not take together
-    NOT_APPLIED = "not_applied"  # a value of the setting did not reach what was trained
     INPUT = "input"  # data, checkpoint or reader cannot be used
     JUDGE = "judge"  # the command that scores failed, or its answer is unusable
     TIMEOUT = "timeout"  # it took longer than the study allows
     STALL = "stall"  # it gave no sign of life for longer than the study allows
     LOST = "lost"  # it ended without a word
-    NODE = "node"  # the machine that it ran on has gone
     FILES = "files"  # a disk is full, a folder is gone
     STAGE = "stage"  # a stage on disk is damaged
     BAD_RESULT = "bad_result"  # it ended well without a result, or its files cannot be used
@@ -48,6 +46,11 @@ class FailureKind(StrEnum):
         """Whether another slot might do better."""
         return self in _OF_A_SLOT
 
+    @property
+    def is_memory(self) -> bool:
+        """Whether it might do better where no other job takes memory, or with less of it."""
+        return self in _OF_MEMORY
+
 
 _FAULTS = {
     FailureKind.KILLED: Fault.MACHINE,
@@ -56,13 +59,11 @@ _FAULTS = {
     FailureKind.OUT_OF_HOST_MEMORY: Fault.MACHINE,
     FailureKind.NOT_FINITE: Fault.SETTING,
     FailureKind.CONFIGURATION: Fault.SETTING,
-    FailureKind.NOT_APPLIED: Fault.SETTING,
     FailureKind.INPUT: Fault.SERVICE,
     FailureKind.JUDGE: Fault.SERVICE,
     FailureKind.TIMEOUT: Fault.MACHINE,
     FailureKind.STALL: Fault.MACHINE,
     FailureKind.LOST: Fault.MACHINE,
-    FailureKind.NODE: Fault.MACHINE,
     FailureKind.FILES: Fault.MACHINE,
     FailureKind.STAGE: Fault.MACHINE,
     FailureKind.BAD_RESULT: Fault.PROGRAM,
@@ -70,10 +71,8 @@ _FAULTS = {
 }
 _OF_A_SLOT = (
     FailureKind.KILLED,
-    FailureKind.OUT_OF_MEMORY,
-    FailureKind.OUT_OF_HOST_MEMORY,
     FailureKind.STALL,
     FailureKind.LOST,
-    FailureKind.NODE,
     FailureKind.ERROR,
 )
+_OF_MEMORY = (FailureKind.OUT_OF_MEMORY, FailureKind.OUT_OF_HOST_MEMORY)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from trainer.evaluation_batch import LAID_OUT
 from trainer.policy.encoding import Rows
 from trainer.policy.policy import MASKED_LOGIT, PointerSelector
 from trainer.tasks import RecordedRollouts
 
-AT_ONCE = 256  # questions: bounds memory
 FLIPPED = 0.1  # share of the questions that `step_factor` is to flip
 
 
@@ -45,13 +45,14 @@ def flip_margins(
         rollouts: Those of the validation; only their questions are looked at.
     """
     steps, parts = rollouts.pointers.shape[1], []
-    for begin in range(0, len(rollouts.queries), AT_ONCE):
-        part = rollouts.questions[begin : begin + AT_ONCE]
-        before = rows.encode(start, part)
-        pointers = start.roll_out(before, steps=steps).pointers
-        logits = start.step_logits(before, pointers)[:, 0]
-        now = policy.step_logits(rows.encode(policy, part), pointers)[:, 0]
-        parts.append(torch.stack(margins(logits, now, pointers[:, 0])))
+    for begin in range(0, len(rollouts.queries), LAID_OUT):
+        part = rollouts.questions[begin : begin + LAID_OUT]
+        encoded = zip(rows.encode_parts(start, part), rows.encode_parts(policy, part), strict=True)
+        for (_, before), (_, after) in encoded:
+            pointers = start.roll_out(before, steps=steps).pointers
+            logits = start.step_logits(before, pointers)[:, 0]
+            now = policy.step_logits(after, pointers)[:, 0]
+            parts.append(torch.stack(margins(logits, now, pointers[:, 0])))
     smallest, moved, factors = torch.cat(parts, dim=1).double()
     needed = factors.sort().values[int(FLIPPED * (len(factors) - 1))]  # quantile() dislikes inf
     return FlipMargins(float(smallest.median()), float(moved.median()), float(needed))

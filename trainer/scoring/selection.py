@@ -8,11 +8,10 @@ from torch import Tensor
 
 from trainer.contract import Control, EvaluateSpec
 from trainer.errors import InputError
+from trainer.evaluation_batch import LAID_OUT
 from trainer.policy.encoding import Rows, pool_mask
 from trainer.policy.policy import PointerSelector
 from trainer.tasks import QuestionSet, Task
-
-CHUNK = 256  # questions encoded at once: bounds memory at 64 candidates of any width
 
 
 def asked_questions(task: Task, spec: EvaluateSpec) -> QuestionSet:
@@ -58,11 +57,11 @@ def select_shots(
             f" {smallest} candidates; ask for fewer shots or give larger pools"
         )
     rows, chosen = Rows(embeddings), []
-    for begin in range(0, len(questions.queries), CHUNK):
-        part = questions[begin : begin + CHUNK]
-        encoded = rows.encode(policy, part.to(embeddings.device))
-        pointers = policy.roll_out(encoded, steps=steps).pointers[:, 0]
-        chosen.append(part.pools.gather(1, pointers.cpu()))
+    for begin in range(0, len(questions.queries), LAID_OUT):
+        part = questions[begin : begin + LAID_OUT]
+        for place, encoded in rows.encode_parts(policy, part.to(embeddings.device)):
+            pointers = policy.roll_out(encoded, steps=steps).pointers[:, 0]
+            chosen.append(part.pools[place].gather(1, pointers.cpu()))
     return torch.cat(chosen)
 
 
@@ -92,7 +91,9 @@ def _control_keys(control: Control, questions: QuestionSet, task: Task) -> Tenso
     keys = [
         torch.einsum("qd,qkd->qk", task.embeddings[queries], task.embeddings[pools])
         for queries, pools in zip(
-            torch.split(questions.queries, CHUNK), torch.split(questions.pools, CHUNK), strict=True
+            torch.split(questions.queries, LAID_OUT),
+            torch.split(questions.pools, LAID_OUT),
+            strict=True,
         )
     ]
     return torch.cat(keys)

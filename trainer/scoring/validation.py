@@ -6,14 +6,13 @@ Shape legend: B queries, N rollouts of all of them, b queries of a part, G rollo
 import torch
 from torch import Tensor
 
+from trainer.evaluation_batch import LAID_OUT
 from trainer.groups import batch_of
 from trainer.policy.encoding import Rows
 from trainer.policy.losses import kl_penalty
 from trainer.policy.policy import PointerSelector, rollout_log_probs
 from trainer.rollouts.recorded import padded
 from trainer.tasks import RecordedRollouts
-
-VALIDATED_AT_ONCE = 256  # queries: bounds memory
 
 
 @torch.no_grad()
@@ -49,7 +48,7 @@ def validation_kl(
 
 def _parts(rollouts: RecordedRollouts) -> tuple[Tensor, ...]:
     everyone = torch.arange(len(rollouts.queries), device=rollouts.offsets.device)
-    return torch.split(everyone, VALIDATED_AT_ONCE)
+    return torch.split(everyone, LAID_OUT)
 
 
 def _log_probs(
@@ -57,8 +56,13 @@ def _log_probs(
 ) -> Tensor:
     """Of every rollout of the queries ``chosen``, without dropout. Shape: ``(b, G)``."""
     pointers = rollouts.pointers[batch_of(rollouts.offsets, chosen).members]
-    encoded = rows.encode(policy.eval(), rollouts.questions[chosen])
-    return rollout_log_probs(policy.step_logits(encoded, pointers), pointers)
+    parts = rows.encode_parts(policy.eval(), rollouts.questions[chosen])
+    return torch.cat(
+        [
+            rollout_log_probs(policy.step_logits(encoded, pointers[place]), pointers[place])
+            for place, encoded in parts
+        ]
+    )
 
 
 def uniform_losses(rollouts: RecordedRollouts) -> Tensor:

@@ -17,7 +17,7 @@ from fakes.fake_nvml import Card, Cards
 
 from sweeper.errors import LauncherError, LauncherUnavailable
 from sweeper.launchers.devices import GpuShare, Slot
-from sweeper.launchers.jobs import JobId, JobRequest, JobStatus, Needs
+from sweeper.launchers.jobs import JobId, JobRequest, JobStatus, Needs, Room
 from sweeper.launchers.leases import GpuLeases, Lease, lock_name
 from sweeper.launchers.local import LocalLauncher, find_slots, open_local
 
@@ -299,6 +299,87 @@ def test_a_gpu_is_given_back_once_its_job_has_ended(open_launcher: Open, tmp_pat
 def gpu_slot() -> Slot:
     share = GpuShare(uuid="GPU-a", index=0, share=0, shares=1)
     return Slot(name="gpu-0", device="cuda", environment={}, share=share)
+
+
+def shared_cards(count: int) -> list[Slot]:
+    """Cards of two slots each, the first slots of all before the second ones."""
+    return [
+        Slot(
+            name=f"gpu-{index}-{share}",
+            device="cuda",
+            environment={},
+            share=GpuShare(uuid=f"GPU-{'abc'[index]}", index=index, share=share, shares=2),
+        )
+        for share in range(2)
+        for index in range(count)
+    ]
+
+
+def on_cards(open_launcher: Open, count: int, folder: Path) -> LocalLauncher:
+    leases = GpuLeases(Cards([Card() for _ in range(count)]), folder=folder / "slots")
+    return open_launcher(shared_cards(count), leases=leases)
+
+
+def wait_for_run(launcher: LocalLauncher, job_id: JobId) -> str:
+    deadline = time.monotonic() + DEADLINE
+    while (report := launcher.poll([job_id], timeout=0.02)[job_id]).status is JobStatus.QUEUED:
+        assert time.monotonic() < deadline
+    return report.slot
+
+
+def alone(request: JobRequest, room: Room) -> JobRequest:
+    return replace(request, needs=replace(request.needs, alone_on=room))
+
+
+def test_a_job_has_one_card_alone_while_others_go_on_with_theirs(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = on_cards(open_launcher, 2, tmp_path)
+    busy = launcher.submit(job(tmp_path / "a", ["await", "go"]))
+    assert wait_for_run(launcher, busy) == "gpu-0-0"
+    first = launcher.submit(alone(job(tmp_path / "b", ["await", "go"]), "device"))
+    assert wait_for_run(launcher, first) == "gpu-1-0"  # the card that was empty
+    beside = launcher.submit(job(tmp_path / "c", ["await", "go"]))
+    assert wait_for_run(launcher, beside) == "gpu-0-1"
+    second = launcher.submit(alone(job(tmp_path / "d"), "device"))
+    last = launcher.submit(job(tmp_path / "e"))
+    reports = launcher.poll([second, last])
+    assert {r.status for r in reports.values()} == {JobStatus.QUEUED}
+    for name in ("a", "b", "c"):
+        (tmp_path / name / "go").touch()
+    assert ending(launcher, second) is JobStatus.COMPLETED
+    assert ending(launcher, last) is JobStatus.COMPLETED
+
+
+def test_a_job_that_is_alone_on_the_host_waits_for_every_card(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = on_cards(open_launcher, 2, tmp_path)
+    busy = launcher.submit(job(tmp_path / "a", ["await", "go"]))
+    wait_for_run(launcher, busy)
+    hungry = launcher.submit(alone(job(tmp_path / "b", ["await", "go"]), "host"))
+    assert launcher.poll([hungry], timeout=0.02)[hungry].status is JobStatus.QUEUED
+    (tmp_path / "a" / "go").touch()
+    wait_for_run(launcher, hungry)
+    other = launcher.submit(job(tmp_path / "c"))
+    assert launcher.poll([other], timeout=0.02)[other].status is JobStatus.QUEUED
+    (tmp_path / "b" / "go").touch()
+    assert ending(launcher, other) is JobStatus.COMPLETED
+
+
+def test_idle_workers_give_their_memory_to_a_job_that_is_alone(
+    open_launcher: Open, tmp_path: Path
+) -> None:
+    launcher = open_launcher(2)
+    both = [launcher.submit(job(tmp_path / name, ["await", "go"])) for name in ("a", "b")]
+    for name, job_id in zip("ab", both, strict=True):
+        wait_for_run(launcher, job_id)
+        (tmp_path / name / "go").touch()
+        ending(launcher, job_id)
+    assert len(launcher.guard_pids) == 2
+    hungry = launcher.submit(alone(job(tmp_path / "c", ["await", "go"]), "device"))
+    slot = wait_for_run(launcher, hungry)
+    assert list(launcher.guard_pids) == [slot]
 
 
 def test_job_waits_while_a_foreign_process_is_on_the_card(

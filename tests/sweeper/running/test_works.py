@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from fakes.scripted_launcher import (
     ScriptedLauncher,
     Step,
@@ -15,6 +17,7 @@ from fakes.scripted_launcher import (
     running,
     writes,
 )
+from fakes.toy_task import toy_inputs
 
 from sweeper.errors import SweeperError
 from sweeper.launchers.jobs import JobStatus
@@ -23,7 +26,12 @@ from sweeper.running.work import Work
 from sweeper.running.works import EndedAs, EpochsOf, Works
 from sweeper.study.sections import Limits, Retry
 from sweeper.trainers import Command, builtin_trainer
+from trainer.contract import Job, TrainSpec, read_epochs
+from trainer.evaluation_batch import LAID_OUT, evaluation_batch, set_evaluation_batch
+from trainer.jobs.run import run_folder
+from trainer.tasks import Inputs
 
+ENDED = {"completed": JobStatus.COMPLETED, "broken": JobStatus.LOST}  # of the real trainer
 RESULT = {
     "score": 0.5,
     "accuracy": {"1": 0.5},
@@ -78,7 +86,7 @@ class Engine:
         )
 
     def work(self, name: str) -> Work:
-        command = Command(argv=("train",), worker=("serve",), threads=3)
+        command = Command(argv=("train",), worker=("serve",), threads=3, sparing=("--few",))
         return Work(label=name, folder=self.folder / name, job={"do": name}, command=command)
 
 
@@ -354,6 +362,105 @@ def test_a_slot_that_loses_what_others_do_not_is_taken_out(engine: Open) -> None
         "slot slot-0 is taken out: 2 jobs that it lost have ended well on others"
     )
     assert here.launcher.submitted[-1].needs.not_on == set()
+
+
+def out_of(kind: str) -> Step:
+    return writes("failure.json", {"class": kind, "message": "no memory"}, JobStatus.LOST)
+
+
+def test_what_ran_out_of_memory_is_done_alone_then_in_smaller_batches_then_given_up(
+    engine: Open,
+) -> None:
+    here = engine(*[[out_of("out_of_memory")]] * 3, slots=2)
+    [end] = here.works.finish({"a": here.works.start(here.work("a"))}).values()
+    requests = here.launcher.submitted
+    assert [r.needs.alone_on for r in requests] == [None, "device", "device"]
+    assert [r.worker for r in requests] == [("serve",), ("serve",), ("serve", "--few")]
+    assert [r.argv for r in requests] == [("train",), ("train",), ("train", "--few")]
+    assert here.said == [
+        "a: no memory; tried again, alone on its device",
+        "a: no memory; tried again, alone on its device and with a smaller evaluation batch",
+    ]
+    assert end == Failure(
+        kind=FailureKind.OUT_OF_MEMORY,
+        message="no memory; this was alone on its device and with a smaller evaluation batch",
+    )
+
+
+def test_the_memory_of_the_host_is_shared_by_all_slots_and_stays_scarce(engine: Open) -> None:
+    memory, devices = out_of("out_of_host_memory"), out_of("out_of_memory")
+    here = engine([memory], [lost], [devices], [done])
+    assert isinstance(here.works.finish({"a": here.works.start(here.work("a"))})["a"], Result)
+    needs = [r.needs.alone_on for r in here.launcher.submitted]
+    assert needs == [None, "host", "host", "host"]
+    assert [r.argv[1:] for r in here.launcher.submitted] == [(), (), (), ("--few",)]
+    assert here.said[0] == "a: no memory; tried again, alone on this host"
+
+
+def test_a_trainer_without_smaller_batches_is_asked_for_none(engine: Open) -> None:
+    here = engine(*[[out_of("out_of_memory")]] * 3)
+    work = here.work("a")
+    plain = replace(work, command=Command(argv=("train",), worker=None, threads=1))
+    here.works.finish({"a": here.works.start(plain)})
+    assert [r.argv for r in here.launcher.submitted] == [("train",)] * 3
+    assert here.said[1] == "a: no memory; tried again, alone on its device"
+
+
+def test_no_slot_is_taken_out_for_memory_that_ran_out_on_it(engine: Open) -> None:
+    here = engine(*[[out_of("out_of_memory")], [done]] * 3, slots=2)
+    for name in ("a", "b", "c"):
+        assert isinstance(here.works.finish({"x": here.works.start(here.work(name))})["x"], Result)
+    assert slots_of(here) == ["slot-0", "slot-1"]
+    assert here.launcher.renewed == ["slot-0"] * 3
+    assert [r.needs.not_on for r in here.launcher.submitted] == [set(), {"slot-0"}] * 3
+
+
+def test_the_real_trainer_gets_by_with_a_smaller_batch_and_scores_the_same(engine: Open) -> None:
+    spec = TrainSpec.model_validate(
+        {
+            "policy": {"hidden_dim": 16},
+            "phases": [
+                {"rce": {"epochs": 1, "lr": 3e-3, "batch_size": 8}},
+                {"grpo": {"epochs": 1, "lr": 3e-3, "batch_size": 8}},
+            ],
+            "evaluate": {"questions": 32, "holdout": 32},
+        }
+    )
+
+    def hungry(spec: TrainSpec, device: str) -> Inputs:
+        """The toy task, on a device whose memory is enough for ten questions."""
+        if evaluation_batch() > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return toy_inputs()
+
+    def trains(folder: Path) -> JobStatus:
+        options = here.launcher.submitted[-1].argv[1:]
+        set_evaluation_batch(int(options[1]) if options else LAID_OUT)
+        try:
+            return ENDED[run_folder(folder, hungry)]
+        finally:
+            set_evaluation_batch(LAID_OUT)
+
+    here = engine(*[[trains]] * 3)
+    plain = here.folder / "plain"
+    plain.mkdir()
+    (plain / "trial.json").write_text(json.dumps(Job(spec=spec, stages=plain / "s").to_json()))
+    assert run_folder(plain, lambda spec, device: toy_inputs()) == "completed"
+    work = Work(
+        label="a",
+        folder=here.folder / "a",
+        job=Job(spec=spec, stages=here.folder / "a" / "s").to_json(),
+        command=Command(
+            argv=("train",), worker=None, threads=1, sparing=("--evaluation-batch", "9")
+        ),
+    )
+    [end] = here.works.finish({"a": here.works.start(work)}).values()
+    assert isinstance(end, Result)
+    assert end == builtin_trainer().left(plain)
+    metrics = [[e.metrics for e in read_epochs(f)[0]] for f in (plain, work.folder)]
+    assert metrics[0] == metrics[1]
+    assert [len(epochs) for epochs in metrics] == [2, 2]
+    assert len(here.said) == 2
 
 
 def test_without_a_slot_the_study_stops_and_says_so(engine: Open) -> None:

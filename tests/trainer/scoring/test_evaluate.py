@@ -1,7 +1,12 @@
+from collections.abc import Callable, Iterator
+
+import pytest
 import torch
 from fakes.toy_task import POOL, ToyReader, ToyTask, toy_inputs
 
 from trainer.contract import EvaluateSpec, TrainSpec
+from trainer.evaluation_batch import LAID_OUT, SMALLEST, set_evaluation_batch
+from trainer.policy.encoding import Rows
 from trainer.policy.policy import PointerSelector
 from trainer.scoring.evaluation import accuracy_by_shots, answered
 from trainer.scoring.opening import open_judge
@@ -44,6 +49,58 @@ def test_the_order_of_the_questions_changes_no_choice() -> None:
     shuffled = questions[order]
     shots = select_shots(policy(), task.embeddings, questions, steps=4)
     assert torch.equal(select_shots(policy(), task.embeddings, shuffled, steps=4), shots[order])
+
+
+Batches = Callable[[int], None]
+
+
+@pytest.fixture
+def batches() -> Iterator[Batches]:
+    yield set_evaluation_batch
+    set_evaluation_batch(LAID_OUT)
+
+
+def ragged() -> tuple[Rows, QuestionSet]:
+    """Pools of five candidates and more; more questions than one batch holds."""
+    generator = torch.Generator().manual_seed(0)
+    pools = torch.rand(300, 96, generator=generator).argsort(dim=1)[:, :40]
+    sizes = torch.randint(5, 41, (300,), generator=generator)
+    queries = torch.arange(300) % 96
+    questions = QuestionSet(queries=queries, pools=pools, pool_sizes=sizes)
+    return Rows(torch.randn(96, 12, generator=generator)), questions
+
+
+def test_the_evaluation_batch_changes_no_bit_of_what_a_policy_makes_of_a_question(
+    batches: Batches,
+) -> None:
+    rows, questions = ragged()
+    part, steps = questions[:249], 4  # 249 = 31 * 8 + 1: no part of one question
+    made = []
+    with torch.no_grad():
+        for count, parts in ((256, 1), (32, 8), (8, 32)):
+            batches(count)
+            places, encoded = zip(*rows.encode_parts(policy(), part), strict=True)
+            assert len(places) == parts
+            assert {p.stop - p.start for p in places} <= {249 // parts, 249 // parts + 1}
+            pointers = [policy().roll_out(e, steps=steps).pointers for e in encoded]
+            logits = [policy().step_logits(e, p) for e, p in zip(encoded, pointers, strict=True)]
+            made.append((torch.cat(pointers), torch.cat(logits)))
+    for pointers_, logits_ in made[1:]:
+        assert torch.equal(pointers_, made[0][0])
+        assert torch.equal(logits_, made[0][1])
+
+
+def test_the_evaluation_batch_changes_no_choice(batches: Batches) -> None:
+    rows, questions = ragged()
+    whole = select_shots(policy(), rows.embeddings, questions, steps=4)
+    batches(9)
+    assert torch.equal(select_shots(policy(), rows.embeddings, questions, steps=4), whole)
+
+
+@pytest.mark.parametrize("count", [SMALLEST - 1, LAID_OUT + 1])
+def test_a_batch_that_cannot_be_is_refused(count: int, batches: Batches) -> None:
+    with pytest.raises(ValueError, match=rf"in \[8, 256\], but got {count}"):
+        batches(count)
 
 
 def test_every_number_of_shots_is_scored_on_its_prefix() -> None:
