@@ -9,7 +9,8 @@ SweeperError                    shown to the user without a traceback; exit code
   LauncherError                 the backend refused or lost a job
     LauncherUnavailable         no usable device, or the backend is not on this machine
   TrackingError                 MLflow's database or server cannot be used
-    TrackingAway                its server does not answer at the moment
+    TrackingAway                nobody answers there at the moment
+      TrackingHostUnknown       no such host is known: the address may be wrong
   UiError                       MLflow's pages did not come up, or went down by themselves
 """
 
@@ -67,7 +68,11 @@ class TrackingError(SweeperError):
 
 
 class TrackingAway(TrackingError):
-    """MLflow's server does not answer at the moment."""
+    """MLflow's server or database does not answer at the moment."""
+
+
+class TrackingHostUnknown(TrackingAway):
+    """Nobody knows the host of MLflow's address: it is wrong, or the network is away."""
 
 
 class UiError(SweeperError):

@@ -148,7 +148,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     lines = [_counts(summary), *([f"best: {summary.chosen}"] if summary.chosen else [])]
     if summary.interrupted:
         lines.append("interrupted; the same command goes on from here")
-    lines.append(f"compare: mlflow ui     then {summary.link}")
+    if summary.link:
+        lines.append(f"compare: mlflow ui     then {summary.link}")
     if trials:
         lines.append(f"report:  sweeper report {shlex.quote(summary.study)}")
         lines.append(f"export:  sweeper export {shlex.quote(summary.study)}")

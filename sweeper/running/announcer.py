@@ -34,7 +34,7 @@ class Announcer:
     folder: StudyFolder
     store: StudyStore
     recorder: Recorder
-    experiment: str  # MLflow's id
+    experiment: Callable[[], str]  # MLflow's id; "" while that was never there
     slots: Callable[[], int]  # how many there are now
     progress: Progress
     _has_warned: bool = False
@@ -73,12 +73,13 @@ class Announcer:
         running = [trial.state(self.store.record(trial.number).values) for trial in open_trials]
         content: State = {
             **snapshot(self.config, self.store.records(), running, state=state, best=best),
-            "experiment": self.experiment,
             "slots": self.slots(),
             CALLS_KEY: self.recorder.calls().model_dump(),
             "updated": time.time(),
             **(more or {}),
         }
+        if experiment := self.experiment():
+            content["experiment"] = experiment
         try:
             self.folder.write_state(content)
         except OSError as error:  # it is a copy, for `status`: the study has it all

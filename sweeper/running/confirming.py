@@ -92,7 +92,7 @@ def confirm_study(
                 environment=_environment(folder),
                 say=say,
             )
-        tracking = open_mlflow(config, workspace.root, say=say)
+        tracking = open_mlflow(config, workspace.root, say=say, endures=True, was_there=True)
         for record in chosen:
             if (result := results.get(str(record.name))) is not None:
                 log_held_out(tracking, folder, record, result)

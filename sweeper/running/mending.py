@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sweeper.outcomes import TRIAL, Check, Epoch, FormatError, Result, read_result
 from sweeper.records import TrialRecord, TrialState
 from sweeper.running.recorder import MLFLOW_STATUS, Recorder
-from sweeper.running.study_run import track_controls
+from sweeper.running.study_run import open_study_run, track_controls
 from sweeper.running.verdict import Verdict
 from sweeper.search import Search, answered_before
 from sweeper.store.study_folder import StudyFolder
@@ -19,7 +19,7 @@ from sweeper.store.study_store import StudyStore
 from sweeper.study.config import StudyConfig
 
 if TYPE_CHECKING:  # importing it imports MLflow
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.enduring import Tracking
     from sweeper.store.tracking.writer import Written
 
 SCORE, FINAL, HELD_OUT = "score", "final_score", "heldout_score"  # of a run that is whole
@@ -38,18 +38,21 @@ class Mender:
         store: StudyStore,
         tracking: "Tracking",
         recorder: Recorder,
-        parent_run: str,
+        tags: Mapping[str, str],
     ) -> None:
+        """Write nothing yet; ``tags`` are the provenance that the study's own run gets."""
         self._config = config
         self._search = search
         self._folder = folder
         self._store = store
         self._tracking = tracking
         self._recorder = recorder
-        self._parent_run = parent_run
+        self._tags = tags
+        self._has_opened = False  # the study's own run, with all that belongs to it
 
     def mend(self) -> str | None:
-        """Write what is missing or says otherwise than the study.
+        """Open the study's own run, if that is not done, and write what is missing or says
+        otherwise than the study.
 
         Runs that someone has deleted on MLflow's page stay deleted.
 
@@ -57,15 +60,19 @@ class Mender:
             What was done, for people; None where MLflow had it all.
 
         Raises:
+            TrackingAway: while nobody answers.
             TrackingError: where MLflow refuses.
         """
+        if not self._has_opened:
+            open_study_run(self._tracking, self._config, self._store, self._folder, tags=self._tags)
+            self._has_opened = True
         written = self._tracking.written()
         lacking = [record for record in self._store.records() if self._lacks(record, written)]
         lacking_imports = [
             record
             for record in self._search.known
             if self._store.has_imported(record.number)
-            and (self._parent_run, f"imported {record.number}") not in written
+            and (self._tracking.parent, f"imported {record.number}") not in written
         ]
         if lacking or lacking_imports:
             removed = self._tracking.removed()
@@ -95,7 +102,7 @@ class Mender:
         """Whether MLflow lacks something of a trial that has ended."""
         if record.state is TrialState.RUNNING:  # the driver that resumes it opens its run
             return False
-        run = written.get((self._parent_run, f"trial {record.name}"))
+        run = written.get((self._tracking.parent, f"trial {record.name}"))
         if run is None or run.status != MLFLOW_STATUS[record.state]:
             return True
         numbers = dict(self._numbers(record))
@@ -172,7 +179,7 @@ class Mender:
         self, record: TrialRecord, written: Mapping[tuple[str, str], "Written"]
     ) -> None:
         """Write the epochs of a trial that is at work into the runs that it has."""
-        run = written.get((self._parent_run, f"trial {record.name}"))
+        run = written.get((self._tracking.parent, f"trial {record.name}"))
         if run is None:
             return
         names = [f"trial {record.name} seed {seed}" for seed in self._config.search_seeds]
@@ -216,9 +223,9 @@ class Mender:
         check = _read(self._folder.controls)
         if not isinstance(check, Check):
             return
-        runs = [written.get((self._parent_run, f"control {name}")) for name in check.controls]
+        runs = [written.get((self._tracking.parent, f"control {name}")) for name in check.controls]
         if any(run is None or run.status != "FINISHED" for run in runs):
-            track_controls(self._tracking, self._parent_run, self._config, check)
+            track_controls(self._tracking, self._config, check)
 
     def _controls_ended(self) -> float:
         check = _read(self._folder.controls)

@@ -34,7 +34,7 @@ from sweeper.trainers import Training
 from sweeper.words import part_key
 
 if TYPE_CHECKING:  # importing it imports MLflow
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.enduring import Tracking
 
 MLFLOW_STATUS: dict[TrialState, Literal["FINISHED", "FAILED", "KILLED"]] = {
     TrialState.COMPLETE: "FINISHED",
@@ -55,14 +55,12 @@ class Recorder:
         folder: StudyFolder,
         store: StudyStore,
         tracking: "Tracking",
-        parent_run: str,
     ) -> None:
         self._config = config
         self._search = search
         self._folder = folder
         self._store = store
         self._tracking = tracking
-        self._parent_run = parent_run
         self.asked_by_controls = 0  # reader calls
         self._calls = total_calls(r.notes.calls for r in store.proposals() if r.notes.calls)
         self._prefixes = {r.name for r in store.records() if r.prefix is not None}
@@ -84,7 +82,7 @@ class Recorder:
     def open_run(self, record: TrialRecord) -> str:
         """Open the MLflow run of a trial, whether it has ended or not."""
         return self._tracking.trial_run(
-            self._parent_run,
+            self._tracking.parent,
             name=f"trial {record.number}",
             number=record.number,
             params=record.notes.values,
@@ -229,7 +227,7 @@ class Recorder:
     def write_answer(self, record: TrialRecord, *, source: int | str | None) -> str:
         """Write the run of a trial that another one, ``source``, has answered; return its id."""
         return self._tracking.ended_trial(
-            self._parent_run,
+            self._tracking.parent,
             name=f"trial {record.number}",
             number=record.number,
             score=record.score,
@@ -259,7 +257,7 @@ class Recorder:
     def write_imported(self, record: TrialRecord, ended: float) -> None:
         """Write the run of a result from elsewhere, at this time. Seconds since 1970."""
         self._tracking.ended_trial(
-            self._parent_run,
+            self._tracking.parent,
             name=f"imported {record.number}",
             score=record.score,
             accuracy=_by_count(record.notes.accuracy),
@@ -379,7 +377,7 @@ class Recorder:
     def write_prefix(self, record: TrialRecord, *, ended: float | None) -> str:
         """Write the run of a shorter training whose last epoch ended then, and return its id."""
         return self._tracking.ended_trial(
-            self._parent_run,
+            self._tracking.parent,
             name=f"trial {record.name}",
             score=record.score,
             accuracy=_by_count(record.notes.accuracy),

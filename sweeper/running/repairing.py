@@ -10,7 +10,7 @@ from sweeper.results.best import best_trial
 from sweeper.results.table import rows
 from sweeper.running.mending import Mender
 from sweeper.running.recorder import Recorder
-from sweeper.running.study_run import artifacts, open_study_run
+from sweeper.running.study_run import artifacts
 from sweeper.search.of_study import lag_of, search_of
 from sweeper.store.reading import read_study
 from sweeper.store.rebuilding import rebuild_study
@@ -45,15 +45,12 @@ def repair_study(folder: StudyFolder, *, workspace: Workspace, say: Callable[[st
             folder.database, name=folder.name, goal=config.goal, space=config.space
         ) as store:
             stored = store.attributes()
-            parent = open_study_run(tracking, config, store, folder, {})
             search = search_of(
                 config,
                 lag=stored.get("lag", lag_of(config, 1)),
                 known=known_results(stored.get(ATTRIBUTE, [])),
             )
-            recorder = Recorder(
-                config, search, folder=folder, store=store, tracking=tracking, parent_run=parent
-            )
+            recorder = Recorder(config, search, folder=folder, store=store, tracking=tracking)
             mended = Mender(
                 config,
                 search,
@@ -61,7 +58,7 @@ def repair_study(folder: StudyFolder, *, workspace: Workspace, say: Callable[[st
                 store=store,
                 tracking=tracking,
                 recorder=recorder,
-                parent_run=parent,
+                tags={},
             ).mend()
             records = store.records()
         check = read_result(folder.controls)
@@ -69,7 +66,6 @@ def repair_study(folder: StudyFolder, *, workspace: Workspace, say: Callable[[st
         best = best_trial(folder, config, records)
         table = rows(records, controls, goal=config.goal)
         tracking.finish_study(
-            parent,
             status=_STATUS.get(folder.read_state().get("state", ""), "KILLED"),
             artifacts=artifacts(folder, config, records, table, best),
         )

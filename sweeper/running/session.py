@@ -39,7 +39,7 @@ from sweeper.running.starting import continued_study, settled_search
 from sweeper.running.study_run import (
     artifacts,
     data_artifacts,
-    open_study_run,
+    has_been_there,
     track_controls,
 )
 from sweeper.running.terms import Terms
@@ -55,7 +55,7 @@ from sweeper.study.config import StudyConfig, load_study
 from sweeper.words import score_text
 
 if TYPE_CHECKING:  # importing it imports MLflow
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.enduring import Tracking
 
 STOPPING = "finishing the epochs in hand; Ctrl-C again to stop now"
 
@@ -72,7 +72,7 @@ class Summary:
     records: Sequence[TrialRecord]
     table: Sequence[Row]  # controls, then trials from best to worst
     confirmed: Mapping[str, Result]  # start, baseline, best on the held-out questions
-    link: str  # of the MLflow page, below `sweeper ui` or `mlflow ui`
+    link: str  # of the MLflow page, below `sweeper ui` or `mlflow ui`; empty where it is away
     chosen: str = ""  # why the best is not simply the highest; empty where it is
 
     @property
@@ -151,13 +151,16 @@ def run_study(
             works, folder, first_training(config), device=device, controls=config.controls
         )
         # takes seconds, as the controls do
-        tracking = open_mlflow(config, workspace.root, say=progress.say)
-        _collect_rarely()
-        parent = open_study_run(tracking, config, store, folder, tags or {})
-        search = settled_search(config, store, slots)
-        recorder = Recorder(
-            config, search, folder=folder, store=store, tracking=tracking, parent_run=parent
+        tracking = open_mlflow(
+            config,
+            workspace.root,
+            say=progress.say,
+            endures=True,
+            was_there=has_been_there(config, store),
         )
+        _collect_rarely()
+        search = settled_search(config, store, slots)
+        recorder = Recorder(config, search, folder=folder, store=store, tracking=tracking)
         mender = Mender(
             config,
             search,
@@ -165,18 +168,15 @@ def run_study(
             store=store,
             tracking=tracking,
             recorder=recorder,
-            parent_run=parent,
+            tags=tags or {},
         )
         tracking.mend_with(mender.mend)
-        mended = mender.mend()
-        if mended is not None:
-            progress.say(mended)
         announcer = Announcer(
             config=config,
             folder=folder,
             store=store,
             recorder=recorder,
-            experiment=tracking.experiment_id,
+            experiment=lambda: tracking.experiment_id,
             slots=lambda: len(launcher.slots()),
             progress=progress,
         )
@@ -191,7 +191,7 @@ def run_study(
             device=device,
             interrupts=interrupts,
         )
-        session = _Session(config, folder, tracking, parent, driver, works, interrupts, progress)
+        session = _Session(config, folder, tracking, driver, works, interrupts, progress)
         return session.work(controls, force=force)
 
 
@@ -202,7 +202,6 @@ class _Session:
     config: StudyConfig
     folder: StudyFolder
     tracking: "Tracking"
-    parent: str
     driver: Driver
     works: Works
     interrupts: Interrupts
@@ -222,9 +221,7 @@ class _Session:
         except BaseException:
             self.driver.abandon("failed")
             with contextlib.suppress(TrackingError):  # the error in hand is the one to show
-                self.tracking.finish_study(
-                    self.parent, status="FAILED", artifacts=data_artifacts(self.folder)
-                )
+                self.tracking.finish_study(status="FAILED", artifacts=data_artifacts(self.folder))
             raise
 
     def _checked(self, controls: Ticket) -> Check | None:
@@ -246,7 +243,7 @@ class _Session:
 
     def _search(self, check: Check, *, force: bool) -> Summary:
         self._require_alive(check.liveness, force=force)
-        track_controls(self.tracking, self.parent, self.config, check)
+        track_controls(self.tracking, self.config, check)
         for name, control in check.controls.items():
             score = score_text(control.score, self.config.goal)
             self.progress.say(f"control {name:<8} {score}")
@@ -286,7 +283,6 @@ class _Session:
         table = rows(records, controls, goal=self.config.goal)
         interrupted = self.interrupts.requested
         self.tracking.finish_study(
-            self.parent,
             status="KILLED" if interrupted else "FINISHED",
             artifacts=artifacts(self.folder, self.config, records, table, best),
         )

@@ -18,8 +18,10 @@ from sweeper.store.study_store import StudyStore
 from sweeper.store.tracking.view import StudyView
 from sweeper.study.config import StudyConfig
 
+WAS_AT = "mlflow"  # of the study's attributes: the last address at which it was in MLflow
+
 if TYPE_CHECKING:  # importing it imports MLflow
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.enduring import Tracking
 
 
 def open_study_run(
@@ -27,9 +29,10 @@ def open_study_run(
     config: StudyConfig,
     store: StudyStore,
     folder: StudyFolder,
+    *,
     tags: Mapping[str, str],
-) -> str:
-    """Open the parent run, close what a dead driver left RUNNING, set up the page; return its id.
+) -> None:
+    """Open the parent run, close what a dead driver left RUNNING, set up the page.
 
     Args:
         tracking: Where.
@@ -67,14 +70,19 @@ def open_study_run(
             parts=config.can.parts,
         )
     )
-    return parent
+    store.set_attribute(WAS_AT, masked(config.tracking_uri or ""))
 
 
-def track_controls(tracking: "Tracking", parent: str, config: StudyConfig, check: Check) -> None:
+def has_been_there(config: StudyConfig, store: StudyStore) -> bool:
+    """Whether the study has been in MLflow at the address that its file names."""
+    return bool(store.attributes().get(WAS_AT) == masked(config.tracking_uri or ""))
+
+
+def track_controls(tracking: "Tracking", config: StudyConfig, check: Check) -> None:
     """Write the data, and a run for each control, so that the ranking there shows them too."""
     environment = check.environment
     tracking.log_datasets(
-        parent,
+        tracking.parent,
         {
             name: environment[key]
             for name, key in config.kind.datasets.items()
@@ -83,7 +91,7 @@ def track_controls(tracking: "Tracking", parent: str, config: StudyConfig, check
     )
     for name, control in check.controls.items():
         run_id = tracking.trial_run(
-            parent, name=f"control {name}", tags={"sweeper.origin": "control"}
+            tracking.parent, name=f"control {name}", tags={"sweeper.origin": "control"}
         )
         accuracy = {int(part): value for part, value in control.accuracy.items()}
         tracking.finish_trial(

@@ -7,20 +7,18 @@ it lies on a network file system, where that mode loses data. Any other URI is M
 
 import contextlib
 import os
-import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import filelock
 
-from sweeper.errors import TrackingError
+from sweeper.errors import TrackingAway, TrackingError, TrackingHostUnknown
 from sweeper.store.patience import LOCKED, Patience
 from sweeper.store.sqlite_file import BUSY_SECONDS, journal_of, set_aside, trouble_with
-from sweeper.store.tracking.enduring import EnduringTracking
 from sweeper.store.tracking.places import (
     ARTIFACTS,
     DATABASE,
@@ -28,13 +26,18 @@ from sweeper.store.tracking.places import (
     database_uri,
     follow_folder,
 )
+from sweeper.store.tracking.reaching import require_reachable
 from sweeper.study.config import StudyConfig
 
 if TYPE_CHECKING:
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.enduring import Tracking
+    from sweeper.store.tracking.runs import StudyRuns
 
 _LOCK_SECONDS = 300.0  # the schema takes 1-6 s on a disk, minutes on a slow network file system
-_CONNECT_SECONDS = 10.0  # MLflow itself would try for minutes
+_ADVICE = (
+    "Start the server, correct the address, or leave `mlflow: tracking_uri` out of the study file "
+    "to use mlflow.db in the workspace."
+)
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -43,19 +46,27 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds for one answer
 }
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
-def open_mlflow(config: StudyConfig, root: Path, *, say: Callable[[str], None]) -> "Tracking":
+def open_mlflow(
+    config: StudyConfig,
+    root: Path,
+    *,
+    say: Callable[[str], None],
+    endures: bool = False,
+    was_there: bool = False,
+) -> "Tracking":
     """Open the MLflow of a study: what its file names, else the database of the workspace ``root``.
 
-    Raises as ``open_tracking``.
+    Arguments and errors as those of ``open_tracking``.
     """
     return open_tracking(
         config.tracking_uri or root / DATABASE,
         experiment=config.experiment,
         artifacts=root / ARTIFACTS,
         say=say,
+        endures=endures,
+        was_there=was_there,
     )
 
 
@@ -66,6 +77,8 @@ def open_tracking(
     artifacts: Path,
     say: Callable[[str], None],
     now: Callable[[], float] = time.time,
+    endures: bool = False,
+    was_there: bool = False,
 ) -> "Tracking":
     """Open MLflow for one experiment; makes the database and the experiment where they are missing.
 
@@ -75,19 +88,27 @@ def open_tracking(
         artifacts: Folder for the artifacts of a new experiment; a server keeps them itself.
         say: Is told of what people should know.
         now: Seconds since 1970.
+        endures: Go on without it while nobody answers, and say so.
+        was_there: The study has been there before: that a host is unknown is the network's fault.
 
     Raises:
         TrackingError: if it cannot be reached, read or written, or the experiment is deleted.
     """
     _set_environment()
-    from sweeper.store.tracking import opening  # MLflow takes 1-2 seconds to import
+    from sweeper.store.tracking import enduring, opening  # MLflow takes 1-2 seconds to import
 
     file = where if isinstance(where, Path) else database_file(where)
-    if file is None:
-        uri = str(where)
-        _check_reachable(uri)
-        on_server = urlsplit(uri).scheme in ("http", "https")
-        tracking = opening.connect(
+    if file is not None:
+        runs = _open_file(file, experiment, artifacts=artifacts, say=say, now=now)
+        tracking = enduring.Tracking(lambda: runs, say=say)
+        tracking.open()
+        return tracking
+    uri = str(where)
+    on_server = urlsplit(uri).scheme in ("http", "https")
+
+    def connect() -> "StudyRuns":
+        require_reachable(uri)
+        return opening.connect(
             uri,
             experiment,
             artifacts=None if on_server else artifacts.absolute(),
@@ -95,12 +116,34 @@ def open_tracking(
             patience=None,
             now=now,
         )
-        return cast("Tracking", EnduringTracking(tracking, say=say))
+
+    tracking = enduring.Tracking(connect, say=say)
+    try:
+        tracking.open()
+    except TrackingAway as error:
+        is_known = was_there or not isinstance(error, TrackingHostUnknown)
+        if not (endures and is_known):
+            raise TrackingError(f"{error}. {_ADVICE}") from error
+        tracking.endure(error)
+    return tracking
+
+
+def _open_file(
+    file: Path,
+    experiment: str,
+    *,
+    artifacts: Path,
+    say: Callable[[str], None],
+    now: Callable[[], float],
+) -> "StudyRuns":
+    """Open a SQLite file, made where it is missing."""
+    from sweeper.store.tracking import opening
+
     file, artifacts = file.absolute(), artifacts.absolute()
     is_own = file.parent == artifacts.parent  # pages of another are served from anywhere
     patience = Patience(name=str(file), say=say)
     with _prepared(file, create=opening.create_database, patience=patience, is_own=is_own):
-        tracking = opening.connect(
+        runs = opening.connect(
             database_uri(file),
             experiment,
             artifacts=artifacts,
@@ -109,29 +152,14 @@ def open_tracking(
             now=now,
         )
         if is_own:
-            patience.call(lambda: follow_folder(file, experiment=tracking.experiment_id))
-        return tracking
+            patience.call(lambda: follow_folder(file, experiment=runs.experiment_id))
+        return runs
 
 
 def _set_environment() -> None:
     """Quiet, and no patience with a dead server; a user's own settings are kept."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-
-
-def _check_reachable(uri: str) -> None:
-    """Raise TrackingError unless somebody listens at the host of ``uri``."""
-    parts = urlsplit(uri)
-    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
-    if parts.hostname is None or port is None:
-        return  # such as databricks
-    try:
-        socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        raise TrackingError(
-            f"MLflow cannot be reached at {parts.hostname}:{port} ({error}). Start the server, or "
-            "leave `mlflow: tracking_uri` out of the study file to use mlflow.db in the workspace."
-        ) from error
 
 
 @contextlib.contextmanager

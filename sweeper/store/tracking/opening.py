@@ -11,13 +11,17 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from sweeper.addresses import masked
-from sweeper.errors import TrackingError
+from sweeper.errors import TrackingAway, TrackingError
 from sweeper.store.patience import LOCKED, Patience
+from sweeper.store.tracking.absence import is_away
 from sweeper.store.tracking.places import ARTIFACTS, database_uri
-from sweeper.store.tracking.runs import Tracking
+from sweeper.store.tracking.runs import StudyRuns
 
+_SERVERS = ("postgresql", "mysql", "mssql")  # databases that MLflow connects to itself
 NAMED = "sweeper.experiment"  # tag of an experiment: the name that the study file gives it
 
 
@@ -39,7 +43,7 @@ def connect(
     folder: Path | None,
     patience: Patience | None,
     now: Callable[[], float],
-) -> Tracking:
+) -> StudyRuns:
     """Open the store and find or make the experiment, under whatever name it has by now.
 
     Args:
@@ -51,10 +55,13 @@ def connect(
         now: Seconds since 1970.
 
     Raises:
+        TrackingAway: while nobody answers.
         TrackingError: if MLflow refuses, or the experiment is deleted.
     """
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # whole SQL statements
     with _opening(uri):
+        if uri.startswith(_SERVERS):
+            _log_in(uri)
         client = MlflowClient(uri)
         if patience is not None:
             client = cast(MlflowClient, _PatientClient(client, patience))
@@ -71,7 +78,13 @@ def connect(
     with _opening(uri):
         if found.tags.get(NAMED) is None:
             client.set_experiment_tag(found.experiment_id, NAMED, experiment)
-    return Tracking(client, found.experiment_id, now=now, folder=folder)
+    return StudyRuns(client, found.experiment_id, now=now, folder=folder)
+
+
+def _log_in(uri: str) -> None:
+    """Connect once to a database server: MLflow tries a wrong password ten times, for minutes."""
+    engine = create_engine(uri, poolclass=NullPool)
+    engine.connect().close()
 
 
 class _PatientClient:
@@ -131,6 +144,8 @@ def _opening(uri: str) -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
+        if is_away(error):
+            raise TrackingAway(f"MLflow at {masked(uri)} does not answer") from error
         raise TrackingError(
             f"MLflow at {masked(uri)} could not be opened: {masked(str(error))}\n"
             "If an older MLflow made it, make a backup, then run `mlflow db upgrade`; if a newer "

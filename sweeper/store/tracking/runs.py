@@ -34,8 +34,10 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 _MAX_DIGEST = 36
 
 
-class Tracking:
-    """What a study writes to MLflow. Every method raises TrackingError if MLflow refuses."""
+class StudyRuns:
+    """What a study writes to MLflow. Every method raises TrackingError if MLflow refuses, and
+    TrackingAway while nobody answers.
+    """
 
     def __init__(
         self,
@@ -229,8 +231,6 @@ class Tracking:
         *,
         status: Status,
         artifacts: Mapping[str, str] | None = None,
-        note: str | None = None,
-        ended: float | None = None,
     ) -> None:
         """Attach what the study found and close its run.
 
@@ -238,15 +238,9 @@ class Tracking:
             run_id: Of the study.
             status: KILLED for a study that was interrupted.
             artifacts: Text by the path it gets below the run's artifacts; replaces an older one.
-            note: Markdown that replaces the description.
-            ended: Seconds since 1970. Default: now.
         """
         with explained("the study's run could not be closed"):
-            if note is not None:
-                self._runs.log(run_id, tags={"mlflow.note.content": note})
-            self._client.set_terminated(
-                run_id, status=status, end_time=self._runs.milliseconds(ended)
-            )
+            self._client.set_terminated(run_id, status=status, end_time=self._runs.milliseconds())
             self._runs.attach(run_id, artifacts or {})  # last: what cannot be written holds no run
 
     def attach(
@@ -287,9 +281,6 @@ class Tracking:
         """The id of the last study of this name that has a run; None where there is none."""
         with explained("the study's runs could not be read"):
             return self._runs.former_id(study)
-
-    def mend_with(self, mend: Callable[[], str | None]) -> None:
-        """Take what completes the study's runs; only one whose server may be away needs it."""
 
     def written(self) -> dict[tuple[str, str], Written]:
         """What every run of the study holds, by its parent's id and its name."""

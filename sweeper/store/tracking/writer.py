@@ -1,7 +1,6 @@
 """How runs are written to MLflow: found or made, in as few transactions as it takes."""
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from sweeper.errors import TrackingAway, TrackingError
 from sweeper.space import Value
 from sweeper.store.sqlite_file import advice_on
 from sweeper.store.tracking import view
+from sweeper.store.tracking.absence import is_away
 from sweeper.store.tracking.keys import MAX_PARAM, MAX_TAG, Point, metric_key, text
 from sweeper.store.tracking.places import ARTIFACTS
 
@@ -23,10 +23,6 @@ _GONE = "RESOURCE_DOES_NOT_EXIST"
 ENDED_BY = ("sweeper.failure", "sweeper.reason")  # tags of a run that has ended, and no other
 _MAX_METRICS, _MAX_PARAMS = 1000, 100  # a batch; a batch of tags is as long as one of parameters
 _PAGE = 1000
-_AWAY = re.compile(
-    r"API request to .* failed with (timeout )?exception|failed with error code 5\d\d|"
-    r"HTTPS?ConnectionPool"
-)  # how MLflow and its HTTP client say that nobody answers
 
 
 class Written(NamedTuple):
@@ -254,6 +250,6 @@ def explained(what: str) -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:
         said = str(error).partition("\n[SQL:")[0]
-        if _AWAY.search(said):
-            raise TrackingAway(f"MLflow's server does not answer: {what}") from error
+        if is_away(error):
+            raise TrackingAway(f"MLflow does not answer: {what}") from error
         raise TrackingError(f"MLflow: {what}: {advice_on(said) or masked(said)}") from error

@@ -48,7 +48,7 @@ def test_the_pages_show_the_study_with_two_processes_and_end_without_a_trace(
         tmp_path / "mlflow.db", experiment="lab", artifacts=tmp_path / "artifacts", say=print
     )
     parent = tracking.study_run("kl_lr", study_id="s1")
-    tracking.finish_study(parent, status="FINISHED", artifacts={"best.yaml": "lr: 0.001\n"})
+    tracking.finish_study(status="FINISHED", artifacts={"best.yaml": "lr: 0.001\n"})
     server = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(tmp_path)],
         stdout=subprocess.PIPE,

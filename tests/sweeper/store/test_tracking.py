@@ -1,6 +1,7 @@
 """Everything here writes to a real MLflow database and reads it back with MLflow's own client."""
 
 import contextlib
+import functools
 import math
 import os
 import shutil
@@ -23,7 +24,7 @@ from sweeper.store.tracking.view import StudyView
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.enduring import Tracking
 
 ROOT = Path(__file__).parents[3]
 PARAMS: dict[str, str | int | float | None] = {"lr": 1e-05, "freeze": "none", "epochs": 2}
@@ -78,7 +79,7 @@ def test_a_trial_is_a_child_of_its_study_with_plain_params_and_final_numbers(
     tracking.finish_trial(
         trial, status="FINISHED", score=0.7, accuracy={2: 0.8, 1: 0.6}, metrics={"calls": 3200}
     )
-    tracking.finish_study(parent, status="FINISHED")
+    tracking.finish_study(status="FINISHED")
 
     run = client.get_run(trial)
     assert run.info.status == "FINISHED"
@@ -323,14 +324,13 @@ def test_artifacts_and_datasets_of_a_study_can_be_read_back(
     parent = tracking.study_run("s", study_id="s1")
     tracking.log_datasets(parent, {"easy_vqa": "d" * 64})
     artifacts = {"study.yaml": "name: s\n", "best/早.md": "# 早\n"}
-    tracking.finish_study(parent, status="FINISHED", artifacts={"study.yaml": "older"})
-    tracking.finish_study(parent, status="FINISHED", artifacts=artifacts, note="done")
+    tracking.finish_study(status="FINISHED", artifacts={"study.yaml": "older"})
+    tracking.finish_study(status="FINISHED", artifacts=artifacts)
     monkeypatch.chdir(database.parent)  # where MLflow's pages are served
     folder = Path(client.download_artifacts(parent, ""))
     files = {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*.*")}
     assert files == artifacts
     run = client.get_run(parent)
-    assert run.data.tags["mlflow.note.content"] == "done"
     assert run.inputs is not None
     assert [i.dataset.digest for i in run.inputs.dataset_inputs] == ["d" * 36]
 
@@ -358,14 +358,14 @@ def test_a_server_that_fails_to_answer_once_is_no_reason_for_a_second_run(
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.runs import StudyRuns
 
     class UnreachableClient(MlflowClient):
         def get_run(self, run_id: str) -> Any:
             raise MlflowException("timeout")
 
     tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
-    resumed = Tracking(
+    resumed = StudyRuns(
         UnreachableClient(f"sqlite:///{database}"), tracking.experiment_id, now=lambda: 0.0
     )
     with pytest.raises(TrackingError, match="the study's run could not be opened: timeout"):
@@ -408,7 +408,7 @@ def test_a_workspace_may_have_any_name(name: str, tmp_path: Path, empty_database
     database = Path(shutil.copyfile(empty_database, folder / "mlflow.db"))
     tracking = open_again(database)
     parent = tracking.study_run("s", study_id="s1")
-    tracking.finish_study(parent, status="FINISHED", artifacts={"best/早.md": "# 早"})
+    tracking.finish_study(status="FINISHED", artifacts={"best/早.md": "# 早"})
     assert os.listdir(tmp_path) == [name]  # noqa: PTH208
     assert (folder / "mlartifacts" / parent / "artifacts" / "best" / "早.md").read_text() == "# 早"
     assert MlflowClient(database_uri(database)).get_run(parent).info.status == "FINISHED"
@@ -445,7 +445,7 @@ def test_artifacts_follow_a_workspace(
     old.mkdir()
     first = open_again(Path(shutil.copyfile(empty_database, old / "mlflow.db")))
     parent = first.study_run("s", study_id="s1")
-    first.finish_study(parent, status="KILLED", artifacts={"a.txt": "old"})
+    first.finish_study(status="KILLED", artifacts={"a.txt": "old"})
     with contextlib.closing(sqlite3.connect(old / "mlflow.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     move(old, new)
@@ -454,7 +454,7 @@ def test_artifacts_follow_a_workspace(
     assert Path(client.download_artifacts(parent, "a.txt")).read_text() == "old"
     later = open_again(new / "mlflow.db")
     assert later.study_run("s", study_id="s1") == parent
-    later.finish_study(parent, status="FINISHED", artifacts={"a.txt": "new"})
+    later.finish_study(status="FINISHED", artifacts={"a.txt": "new"})
     assert Path(client.download_artifacts(parent, "a.txt")).read_text() == "new"
     kept = old / "mlartifacts" / parent / "artifacts" / "a.txt"
     assert not kept.exists() or kept.read_text() == "old"
@@ -490,7 +490,7 @@ def test_a_run_is_closed_although_its_artifacts_cannot_be_written(
     parent = tracking.study_run("s", study_id="s1")
     (database.parent / "mlartifacts").write_text("in the way")
     with pytest.raises(TrackingError, match="the study's run could not be closed"):
-        tracking.finish_study(parent, status="FINISHED", artifacts={"a.txt": "x"})
+        tracking.finish_study(status="FINISHED", artifacts={"a.txt": "x"})
     assert client.get_run(parent).info.status == "FINISHED"
 
 
@@ -548,6 +548,44 @@ def test_a_server_that_does_not_answer_is_an_error_at_once(tmp_path: Path) -> No
         open_tracking("http://127.0.0.1:9", experiment="lab", artifacts=tmp_path, say=print)
 
 
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:9", "mysql+pymysql://127.0.0.1:9/db", "postgresql:///db?host=/none"]
+)
+def test_a_study_goes_on_without_a_server_that_does_not_answer(uri: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    tracking = open_tracking(
+        uri, experiment="lab", artifacts=tmp_path, say=said.append, endures=True
+    )
+    assert tracking.experiment_id == ""
+    [told] = said
+    assert told.startswith("MLflow cannot be reached at ")
+    assert "The study goes on" in told
+
+
+def test_a_host_that_nobody_knows_is_an_error_unless_the_study_was_there(tmp_path: Path) -> None:
+    said: list[str] = []
+    typo = functools.partial(
+        open_tracking,
+        "http://mlflow..lab:5000",
+        experiment="lab",
+        artifacts=tmp_path,
+        say=said.append,
+        endures=True,
+    )
+    with pytest.raises(TrackingError, match=r"at mlflow\.\.lab:5000 .* correct the address"):
+        typo()
+    assert typo(was_there=True).experiment_id == ""
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:99999", "postgresql://127.0.0.1:99999/db"])
+def test_an_address_that_is_none_is_an_error_for_everyone(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="Port out of range"):
+        open_tracking(
+            uri, experiment="lab", artifacts=tmp_path, say=print, endures=True, was_there=True
+        )
+
+
 class _Unavailable(BaseHTTPRequestHandler):
     """Answers as a proxy does whose MLflow server is dead."""
 
@@ -575,7 +613,7 @@ def test_a_server_that_died_is_given_up_after_a_few_requests(
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            with pytest.raises(TrackingError, match="could not be opened"):
+            with pytest.raises(TrackingError, match=r"does not answer\. Start the server"):
                 open_tracking(
                     f"http://127.0.0.1:{server.server_port}",
                     experiment="lab",
@@ -682,7 +720,7 @@ def test_a_report_is_attached_to_the_study_and_changes_nothing_else(
 ) -> None:
     monkeypatch.chdir(database.parent)
     parent = tracking.study_run("kl_lr", study_id="abc", description="how far?")
-    tracking.finish_study(parent, status="FINISHED", ended=1000.0)
+    tracking.finish_study(status="FINISHED")
     later = open_again(database, now=2000.0)
     files = {"report/report.en.md": "# Study"}
     assert later.attach("kl_lr", study_id="abc", artifacts=files, note="better")
