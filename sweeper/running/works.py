@@ -29,7 +29,6 @@ from sweeper.running.failures import Step, classify, next_step
 from sweeper.running.open_work import OpenWork
 from sweeper.running.overdue import JobWatch
 from sweeper.running.slot_health import SlotHealth
-from sweeper.running.terms import Terms
 from sweeper.running.work import Work
 from sweeper.store.trial_folder import (
     ask_to_stop,

@@ -21,6 +21,7 @@ class FailureKind(StrEnum):
     OUT_OF_HOST_MEMORY = "out_of_host_memory"
     NOT_FINITE = "not_finite"  # a loss or a gradient left the finite numbers
     CONFIGURATION = "configuration"  # values that the trainer does not take together
+    NOT_APPLIED = "not_applied"  # a program used another value than it was given
     INPUT = "input"  # data, checkpoint or reader cannot be used
     JUDGE = "judge"  # the command that scores failed, or its answer is unusable
     TIMEOUT = "timeout"  # it took longer than the study allows
@@ -59,6 +60,7 @@ _FAULTS = {
     FailureKind.OUT_OF_HOST_MEMORY: Fault.MACHINE,
     FailureKind.NOT_FINITE: Fault.SETTING,
     FailureKind.CONFIGURATION: Fault.SETTING,
+    FailureKind.NOT_APPLIED: Fault.SETTING,
     FailureKind.INPUT: Fault.SERVICE,
     FailureKind.JUDGE: Fault.SERVICE,
     FailureKind.TIMEOUT: Fault.MACHINE,
