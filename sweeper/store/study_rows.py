@@ -24,7 +24,8 @@ _SPECIAL = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 class StudyRow:
     """One row, as it is stored."""
 
-    number: int  # Optuna's
+    trial_id: int  # Optuna's, in this database
+    number: int  # Optuna's, in the study
     state: str  # Optuna's name
     value: float | None = None
     params: dict[str, Value] = field(default_factory=dict)
@@ -62,7 +63,7 @@ def read_rows(path: Path, name: str) -> StoredStudy | None:
 def _rows(database: sqlite3.Connection, study: tuple[int]) -> list[StudyRow]:
     columns = "SELECT trial_id, number, state FROM trials WHERE study_id = ? ORDER BY trial_id"
     rows = {
-        trial: StudyRow(number=number, state=state)
+        trial: StudyRow(trial_id=trial, number=number, state=state)
         for trial, number, state in database.execute(columns, study)
     }
 

@@ -91,7 +91,7 @@ def test_a_verdict_that_was_written_in_half_was_never_told(
     path: Path, store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.add(replace(running(0), notes=Notes(origin="trained")))
-    monkeypatch.setattr(store._storage, "set_trial_state_values", interrupted)
+    monkeypatch.setattr(store._storage, "end", interrupted)
     with pytest.raises(KeyboardInterrupt):
         store.tell(0, TrialState.FAILED, notes=Notes(failure="lost", seconds=1.0))
     assert read(path)[0].notes == Notes(origin="trained")
