@@ -18,25 +18,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+from noop import NAME, ROOT, noop_study
 
 from sweeper.search import propose
 from sweeper.search.of_study import search_of
 from sweeper.store.reading import read_study
 from sweeper.store.workspace import Workspace
 
-ROOT = Path(__file__).parents[1]
-FAKE_STUDY = ROOT / "tests" / "fakes" / "run_fake_study.py"
-STUDY = """
-name: noop
-trainer:
-  phases:
-    - grpo: {{lr: "${{lr}}", kl_beta: "${{kl_beta}}"}}
-parameters:
-  lr: {{min: 1e-5, max: 1e-2, log: true}}
-  kl_beta: {{min: 0.01, max: 0.3}}
-sampler: {{name: random}}
-trials: {trials}
-"""
 BARE = """
 import optuna, subprocess, sys
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -88,13 +76,6 @@ def peak_memory(
     return peak
 
 
-def noop_study(folder: Path, trials: int) -> list[str]:
-    """Command of a study of no-op trials on one slot."""
-    folder.mkdir()
-    (folder / "noop.yaml").write_text(STUDY.format(trials=trials))
-    return [sys.executable, str(FAKE_STUDY), str(folder / "noop.yaml"), str(folder), "1"]
-
-
 def seconds_a_trial(run: Callable[[int], float], trials: int) -> float:
     """Cost of one more trial: what is paid once cancels."""
     few = trials // 4
@@ -103,7 +84,7 @@ def seconds_a_trial(run: Callable[[int], float], trials: int) -> float:
 
 def sampler_seconds(workspace: Path) -> float:
     """Time of one proposal, with the study's own records as history."""
-    config, records = read_study(Workspace(workspace).study("noop"))
+    config, records = read_study(Workspace(workspace).study(NAME))
     search = search_of(config, lag=8)
     start = time.perf_counter()
     for record in records:

@@ -3,12 +3,14 @@
     python benchmarks/scale.py [--trials 2000] [--tpe 1000]
 
 No-op trials on one slot: CPU time of the driver a trial over the first and the last 100, memory
-that it gained between them, and what the commands take once the study is finished. Then a study of
-tpe, whose sampler learns from all trials before. Ratios mean more than seconds: machines are noisy.
+that it gained between them, and what the commands take once the study is finished, beside one of
+few trials. Then a study of tpe, whose sampler learns from all trials before. Ratios mean more than
+seconds, and CPU time more than wall time: machines are noisy.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,22 +20,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from noop import NAME, ROOT, noop_study
 
-ROOT = Path(__file__).parents[1]
-FAKE_STUDY = ROOT / "tests" / "fakes" / "run_fake_study.py"
-STUDY = """
-name: long
-trainer:
-  phases:
-    - grpo: {{lr: "${{lr}}", kl_beta: "${{kl_beta}}"}}
-parameters:
-  lr: {{min: 1e-5, max: 1e-2, log: true}}
-  kl_beta: {{min: 0.01, max: 0.3}}
-sampler: {{name: {sampler}}}
-trials: {trials}
-"""
 SPAN = 100  # trials whose cost is averaged
 SETTLED = 20  # trials after which everything has been imported and opened
+FEW = 5  # trials of the study beside
+SWEEPER = [sys.executable, "-c", "from sweeper.cli import cli; cli()"]
+COMMANDS = {  # -> arguments, bound
+    "`status`": (["status", NAME], "1 s"),
+    "`best`": (["best", NAME], "1 s"),
+    "`show`": (["show", NAME, "3"], "1 s"),
+    "`export --all`": (["export", NAME, "--all"], "3 s"),
+}
 
 
 class Mark(NamedTuple):
@@ -44,14 +42,9 @@ class Mark(NamedTuple):
     memory: float  # MB
 
 
-def command(study: Path) -> list[str]:
-    """That runs a study beside its file on one slot."""
-    return [sys.executable, str(FAKE_STUDY), str(study), str(study.parent), "1"]
-
-
-def marks(study: Path, numbers: Sequence[int]) -> Iterator[Mark]:
+def marks(command: Sequence[str], numbers: Sequence[int]) -> Iterator[Mark]:
     """Run a study to its end; look at the driver whenever one of ``numbers`` trials are done."""
-    driver = psutil.Popen(command(study), stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    driver = psutil.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     for line in driver.stdout:
         done = line.partition("/")[0].removeprefix("[")
         if line.startswith("[") and done.isdigit() and int(done) in numbers:
@@ -59,7 +52,7 @@ def marks(study: Path, numbers: Sequence[int]) -> Iterator[Mark]:
             memory = driver.memory_info().rss / 1e6
             yield Mark(int(done), times.user + times.system, memory)
     if driver.wait() != 0:
-        raise SystemExit(f"{study} ended with {driver.returncode}")
+        raise SystemExit(f"{command} ended with {driver.returncode}")
 
 
 def a_trial(first: Mark, last: Mark) -> float:
@@ -67,20 +60,30 @@ def a_trial(first: Mark, last: Mark) -> float:
     return 1000 * (last.cpu - first.cpu) / (last.trials - first.trials)
 
 
-def long_study(folder: Path, sampler: str, trials: int) -> tuple[Path, list[Mark]]:
-    """Run a study; return its file, and the marks of its first and its last trials."""
-    folder.mkdir()
-    study = folder / "long.yaml"
-    study.write_text(STUDY.format(sampler=sampler, trials=trials))
+def long_study(folder: Path, sampler: str, trials: int) -> tuple[list[str], list[Mark]]:
+    """Run a study; return its command, and the marks of its first and its last trials."""
+    command = noop_study(folder, trials, sampler=sampler)
     numbers = (SETTLED, SETTLED + SPAN, trials - 1 - SPAN, trials - 1)
-    return study, list(marks(study, numbers))
+    return command, list(marks(command, numbers))
 
 
-def seconds(command: Sequence[str]) -> float:
-    """Wall time of a command."""
-    start = time.perf_counter()
+class Cost(NamedTuple):
+    """What a command takes, in seconds."""
+
+    wall: float
+    cpu: float  # of all its processes
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} s (CPU {self.cpu:.2f} s)"
+
+
+def cost(command: Sequence[str]) -> Cost:
+    """Run a command."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
-    return time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(time.perf_counter() - start, cpu)
 
 
 def row(what: str, value: str, beside: str, bound: str) -> None:
@@ -104,22 +107,19 @@ def main() -> None:
     print("| what | at the end | beside | bound |")
     print("| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
-        study, found = long_study(Path(name) / "random", "random", options.trials)
+        again, found = long_study(Path(name) / "random", "random", options.trials)
         cost_row("random", found, "1.3")
         gained = found[-1].memory - found[0].memory
         row("memory of the driver", f"+{gained:.0f} MB", f"{found[0].memory:.0f} MB", "+50 MB")
-        sweeper = [sys.executable, "-c", "from sweeper.cli import cli; cli()"]
-        sweeper += ["--workspace", str(study.parent)]
-        commands = {
-            "`status`": ([*sweeper, "status", "long"], "1 s"),
-            "`best`": ([*sweeper, "best", "long"], "1 s"),
-            "`show`": ([*sweeper, "show", "long", "7"], "1 s"),
-            "`export --all`": ([*sweeper, "export", "long", "--all"], "3 s"),
-            "the finished study again": (command(study), "3 s"),
-        }
-        start = seconds([*sweeper, "--help"])
-        for what, (words, bound) in commands.items():
-            row(what, f"{seconds(words):.2f} s", f"`--help` {start:.2f} s", bound)
+        few = noop_study(Path(name) / "few", FEW)
+        cost(few)
+        for what, (arguments, bound) in COMMANDS.items():
+            here, beside = (
+                cost([*SWEEPER, "--workspace", str(Path(name) / workspace), *arguments])
+                for workspace in ("random", "few")
+            )
+            row(what, str(here), f"{FEW} trials: {beside}", bound)
+        row("the finished study again", str(cost(again)), f"{FEW} trials: {cost(few)}", "3 s")
         if options.tpe:
             cost_row("tpe", long_study(Path(name) / "tpe", "tpe", options.tpe)[1], "1.5")
 

@@ -45,7 +45,8 @@ class Announcer:
 
     def say_done(self, number: int, verdict: Verdict, *, seconds: float) -> None:
         """Say what became of a trial."""
-        ended = sum(r.state is not TrialState.RUNNING for r in self.store.proposals())
+        states = [record.state for record in self.store.proposals()]
+        ended = len(states) - states.count(TrialState.RUNNING)
         outcome = (
             verdict.state.value
             if verdict.score is None

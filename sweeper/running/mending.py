@@ -16,11 +16,11 @@ from sweeper.running.verdict import Verdict
 from sweeper.search import Search, answered_before
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
+from sweeper.store.tracking.run_rows import Place, Written
 from sweeper.study.config import StudyConfig
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.store.tracking.enduring import Tracking
-    from sweeper.store.tracking.writer import Written
 
 SCORE, FINAL, HELD_OUT = "score", "final_score", "heldout_score"  # of a run that is whole
 _TRAINED = ("trained", "extended")  # origins of trials with curves of their own
@@ -49,6 +49,7 @@ class Mender:
         self._recorder = recorder
         self._tags = tags
         self._has_opened = False  # the study's own run, with all that belongs to it
+        self._confirmed: set[str] = set()  # names of trials with held-out scores
 
     def mend(self) -> str | None:
         """Open the study's own run, if that is not done, and write what is missing or says
@@ -67,6 +68,7 @@ class Mender:
             open_study_run(self._tracking, self._config, self._store, self._folder, tags=self._tags)
             self._has_opened = True
         written = self._tracking.written()
+        self._confirmed = {place.name for place in self._folder.confirmations()}
         lacking = [record for record in self._store.records() if self._lacks(record, written)]
         lacking_imports = [
             record
@@ -98,7 +100,7 @@ class Mender:
         runs_said = "the run of 1 trial" if count == 1 else f"the runs of {count} trials"
         return f"MLflow lacked {runs_said}, or parts: written from study.db and the trial folders"
 
-    def _lacks(self, record: TrialRecord, written: Mapping[tuple[str, str], "Written"]) -> bool:
+    def _lacks(self, record: TrialRecord, written: Mapping[Place, Written]) -> bool:
         """Whether MLflow lacks something of a trial that has ended."""
         if record.state is TrialState.RUNNING:  # the driver that resumes it opens its run
             return False
@@ -175,9 +177,7 @@ class Mender:
         )
         return run_id
 
-    def _complete_curves(
-        self, record: TrialRecord, written: Mapping[tuple[str, str], "Written"]
-    ) -> None:
+    def _complete_curves(self, record: TrialRecord, written: Mapping[Place, Written]) -> None:
         """Write the epochs of a trial that is at work into the runs that it has."""
         run = written.get((self._tracking.parent, f"trial {record.name}"))
         if run is None:
@@ -216,9 +216,10 @@ class Mender:
         return [result for result in found if result is not None]
 
     def _held_out(self, record: TrialRecord) -> Result | None:
-        return _result(self._folder.confirmation(str(record.name)))
+        name = str(record.name)
+        return _result(self._folder.confirmation(name)) if name in self._confirmed else None
 
-    def _mend_controls(self, written: Mapping[tuple[str, str], "Written"]) -> None:
+    def _mend_controls(self, written: Mapping[Place, Written]) -> None:
         """Write the controls, as every run does once it has them."""
         check = _read(self._folder.controls)
         if not isinstance(check, Check):

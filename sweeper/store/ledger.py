@@ -30,8 +30,7 @@ class Kept:
     @property
     def proposals(self) -> int:
         """How many trials there are, up to the first that is missing."""
-        numbers = {row.number for row in self.rows if row.prefix is None}
-        return next(n for n in range(len(numbers) + 1) if n not in numbers)
+        return _unbroken({row.number for row in self.rows if row.prefix is None})
 
 
 class Ledger:
@@ -67,6 +66,15 @@ class Ledger:
         part.write_text(text)
         part.replace(self._path)
 
+    def proposals(self) -> int:
+        """How many trials it knows, up to the first that is missing; without reading their rows.
+
+        Raises:
+            SweeperError: where a later version has written it.
+        """
+        rows = (entry for entry in self._entries() if "attribute" not in entry)
+        return _unbroken({row["trial"] for row in rows if row["prefix"] is None})
+
     def read(self) -> Kept:
         """What it says; lines that cannot be read are passed over.
 
@@ -99,6 +107,11 @@ class Ledger:
                 except FormatError as error:
                     raise SweeperError(str(error)) from error
                 yield entry
+
+
+def _unbroken(numbers: set[int]) -> int:
+    """How many numbers there are from 0 on."""
+    return next(n for n in range(len(numbers) + 1) if n not in numbers)
 
 
 def _ends_whole(descriptor: int, size: int) -> bool:

@@ -26,10 +26,11 @@ def rebuild_study(folder: StudyFolder) -> str | None:
     Raises:
         SweeperError: where a later version wrote the ledger, or nothing can be written.
     """
-    kept = Ledger(folder.root / LEDGER).read()
-    trouble = _trouble(folder.database, kept)
+    ledger = Ledger(folder.root / LEDGER)
+    trouble = _trouble(folder.database, ledger.proposals())
     if trouble is None:
         return None
+    kept = ledger.read()
     if "study" not in kept.attributes:
         found = sum(1 for path in (folder.root / "trials").glob("*") if path.is_dir())
         if not found:
@@ -52,18 +53,21 @@ def rebuild_study(folder: StudyFolder) -> str | None:
 def _write(path: Path, name: str, kept: Kept, config: StudyConfig) -> int:
     """Write the database of all rows up to the first that is missing; return how many trials."""
     with StudyStore.open(path, name=name, goal=config.goal, space=config.space) as store:
+        trials = kept.proposals
         for row in kept.rows:
-            if row.number < kept.proposals:
+            if row.number < trials:
                 store.add(row)
         for key, value in kept.attributes.items():
             store.set_attribute(key, value)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return kept.proposals
+    return trials
 
 
-def _trouble(database: Path, kept: Kept) -> str | None:
-    """What is wrong with a database; None where nothing is, or nobody knows better."""
+def _trouble(database: Path, trials: int) -> str | None:
+    """What is wrong with a database of so many trials; None where nothing is, or nobody knows
+    better.
+    """
     trouble = trouble_with(database)
     if trouble is not None:
         return trouble
@@ -72,7 +76,7 @@ def _trouble(database: Path, kept: Kept) -> str | None:
             [[rows]] = connection.execute("SELECT count(*) FROM trials")
     except sqlite3.OperationalError as error:
         return "had lost its tables" if "no such table" in str(error) else None  # None: locked
-    return "had lost trials" if rows < kept.proposals else None
+    return "had lost trials" if rows < trials else None
 
 
 def _put_aside(database: Path) -> str:

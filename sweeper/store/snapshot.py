@@ -1,6 +1,5 @@
 """The state of a study at one moment, as `state.json` and the live table show it. Pure."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from sweeper.ranking import leader, told_score
@@ -29,8 +28,8 @@ def snapshot(
         ``{"study", "state", "trials", "counts", "cancelled", "shared_prefix", "best", "running"}``;
         `waiting` counts the trials that were begun and hold no slot.
     """
-    found = Counter(record.state for record in records if record.prefix is None)
-    counts = {kind.value: found[kind] for kind in TrialState}
+    states = [record.state for record in records if record.prefix is None]
+    counts = {kind.value: states.count(kind) for kind in TrialState}
     open_trials = counts["running"]
     counts["running"] = len(running)
     counts["waiting"] = open_trials - len(running)
@@ -42,7 +41,7 @@ def snapshot(
         "trials": config.trials,
         "counts": counts,
         "cancelled": [r.number for r in records if r.prefix is None and r.is_cancelled],
-        "shared_prefix": len(records) - found.total(),
+        "shared_prefix": len(records) - len(states),
         "best": None
         if first is None
         else {"trial": first.name, "score": told_score(first), "params": dict(first.values)},

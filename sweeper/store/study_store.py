@@ -71,7 +71,7 @@ class StudyStore:
             if record.prefix is None
         }
         self._ledger = ledger  # of whoever writes
-        if ledger is not None and ledger.read().proposals <= len(self._records):
+        if ledger is not None and ledger.proposals() <= len(self._records):
             with storage.explained():
                 ledger.replace(Kept(attributes=stored.attributes, rows=tuple(read)))
 

@@ -40,6 +40,7 @@ def connect(
     experiment: str,
     *,
     artifacts: Path | None,
+    file: Path | None,
     folder: Path | None,
     patience: Patience | None,
     now: Callable[[], float],
@@ -50,6 +51,7 @@ def connect(
         uri: Of the store.
         experiment: Its name, as it was made.
         artifacts: Folder for the artifacts of a new one; None: the store decides.
+        file: Of the database; None: of a server.
         folder: Of the database, where its artifacts lie beside it.
         patience: With a file that other programs may lock.
         now: Seconds since 1970.
@@ -78,7 +80,7 @@ def connect(
     with _opening(uri):
         if found.tags.get(NAMED) is None:
             client.set_experiment_tag(found.experiment_id, NAMED, experiment)
-    return StudyRuns(client, found.experiment_id, now=now, folder=folder)
+    return StudyRuns(client, found.experiment_id, now=now, file=file, folder=folder)
 
 
 def _log_in(uri: str) -> None:

@@ -27,7 +27,8 @@ from sweeper.store.tracking.keys import (
     finite_or_nan,
     metric_key,
 )
-from sweeper.store.tracking.writer import PARENT, RUN, RunWriter, Written, explained
+from sweeper.store.tracking.run_rows import PARENT, RUN, Place, Written
+from sweeper.store.tracking.writer import RunWriter, explained
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -45,12 +46,13 @@ class StudyRuns:
         experiment_id: str,
         *,
         now: Callable[[], float],
+        file: Path | None = None,
         folder: Path | None = None,
     ) -> None:
         self.experiment_id = experiment_id
         self._client = client
         self._now = now
-        self._runs = RunWriter(client, experiment_id, now=now, folder=folder)
+        self._runs = RunWriter(client, experiment_id, now=now, file=file, folder=folder)
         self._view: view.StudyView | None = None
         self._view_is_saved = False
 
@@ -282,7 +284,7 @@ class StudyRuns:
         with explained("the study's runs could not be read"):
             return self._runs.former_id(study)
 
-    def written(self) -> dict[tuple[str, str], Written]:
+    def written(self) -> dict[Place, Written]:
         """What every run of the study holds, by its parent's id and its name."""
         with explained("the study's runs could not be read"):
             return self._runs.written()

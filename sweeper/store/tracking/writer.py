@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag, ViewType
@@ -17,21 +16,13 @@ from sweeper.store.tracking import view
 from sweeper.store.tracking.absence import is_away
 from sweeper.store.tracking.keys import MAX_PARAM, MAX_TAG, Point, metric_key, text
 from sweeper.store.tracking.places import ARTIFACTS
+from sweeper.store.tracking.run_rows import PARENT, RUN, Place, Written, read_runs
 
-STUDY, RUN, PARENT = "sweeper.study", "sweeper.run", "mlflow.parentRunId"  # tags
+STUDY = "sweeper.study"  # tag
 _GONE = "RESOURCE_DOES_NOT_EXIST"
 ENDED_BY = ("sweeper.failure", "sweeper.reason")  # tags of a run that has ended, and no other
 _MAX_METRICS, _MAX_PARAMS = 1000, 100  # a batch; a batch of tags is as long as one of parameters
 _PAGE = 1000
-
-
-class Written(NamedTuple):
-    """What a run holds by now."""
-
-    run_id: str
-    status: str
-    params: frozenset[str]  # their names
-    metrics: Mapping[str, float]  # the last value of each
 
 
 class RunWriter:
@@ -43,13 +34,15 @@ class RunWriter:
         experiment_id: str,
         *,
         now: Callable[[], float],
+        file: Path | None,
         folder: Path | None,
     ) -> None:
         self._client = client
+        self._file = file  # of the database; None: of a server
         self._folder = folder  # of the database, where relative places of artifacts begin
         self._experiment_id = experiment_id
-        self._known: dict[tuple[str, str], str] = {}  # (parent run, name) -> run
-        self._looked_up: dict[tuple[str, str], Written] | None = None
+        self._known: dict[Place, str] = {}  # its id
+        self._looked_up: dict[Place, Written] | None = None
         self._now = now
         self._study = self._study_id = ""
 
@@ -62,20 +55,24 @@ class RunWriter:
         self._looked_up = self._look_up()
         self._known = {place: run.run_id for place, run in self._looked_up.items()}
 
-    def written(self) -> dict[tuple[str, str], Written]:
+    def written(self) -> dict[Place, Written]:
         """What every run of the study holds, by its parent's id and its name.
 
-        Right after ``find_known`` it is what that has looked up: a second for 2,000 trials.
+        Right after ``find_known`` it is what that has looked up.
         """
         looked_up, self._looked_up = self._looked_up, None
         return self._look_up() if looked_up is None else looked_up
 
-    def _look_up(self) -> dict[tuple[str, str], Written]:
+    def _look_up(self) -> dict[Place, Written]:
+        if self._file is not None:
+            found = read_runs(self._file, self._experiment_id, self._study_id)
+            if found is not None:
+                return found
         return {
             (run.data.tags.get(PARENT, ""), run.data.tags[RUN]): Written(
                 run_id=run.info.run_id,
                 status=run.info.status,
-                params=frozenset(run.data.params),
+                params=set(run.data.params),
                 metrics=run.data.metrics,
             )
             for run in self.search()
