@@ -156,7 +156,7 @@ def test_half_a_line_that_a_killed_driver_left_costs_that_line_alone(folder: Stu
         file.write('{"format": 1, "trial": 6, "pre')
     kept = Ledger(ledger)
     kept.add_row(complete(6, 0.5))
-    assert kept.read().proposals == 7
+    assert kept.read().proposals == kept.proposals() == 7
     assert kept.read().rows[-1] == complete(6, 0.5)
 
 
@@ -164,6 +164,7 @@ def test_a_ledger_with_a_gap_gives_the_trials_before_it(folder: StudyFolder) -> 
     ledger = folder.root / "rows.jsonl"
     lines = [line for line in ledger.read_text().splitlines() if json.loads(line).get("trial") != 3]
     ledger.write_text("\n".join(lines) + "\n")
+    assert Ledger(ledger).proposals() == 3
     folder.database.unlink()
     assert "rebuilt with 3 trials" in (rebuild_study(folder) or "")
     assert [record.name for record in content(folder)[1]] == [0, "1@1", 1, 2]

@@ -74,6 +74,22 @@ def test_tables_of_another_schema_are_left_to_optuna(path: Path) -> None:
     assert read_stored(path, "rows")[1] == records
 
 
+@pytest.mark.parametrize("schema", [12, 13])
+def test_a_trial_is_told_in_its_own_row_whoever_has_read_it(path: Path, schema: int) -> None:
+    with StudyStore.open(path, name="other", goal="minimize", space=SPACE) as other:
+        for number in range(2):  # its rows are not numbered as the database numbers them
+            other.add(TrialRecord(number=number, params={}, state=TrialState.RUNNING))
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE version_info SET schema_version = ?", (schema,))
+    with StudyStore.open(path, name="other", goal="minimize", space=SPACE) as other:
+        other.tell(1, TrialState.COMPLETE, 0.25)
+        other.add(TrialRecord(number=2, params={}, state=TrialState.RUNNING))
+        records = other.records()
+    states = [record.state.value for record in read_stored(path, "other")[1]]
+    assert states == ["running", "complete", "running"]
+    assert read_stored(path, "other")[1] == records
+
+
 def test_what_is_not_there_is_told_as_the_store_tells_it(path: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no study `other`; it has \['rows'\]"):
         read_stored(path, "other")
