@@ -28,7 +28,7 @@ from sweeper.ranking import baseline_of, ranking, told_score
 from sweeper.records import CALLS_KEY, CANCELLED, TrialRecord, TrialState
 from sweeper.space import Value, complete_values
 from sweeper.store.study_folder import StudyFolder
-from sweeper.store.study_store import StudyStore
+from sweeper.store.study_store import read_stored
 from sweeper.study.config import StudyConfig, stored_study, training_of
 from sweeper.trainers import Trainer, Training
 
@@ -113,8 +113,7 @@ class Evidence:
 
 def gather(folder: StudyFolder) -> Evidence:
     """Read a study, whether a driver works on it or not; writes nothing."""
-    with StudyStore.open(folder.database, name=folder.name) as store:
-        attributes, records = store.attributes(), store.records()
+    attributes, records = read_stored(folder.database, folder.name)
     config = stored_study(attributes["study"], folder.study_file)
     state = folder.read_state() if (folder.root / "state.json").exists() else {}
     found = read_result(folder.controls)
