@@ -10,9 +10,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sweeper.errors import TrackingAway
 from sweeper.space import Value
+from sweeper.store.tracking.run_rows import Written
 from sweeper.store.tracking.runs import Status, StudyRuns
 from sweeper.store.tracking.view import StudyView
-from sweeper.store.tracking.writer import Written
 
 PAUSE_SECONDS = 30.0  # between two looks at what was away; each may take as long
 Given = ParamSpec("Given")
