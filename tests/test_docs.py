@@ -108,7 +108,8 @@ def test_every_kind_of_failure_is_in_its_table_as_it_is() -> None:
         _, fault, jobs, where = rows[kind.value]
         assert fault == kind.fault.value
         assert jobs == str(most.get(kind, 1))
-        assert where.startswith("–" if jobs == "1" else WHERE[kind.is_slots])
+        place = "alone on" if kind.is_memory else WHERE[kind.is_slots]
+        assert where.startswith("–" if jobs == "1" else place)
 
 
 def files_of(package: str) -> list[Path]:
