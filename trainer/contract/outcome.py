@@ -12,13 +12,12 @@ All of them are values: a file that breaks their rules is a `Failure` of kind BA
 exception somewhere else. Both packages import this module; it knows no policy, no reader, no torch.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from trainer.contract.failure_kinds import FailureKind
 from trainer.contract.fields import Stored, broken_rules
@@ -141,23 +140,10 @@ class RacedOut(Stored):
 class Scores(Stored):
     """What a judge said of one policy."""
 
-    score: Finite  # mean over questions and numbers of shots, in [0, 1]; or a loss in nats
-    accuracy: dict[str, Finite]  # by number of shots, fractions; none where a loss is the score
+    score: Finite  # in the unit of whoever judges: a fraction, a loss in nats, or another number
+    accuracy: dict[str, Finite]  # by part, where the score is the mean of such; see `own.py`
     questions: Count | None = None
     known: Finite | None = None  # share of the answers that are known, in [0, 1]
-
-    @model_validator(mode="after")
-    def _in_range(self) -> "Scores":
-        shares = {"score": self.score, **{f"accuracy.{k}": v for k, v in self.accuracy.items()}}
-        for shots in self.accuracy:
-            if not shots.isdecimal():
-                raise ValueError(f"no number of shots in accuracy, but {shots!r}")
-        for name, share in shares.items() if self.accuracy else ():
-            if not 0.0 <= share <= 1.0:
-                raise ValueError(f"no {name} in [0, 1], but {share!r}")
-        if not self.accuracy and not 0.0 <= self.score < math.inf:
-            raise ValueError(f"no finite loss, but {self.score!r}")
-        return self
 
 
 class Result(Scores):

@@ -1,5 +1,6 @@
 """What a trial folder says of its own job: a result says what it is of, and that of another job is
-none here. It may have been copied there, or be left from a folder that had this name before.
+none here. It may have been copied there, or be left from a folder that had this name before. So
+are numbers that this trainer's judges never give, which a result in general may hold.
 """
 
 from pathlib import Path
@@ -8,7 +9,7 @@ from trainer.contract.epochs import damaged_line
 from trainer.contract.failure_kinds import FailureKind
 from trainer.contract.files import RESULT, TRIAL, read_json
 from trainer.contract.job import Job, job_digest, read_job
-from trainer.contract.outcome import Check, Failure, Left, Result, read_left
+from trainer.contract.outcome import Check, Failure, Left, Result, Scores, read_left
 from trainer.contract.stages import (
     environment_from_json,
     evaluation_key,
@@ -21,8 +22,9 @@ def read_own(folder: Path) -> Left:
     """What the job of a folder left.
 
     Returns:
-        As `read_left`; a Failure of kind BAD_RESULT where there is a result, but of another job, or
-        beside epochs that are damaged. The job is to be done again: its stages are all there.
+        As `read_left`; a Failure of kind BAD_RESULT where there is a result, but of another job,
+        with scores out of their range, or beside epochs that are damaged. The job is to be done
+        again: its stages are all there.
 
     Raises:
         FormatError: where a file was written by a later version.
@@ -31,10 +33,26 @@ def read_own(folder: Path) -> Left:
     if not isinstance(left, Result | Check):
         return left
     foreign, damage = _foreign(folder, left), damaged_line(folder)
-    if foreign is None and damage is None:
+    scored = [left] if isinstance(left, Result) else list(left.controls.values())
+    outside = next((text for scores in scored if (text := _outside(scores))), None)
+    if foreign is None and damage is None and outside is None:
         return left
     message = f"{RESULT} is of another job: {foreign}" if foreign else f"{damage}"
+    if outside is not None:
+        message = f"{RESULT} holds {outside}"
     return Failure(kind=FailureKind.BAD_RESULT, message=message)
+
+
+def _outside(scores: Scores) -> str | None:
+    """What is no mean over numbers of shots, in [0, 1], and no loss, which is not negative."""
+    for shots in scores.accuracy:
+        if not shots.isdecimal():
+            return f"no number of shots in accuracy, but {shots!r}"
+    means = {"score": scores.score, **{f"accuracy.{k}": v for k, v in scores.accuracy.items()}}
+    for name, mean in means.items() if scores.accuracy else ():
+        if not 0.0 <= mean <= 1.0:
+            return f"no {name} in [0, 1], but {mean!r}"
+    return f"no loss, but {scores.score!r}" if not scores.accuracy and scores.score < 0.0 else None
 
 
 def _foreign(folder: Path, found: Result | Check) -> str | None:
