@@ -1,14 +1,14 @@
 """What is known of a trial, as plain values: the common language of store, proposals and report."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
 from pydantic import AliasChoices, Field
 
-from sweeper.outcomes import Calls, Failure, FailureKind, RacedOut, Stored
+from sweeper.outcomes import Calls, Epoch, Failure, FailureKind, RacedOut, Stored
 from sweeper.space import Value
 
 Origin = Literal["trained", "extended", "cached", "shared prefix", "imported"]
@@ -16,6 +16,7 @@ Proposed = Literal["baseline", "enqueued", "sampled", "shared prefix"]
 
 
 CALLS_KEY: Literal["reader_calls"] = "reader_calls"  # of the calls that answers cost, in every file
+CALLS = CALLS_KEY.replace("_", " ")  # the same for people
 _CALLS = AliasChoices("calls", CALLS_KEY)
 CANCELLED = "cancelled"  # the reason of a trial that someone has cancelled
 _OF_THE_SETTING = {FailureKind.NOT_FINITE.value}  # whenever and wherever it is trained
@@ -34,8 +35,8 @@ class SeedScore(Stored):
     """What one training seed gave."""
 
     seed: int
-    score: float | None = None  # fraction, or nats where the goal is to minimize
-    accuracy: dict[str, float] = Field(default_factory=dict)  # by number of shots, fractions
+    score: float | None = None  # as measured: see `scales`
+    accuracy: dict[str, float] = Field(default_factory=dict)  # by part of the score
     stage: str | None = None
     evaluation: str | None = None  # key of its scores by question
 
@@ -66,7 +67,7 @@ class Notes(Stored):
     source: int | str | None = None  # the trial that answered it, or where it was measured
     repeat: int = 0  # how often the same setting was spent before
     run_id: str | None = None  # in MLflow
-    accuracy: dict[str, float] = Field(default_factory=dict)  # by number of shots, fractions
+    accuracy: dict[str, float] = Field(default_factory=dict)  # by part of the score
     stage: str | None = None  # key of its last stage
     evaluation: str | None = None  # key of its scores by question
     device: str = ""  # kind of device that trained it
@@ -140,6 +141,12 @@ class TrialRecord:
         return int(str(source).partition("@")[0])
 
 
+def told_parts(epoch: Epoch, names: Sequence[str]) -> dict[str, float]:
+    """The parts of an epoch's score, from among its metrics where they stand under their names."""
+    named = {name: value for name in names if (value := epoch.metrics.get(name)) is not None}
+    return epoch.accuracy or named
+
+
 class State(TypedDict, total=False):
     """What `state.json` holds."""
 
@@ -147,6 +154,7 @@ class State(TypedDict, total=False):
     study: str
     state: str  # "running", "finishing", "finished", "interrupted", "failed"; "starting" as well
     goal: str
+    scale: str  # in which scores are shown
     trials: int
     counts: dict[str, int]  # proposals by where they stand, and `waiting`
     cancelled: list[int]  # those of the pruned that someone has cancelled

@@ -16,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.cli.output import Output
+from sweeper.nouns import Nouns
 from sweeper.records import State
-from sweeper.results.table import Row, parts_of, table_cells
+from sweeper.results.table import Parts, Row, table_cells
 from sweeper.running.session import Summary
-from sweeper.words import PARTS, counts_line, params_text, per_cent, plain, score_number
+from sweeper.words import counts_line, params_text, plain, scale_of
 
 TOP = 10  # trials in the final table
 ANY_WIDTH = 10_000  # columns of a terminal that nobody has
@@ -122,9 +123,7 @@ def live_table(state: State, *, waited: float) -> RenderableType:
         table.add_row(
             str(trial["trial"]),
             f"{trial['epoch']}/{trial['epochs']}",
-            ""
-            if trial["score"] is None
-            else score_number(trial["score"], state.get("goal", "maximize")),
+            "" if trial["score"] is None else scale_of(state).number(trial["score"]),
             f"{trial['seconds'] + waited:.0f}",
             _cut(params_text(trial["params"])),
         )
@@ -141,7 +140,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     trials = [row for row in summary.table if not row.label.startswith("control ")]
     console.print()
     if trials:
-        _print_ranking(summary.study, controls, trials[:TOP], console)
+        _print_ranking(summary, controls, trials[:TOP], console)
     if len(trials) > TOP:
         console.print(Text(f"... and {len(trials) - TOP} more"))
     _print_confirmed(summary, console)
@@ -157,22 +156,31 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 
 def _print_ranking(
-    study: str, controls: Sequence[Row], trials: Sequence[Row], console: Console
+    summary: Summary, controls: Sequence[Row], trials: Sequence[Row], console: Console
 ) -> None:
     """Print the most telling form of the ranking that fits; the last one fits by folding."""
     rows = [*controls, *trials]
-    loss = rows[0].goal == "minimize"
-    title = f"{study}: validation loss in nats" if loss else f"{study}: accuracy in per cent"
-    short = title if loss else f"{title}, 1-4 by {PARTS}"
+    parts = summary.parts
+    title = f"{summary.study}: {summary.measure}"
+    short = f"{title}{_parts_told(parts, summary.nouns)}"
     forms = [
-        _ranking_table(title, *table_cells(rows), controls=len(controls)),
-        _ranking_table(short, *_short_cells(rows), controls=len(controls)),
-        _ranking_table(short, *_folded_cells(rows), controls=len(controls)),
+        _ranking_table(title, *table_cells(rows, parts), controls=len(controls)),
+        _ranking_table(short, *_short_cells(rows, parts), controls=len(controls)),
+        _ranking_table(short, *_folded_cells(rows, parts), controls=len(controls)),
     ]
     if not console.is_terminal:
         console = Console(file=console.file, width=max(_width(forms[0], console), 1))
     fitting = [form for form in forms if _width(form, console) <= console.width]
     console.print((fitting or forms[-1:])[0])
+
+
+def _parts_told(parts: Parts, nouns: Nouns) -> str:
+    """What short columns of numbers are; names say it themselves."""
+    if not parts or not nouns.counts:
+        return ""
+    told = list(parts)
+    span = told[0] if len(told) == 1 else f"{told[0]}-{told[-1]}"
+    return f", {span} by {nouns.sentences['en']['list']}"
 
 
 def _width(table: Table, console: Console) -> int:
@@ -198,19 +206,19 @@ def _ranking_table(
     return table
 
 
-def _short_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def _short_cells(rows: Sequence[Row], parts: Parts) -> tuple[list[str], list[list[str]]]:
     """The ranking with short names of rows and columns."""
-    header, cells = table_cells(rows)
-    parts = parts_of(rows)
-    header = ["trial", *header[1 : -1 - len(parts)], *parts, "diff"]
+    header, cells = table_cells(rows, parts)
+    end = header.index("vs baseline")
+    header = ["trial", *header[1 : end - len(parts)], *parts, "diff", *header[end + 1 :]]
     for line in cells:
         line[0] = line[0].removeprefix("control ").removeprefix("trial ")
     return header, cells
 
 
-def _folded_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def _folded_cells(rows: Sequence[Row], parts: Parts) -> tuple[list[str], list[list[str]]]:
     """The short ranking with all parameters in one column, which folds where they are many."""
-    header, cells = _short_cells(rows)
+    header, cells = _short_cells(rows, parts)
     numbers = header.index("score")
     folded = [
         [line[0], *line[numbers:], params_text(row.params)]
@@ -222,11 +230,13 @@ def _folded_cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
 def _print_confirmed(summary: Summary, console: Console) -> None:
     if not summary.confirmed:
         return
-    questions = next(iter(summary.confirmed.values())).questions
+    count = next(iter(summary.confirmed.values())).questions
+    scale = summary.table[0].scale
     scores = ", ".join(
-        f"{label} {per_cent(result.score)}" for label, result in summary.confirmed.items()
+        f"{label} {scale.number(result.score)}" for label, result in summary.confirmed.items()
     )
-    console.print(Text(f"\non {questions} held-out questions: {scores} %"), soft_wrap=True)
+    told = f"{count} held-out questions" if count else "held-out questions"
+    console.print(Text(f"\non {told}: {scale.with_unit(scores)}"), soft_wrap=True)
 
 
 def _counts(summary: Summary) -> str:

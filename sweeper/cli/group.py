@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from sweeper.errors import SweeperError
-from sweeper.words import PARTS, part_key, plain
+from sweeper.words import plain
 
 if TYPE_CHECKING:
     from sweeper.store.study_folder import StudyFolder
@@ -21,7 +21,7 @@ study_file = click.argument(
 )
 study_name = click.argument("study")
 by_part = click.option(
-    "--by", metavar=PARTS.upper(), help=f"By one part alone, like {part_key('2')}."
+    "--by", metavar="PART", help="By one part of the score alone, named as in `export --all`."
 )
 
 

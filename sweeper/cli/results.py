@@ -24,7 +24,7 @@ def best(study: str, by: str | None) -> None:
     from sweeper.results.best import best_trial
     from sweeper.results.export import configuration
     from sweeper.store.reading import read_study
-    from sweeper.words import params_text, score_text
+    from sweeper.words import params_text
 
     folder = find_study(study)
     config, records = read_study(folder)
@@ -32,7 +32,7 @@ def best(study: str, by: str | None) -> None:
     chosen = configuration(config, records, found)
     if found is not None and found.reason:
         click.echo(found.reason, err=True)
-    score = score_text(chosen.score, config.goal)
+    score = config.scale.text(chosen.score)
     click.echo(f"trial {chosen.trial}: {score}  {params_text(chosen.params)}")
 
 
@@ -162,7 +162,7 @@ def compare(study: str, first: str, second: str, questions: int) -> None:
 
     evidence = gather(find_study(study))
     found = compared(evidence, first, second)
-    click.echo(comparison_text(found, goal=evidence.config.goal, shown_flips=questions))
+    click.echo(comparison_text(found, evidence.config, shown_flips=questions))
 
 
 @cli.command("next")

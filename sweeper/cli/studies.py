@@ -10,7 +10,6 @@ import click
 
 from sweeper.cli.group import cli, open_workspace, study_file
 from sweeper.errors import UsageError
-from sweeper.words import CALLS
 
 if TYPE_CHECKING:
     from sweeper.importing.study import Source
@@ -73,10 +72,10 @@ def validate(study_path: Path) -> None:
     "--cost",
     type=click.FloatRange(min=0),
     default=0.0,
-    help=f"Seconds that each of the {CALLS} takes.",
+    help="Seconds that each call takes.",
 )
 def plan(study_path: Path, cost: float) -> None:
-    """Show what the study would run: proposals, stages, reader calls. Writes nothing."""
+    """Show what the study would run: proposals, stages, calls. Writes nothing."""
     from sweeper.importing.study import imported_results
     from sweeper.running.slots import planned_slots
     from sweeper.search.plan import plan_text

@@ -7,9 +7,10 @@ from sweeper.findings.finding import Finding
 from sweeper.findings.rows import trained_epochs
 from sweeper.results.assessment import LEVEL, Assessment
 from sweeper.results.evidence import Evidence
+from sweeper.scales import PER_CENT
 
 MANY_LOST = 0.1  # of the trials
-UNSTABLE = 0.02  # standard deviation over seeds: two points
+UNSTABLE = 0.02  # standard deviation over seeds of a fraction: two points
 
 
 def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
@@ -30,16 +31,16 @@ def too_few_questions(evidence: Evidence, assessment: Assessment) -> Iterator[Fi
     if best is None or not best.difference or assessment.detectable is None:
         return
     if assessment.outcome == "untold" and abs(best.difference) < assessment.detectable:
-        needed = assessment.needed
+        needed, scale = assessment.needed, evidence.config.scale
         yield Finding(
             kind="too_few_questions",
             level="warning",
             facts={
                 "questions": assessment.questions,
-                "seen": f"{100 * best.difference:+.2f}",
+                "seen": scale.number(best.difference, places=2, sign=True),
                 "detectable": "∞"
                 if math.isinf(assessment.detectable)
-                else f"{100 * assessment.detectable:.1f}",
+                else scale.number(assessment.detectable),
                 "needed": _count(math.inf if needed is None else needed),
             },
             change=_more_questions(evidence, needed),
@@ -58,17 +59,20 @@ def _more_questions(evidence: Evidence, needed: float | None) -> dict[str, int]:
     return {can.questions_key: math.ceil(needed)} if enough and needed else {}
 
 
-def another_winner_by_part(_: Evidence, assessment: Assessment) -> Iterator[Finding]:
-    """For some number of shots another setting is really better than the best on average."""
+def another_winner_by_part(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
+    """By some part of the score another setting is really better than the best on average."""
     if assessment.leader is None:
         return
     own = assessment.leader.row
     others = {
         parts: winner
         for parts, winner in assessment.winners.items()
-        if winner.entry.row.accuracy[parts] > own.accuracy.get(parts, 0.0)
+        if parts not in own.accuracy
+        or evidence.sign * (winner.entry.row.accuracy[parts] - own.accuracy[parts]) > 0.0
     }
     untested = own.scores is None  # as imported means are: then all that can be said is that much
+    if untested and not evidence.config.can.has_questions:
+        return
     told = {
         parts: winner
         for parts, winner in others.items()
@@ -83,6 +87,7 @@ def another_winner_by_part(_: Evidence, assessment: Assessment) -> Iterator[Find
                 "winners": ", ".join(
                     f"{s}: {winner.entry.row.label}" for s, winner in told.items()
                 ),
+                "key": evidence.config.nouns.key(next(iter(told))),
             },
         )
 
@@ -90,14 +95,15 @@ def another_winner_by_part(_: Evidence, assessment: Assessment) -> Iterator[Find
 def lead_of_epochs(evidence: Evidence, assessment: Assessment) -> Iterator[Finding]:
     """The best leads the baseline, but nothing of the baseline's own number of epochs does."""
     best, anchor = assessment.leader, evidence.baseline
-    if best is None or anchor is None or assessment.imported or evidence.config.goal != "maximize":
+    if best is None or anchor is None or assessment.imported:
         return
+    sign, scale = evidence.sign, evidence.config.scale
     epochs, longer = trained_epochs(anchor), trained_epochs(best.row)
     equal = [row for row in evidence.trials if trained_epochs(row) == epochs and row is not anchor]
-    if epochs == longer or best.row.score <= anchor.score or not equal:
+    if epochs == longer or sign * (best.row.score - anchor.score) <= 0.0 or not equal:
         return
-    ahead = max(equal, key=lambda row: row.score)
-    if ahead.score <= anchor.score:
+    ahead = max(equal, key=lambda row: sign * row.score)
+    if sign * (ahead.score - anchor.score) <= 0.0:
         yield Finding(
             kind="lead_of_epochs",
             level="warning",
@@ -106,7 +112,7 @@ def lead_of_epochs(evidence: Evidence, assessment: Assessment) -> Iterator[Findi
                 "longer": longer,
                 "epochs": epochs,
                 "ahead": ahead.label,
-                "behind": f"{100 * (anchor.score - ahead.score):.2f}",
+                "behind": scale.number(abs(anchor.score - ahead.score), places=2),
             },
         )
 
@@ -123,7 +129,8 @@ def unstable_seeds(evidence: Evidence, assessment: Assessment) -> Iterator[Findi
         return
     spread, row = max(spreads, key=lambda found: found[0])
     lead = abs(best.difference) if best.difference else math.inf
-    if spread > UNSTABLE or spread > lead:
+    scale = evidence.config.scale
+    if spread > lead or (scale == PER_CENT and spread > UNSTABLE):
         count = 0 if row.seed_scores is None else len(row.seed_scores)
         yield Finding(
             kind="unstable_seeds",
@@ -131,8 +138,8 @@ def unstable_seeds(evidence: Evidence, assessment: Assessment) -> Iterator[Findi
             facts={
                 "trial": row.label,
                 "seeds": count,
-                "spread": f"{100 * spread:.2f}",
-                "lead": "?" if lead == math.inf else f"{100 * lead:.2f}",
+                "spread": scale.number(spread, places=2),
+                "lead": "?" if lead == math.inf else scale.number(lead, places=2),
             },
             change={"seeds": {"values": list(range(max(5, 2 * count))), "strategy": "finalists"}},
         )

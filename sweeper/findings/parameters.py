@@ -8,6 +8,7 @@ from sweeper.findings.finding import Finding
 from sweeper.findings.rows import narrowed, pairs_in, values_in
 from sweeper.results.assessment import Assessment
 from sweeper.results.evidence import Evidence, Scored
+from sweeper.scales import Scale
 from sweeper.space import Parameter, Value
 
 EDGE = 0.02  # of a range, in the scale that it is searched in
@@ -21,6 +22,9 @@ def identical_settings(evidence: Evidence, assessment: Assessment) -> Iterator[F
         if len({frozenset(rows[label].params.items()) for label in group}) < 2:
             continue
         known = rows[group[0]].scores is not None
+        controls = list(evidence.config.can.controls)
+        if not known and not controls:  # nothing is there that would tell
+            continue
         yield Finding(
             kind="identical_answers" if known else "identical_means",
             level="warning",
@@ -28,10 +32,14 @@ def identical_settings(evidence: Evidence, assessment: Assessment) -> Iterator[F
                 "count": len(group),
                 "of": assessment.settings,
                 "settings": ", ".join(group),
-                "means": ", ".join(f"{100 * a:g}" for a in rows[group[0]].accuracy.values()),
+                "means": _means(rows[group[0]], evidence.config.scale),
             },
-            change={} if known else {"controls": ["random", "start", "nearest"]},
+            change={} if known else {"controls": controls},
         )
+
+
+def _means(row: Scored, scale: Scale) -> str:
+    return scale.with_unit(", ".join(f"{scale.factor * mean:g}" for mean in row.accuracy.values()))
 
 
 def dead_parameter(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
@@ -83,7 +91,7 @@ def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Fin
     if all(entry.may_be_best for entry in assessment.rows if entry.row.kind != "control"):
         return  # nothing is told from anything: no value is better than another
     leading = [entry.row for entry in assessment.rows if entry.may_be_best]
-    leading = leading or [assessment.leader.row]
+    tested, leading = bool(leading), leading or [assessment.leader.row]
     for parameter in evidence.config.space.searched:
         values = [row.params.get(parameter.name) for row in leading]
         ends = {_end(parameter, value) for value in values}
@@ -94,7 +102,7 @@ def best_at_the_edge(evidence: Evidence, assessment: Assessment) -> Iterator[Fin
             if beyond in (low, high):  # nothing lies there
                 continue
             yield Finding(
-                kind="best_at_the_edge",
+                kind="best_at_the_edge" if tested else "leader_at_the_edge",
                 level="note",
                 facts={
                     "parameter": parameter.name,

@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict, cast
 
 from sweeper.importing.table import Row
+from sweeper.scales import PER_CENT
 from sweeper.space import Parameter, Space, Value, canonical, check_setting
 from sweeper.study.config import StudyConfig
-from sweeper.words import PARTS, part_key, part_label
+from sweeper.trainers import Capabilities
 
 
 class Entry(TypedDict, total=False):
     """A result from elsewhere, as the study's database holds it."""
 
     params: dict[str, Value]
-    accuracy: dict[str, float]  # by part, fractions
+    accuracy: dict[str, float]  # by part of the score
     questions: int
     source: str
     evaluation: str  # what it was measured on; absent: the study's own questions and reader
@@ -32,7 +33,7 @@ class Entry(TypedDict, total=False):
     same_evaluation: bool  # whether the user says that it is the study's own evaluation
 
 
-PART = re.compile(part_key(r"([1-9]\d*)"))
+NUMBER = re.compile(r"[1-9]\d*")  # of a part that is a number of choices
 OWN = ("questions", "source", "evaluation", "scores")
 SAME: Final = "same_evaluation"  # of an entry: whether it was measured as the study's trials are
 ROUNDING = 5.1e-4  # tables have three decimals
@@ -50,18 +51,19 @@ class Checked:
 def check_rows(rows: Sequence[Row], config: StudyConfig) -> Checked:
     """Hold every row against the study."""
     checked = Checked()
-    if config.metric.name == "validation_loss":
+    can = config.can
+    if not can.parts:
         checked.problems.append(
-            f"study {config.name!r} is scored by its validation loss; results by {PARTS} say "
-            "nothing about it"
+            f"study {config.name!r} is scored by its {can.nouns.score or can.metric}; results by "
+            f"{_listed(can)} say nothing about it"
         )
-    names = [p.name for p in config.space.parameters if p.name in OWN or PART.fullmatch(p.name)]
+    names = [p.name for p in config.space.parameters if p.name in OWN or part_of(p.name, can)]
     checked.problems += [
         f"the parameter {name!r} is called as a column of results" for name in names
     ]
     for row in rows:
-        _Reading(row, config.space, checked).take_in()
-    checked.problems += other_parts([row.place for row in rows], checked.entries)
+        _Reading(row, config.space, can, checked).take_in()
+    checked.problems += other_parts([row.place for row in rows], checked.entries, can)
     return checked
 
 
@@ -79,25 +81,28 @@ def evaluation_of(entry: Entry) -> str:
 class _Reading:
     """Reads one row; every problem goes where those of the others are."""
 
-    def __init__(self, row: Row, space: Space, checked: Checked) -> None:
+    def __init__(self, row: Row, space: Space, can: Capabilities, checked: Checked) -> None:
         self._row = row
         self._space = space
+        self._can = can
         self._checked = checked
 
     def take_in(self) -> None:
         """Add the entry, or its problems and an entry without meaning."""
         cells = self._row.cells
-        parts = {name: m[1] for name in cells if (m := PART.fullmatch(name)) is not None}
-        known = {*self._space.names, *OWN, *parts}
+        nouns = self._can.nouns
+        parts = {part: name for name in cells if (part := part_of(name, self._can))}
+        known = {*self._space.names, *OWN, *parts.values()}
         for name in cells:
             if name not in known:
                 self._problem(f"unknown column {name!r}; {self._near(name)}")
         accuracy = {
-            count: self._fraction(name, cells[name])
-            for name, count in sorted(parts.items(), key=lambda item: int(item[1]))
+            part: self._measured(parts[part], cells[parts[part]])
+            for part in nouns.in_order(parts, self._can.parts)
         }
         if not accuracy:
-            self._problem(f"no accuracy; give columns {part_key('1')} ... as fractions")
+            as_what = " as fractions" if self._can.scale == PER_CENT else ""
+            self._problem(f"no {nouns.score or 'scores'}; give columns {self._first} ...{as_what}")
         entry: Entry = {"params": self._params(), "accuracy": accuracy}
         entry["questions"] = self._questions(cells)
         if "source" in cells:
@@ -112,7 +117,7 @@ class _Reading:
         self._checked.problems.append(f"{self._row.place}: {text}")
 
     def _near(self, name: str) -> str:
-        columns = [*self._space.names, *OWN, part_key("1")]
+        columns = [*self._space.names, *OWN, self._first]
         near = difflib.get_close_matches(name, columns, n=1)
         return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(columns)} ..."
 
@@ -159,9 +164,19 @@ class _Reading:
             return None
         return int(number) if parameter.integer else number
 
-    def _fraction(self, name: str, cell: Any) -> float:
+    @property
+    def _first(self) -> str:
+        """The column of the first part, as an example."""
+        can = self._can
+        return can.nouns.key("1" if can.nouns.counts else next(iter(can.parts), "NAME"))
+
+    def _measured(self, name: str, cell: Any) -> float:
+        """A part of the score: a fraction, or where the study's scores are none any number."""
         number = _number(cell)
-        if number is None and isinstance(cell, str) and cell.endswith("%"):
+        if self._can.scale != PER_CENT:
+            if number is None:
+                self._problem(f"{name}: must be a number, but got {cell!r}{_comma(cell)}")
+        elif number is None and isinstance(cell, str) and cell.endswith("%"):
             number = _number(cell[:-1].strip())
             wanted = "" if number is None else f": {number / 100:.6g}"
             self._problem(f"{name}: is {cell}; fractions are wanted{wanted}")
@@ -199,11 +214,18 @@ class _Reading:
         if not isinstance(scores, list) or not scores:
             self._problem(f"scores: must be a list of {len(accuracy)} numbers for each question")
             return {}
-        bad = [i for i, row in enumerate(scores, start=1) if not _is_scores(row, len(accuracy))]
+        fractions = self._can.scale == PER_CENT
+        bad = [
+            i
+            for i, row in enumerate(scores, start=1)
+            if not _is_scores(row, len(accuracy), fractions=fractions)
+        ]
         if bad:
             self._problem(
-                f"scores: question {bad[0]} must have {len(accuracy)} fractions in [0, 1], one for "
-                f"each number of {PARTS}, but got {scores[bad[0] - 1]!r} ({len(bad)} such)"
+                f"scores: question {bad[0]} must have {len(accuracy)} "
+                f"{'fractions in [0, 1]' if fractions else 'numbers'}, one for "
+                f"each {self._can.nouns.sentences['en']['parts']}, but got "
+                f"{scores[bad[0] - 1]!r} ({len(bad)} such)"
             )
             return {}
         if len(scores) != questions:
@@ -213,18 +235,31 @@ class _Reading:
         for parts, mean in means.items():
             if abs(mean - accuracy[parts]) > ROUNDING:
                 self._problem(
-                    f"scores: their mean for {part_label(parts)} is {mean:.4f}, but "
-                    f"{part_key(parts)} is {accuracy[parts]:g}"
+                    f"scores: their mean for {self._can.nouns.label(parts)} is {mean:.4f}, but "
+                    f"{self._can.nouns.key(parts)} is {accuracy[parts]:g}"
                 )
         return {"scores": scores, "accuracy": means}
 
 
-def other_parts(places: Sequence[str], entries: Sequence[Entry]) -> list[str]:
-    """Rows of one evaluation whose score is a mean over other shots than that of the first.
+def part_of(name: str, can: Capabilities) -> str | None:
+    """The part of the score that a column names; None where it names none."""
+    part = can.nouns.part(name)
+    if part is None or not (NUMBER.fullmatch(part) if can.nouns.counts else part in can.parts):
+        return None
+    return part
+
+
+def _listed(can: Capabilities) -> str:
+    return can.nouns.sentences["en"]["list"]
+
+
+def other_parts(places: Sequence[str], entries: Sequence[Entry], can: Capabilities) -> list[str]:
+    """Rows of one evaluation whose score is a mean over other parts than that of the first.
 
     Args:
         places: Where each entry stands, for messages.
         entries: In order.
+        can: Of the study's trainer.
     """
     first: dict[str, tuple[str, list[str]]] = {}
     problems = []
@@ -233,8 +268,9 @@ def other_parts(places: Sequence[str], entries: Sequence[Entry]) -> list[str]:
         where, wanted = first.setdefault(evaluation_of(entry), (place, parts))
         if parts and wanted and parts != wanted:
             problems.append(
-                f"{place}: has the {PARTS} {', '.join(parts)}, {where} has {', '.join(wanted)}: "
-                "their means cannot be compared; fill them in, or name another `evaluation`"
+                f"{place}: has the {_listed(can)} {', '.join(parts)}, {where} has "
+                f"{', '.join(wanted)}: their means cannot be compared; fill them in, or name "
+                "another `evaluation`"
             )
     return problems
 
@@ -243,11 +279,12 @@ def _advice(name: str) -> str:
     return f"`--set {name}=VALUE` gives it to every row"
 
 
-def _is_scores(row: Any, width: int) -> bool:
+def _is_scores(row: Any, width: int, *, fractions: bool) -> bool:
     return (
         isinstance(row, list)
         and len(row) == width
-        and all(type(s) in (int, float) and 0.0 <= s <= 1.0 for s in row)
+        and all(type(s) in (int, float) and math.isfinite(s) for s in row)
+        and (not fractions or all(0.0 <= s <= 1.0 for s in row))
     )
 
 

@@ -10,7 +10,6 @@ from sweeper.importing.entries import SAME, Checked, Entry, evaluation_of
 from sweeper.records import Notes, TrialRecord, TrialState
 from sweeper.search import setting_key
 from sweeper.study.config import StudyConfig
-from sweeper.words import PARTS
 
 ATTRIBUTE = "imported"  # of the study's database: the list of entries
 LEARNING = ("tpe", "gp")  # CMA-ES learns from its own generations only, the others from nothing
@@ -25,7 +24,7 @@ def teaching_problems(places: Sequence[str], checked: Checked, config: StudyConf
         config: The study.
     """
     can = config.can
-    parts = list(can.parts)
+    parts, listed = list(can.parts), can.nouns.sentences["en"]["list"]
     problems = [
         f"{text}; the sampler knows nothing out there: widen the range, or leave the row out"
         for text in checked.outside
@@ -41,7 +40,7 @@ def teaching_problems(places: Sequence[str], checked: Checked, config: StudyConf
             )
         if list(entry["accuracy"]) != parts:
             problems.append(
-                f"{place}: has the {PARTS} {', '.join(entry['accuracy'])}, the study "
+                f"{place}: has the {listed} {', '.join(entry['accuracy'])}, the study "
                 f"{', '.join(parts)}"
             )
     return problems
@@ -70,6 +69,6 @@ def known_results(entries: Sequence[Entry]) -> tuple[TrialRecord, ...]:
 
 
 def mean_accuracy(entry: Entry) -> float:
-    """The score of an entry: the mean over its numbers of shots, a fraction."""
+    """The score of an entry: the mean over its parts."""
     accuracy = entry["accuracy"].values()
     return math.fsum(accuracy) / len(accuracy)

@@ -169,7 +169,8 @@ def _conflicts(
     config: StudyConfig,
 ) -> list[str]:
     """What the study itself has against the rows."""
-    problems = other_parts([f"imported {n}" for n in range(1, len(merged) + 1)], merged)
+    places = [f"imported {n}" for n in range(1, len(merged) + 1)]
+    problems = other_parts(places, merged, config.can)
     teaching = [entry for entry in merged if entry.get(SAME)]
     names = list(dict.fromkeys(entry.get("evaluation", "not named") for entry in teaching))
     if len(names) > 1:

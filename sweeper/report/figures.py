@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sweeper.findings.rows import measured
+from sweeper.records import CALLS
 from sweeper.results.assessment import Assessment
 from sweeper.results.evidence import Evidence, Scored
 from sweeper.results.importance import parameter_importance
+from sweeper.scales import Scale
 from sweeper.space import Parameter, Value
 from sweeper.statistics.best import differing_share
 from sweeper.statistics.intervals import bca_intervals
-from sweeper.words import CALLS, SAVED_BY
+from sweeper.words import SAVED_BY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,38 +88,47 @@ def _first(evidence: Evidence) -> list[Scored]:
 def _by_part(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
     rows = _first(evidence) if evidence.trials else list(evidence.imported)
     rows = [row for row in rows if row.accuracy]
-    for index, row in enumerate(rows):
-        parts = [int(s) for s in row.accuracy]
-        means = [100 * a for a in row.accuracy.values()]
-        style = "--" if row.kind == "control" else "-"
-        colour = COLOURS[index % len(COLOURS)]
-        place = np.array(parts) + 0.03 * (index - len(rows) / 2)
-        axes.plot(place, means, style, color=colour, marker="o", ms=3, lw=1.2, label=row.label)
-        if row.scores is not None and np.isfinite(row.scores).all() and len(row.scores) > 1:
-            ends = 100 * bca_intervals(row.scores.T, resamples=2000)
-            axes.vlines(place, ends[:, 0], ends[:, 1], color=colour, lw=0.6)
     if not rows:
         return False
-    axes.set_xticks([int(s) for s in rows[0].accuracy])
-    axes.set_ylabel("%")
+    scale, nouns = evidence.config.scale, evidence.config.nouns
+    names = list(dict.fromkeys(part for row in rows for part in row.accuracy))
+    ticks = {name: int(name) if nouns.counts else index for index, name in enumerate(names)}
+    for index, row in enumerate(rows):
+        means = [scale.factor * score for score in row.accuracy.values()]
+        style = "--" if row.kind == "control" else "-"
+        colour = COLOURS[index % len(COLOURS)]
+        place = np.array([ticks[name] for name in row.accuracy]) + 0.03 * (index - len(rows) / 2)
+        axes.plot(place, means, style, color=colour, marker="o", ms=3, lw=1.2, label=row.label)
+        if row.scores is not None and np.isfinite(row.scores).all() and len(row.scores) > 1:
+            ends = scale.factor * bca_intervals(row.scores.T, resamples=2000)
+            axes.vlines(place, ends[:, 0], ends[:, 1], color=colour, lw=0.6)
+    axes.set_xticks(list(ticks.values()), list(ticks))
+    axes.set_ylabel(scale.unit)
     axes.legend(fontsize=7, frameon=False, ncols=2)
     return True
 
 
 def _by_epoch(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
-    drawn = False
+    drawn, scale = False, evidence.config.scale
     for index, row in enumerate(evidence.trials[:SHOWN]):
         scored = measured(row, "score")
         if len(scored) > 1:
             epochs, scores = zip(*scored, strict=True)
+            shown = [scale.factor * score for score in scores]
             axes.plot(
-                epochs, scores, marker="o", ms=3, lw=1.2, color=COLOURS[index], label=row.label
+                epochs, shown, marker="o", ms=3, lw=1.2, color=COLOURS[index], label=row.label
             )
             drawn = True
     if drawn:
         axes.set_xlabel("epoch")
+        axes.set_ylabel(_score(scale))
         axes.legend(fontsize=7, frameon=False)
     return drawn
+
+
+def _score(scale: Scale) -> str:
+    """What an axis of scores is called."""
+    return f"score, {scale.unit}" if scale.unit else "score"
 
 
 def _choices(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
@@ -188,7 +199,7 @@ def _calls(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
 
 def _parallel(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
     """One line a setting through all its parameters to its score; the best ones coloured."""
-    searched = evidence.config.space.searched
+    searched, scale = evidence.config.space.searched, evidence.config.scale
     rows = [row for row in evidence.trials if all(p.name in row.params for p in searched)]
     if len(searched) < 2 or len(rows) < 3:
         return False
@@ -207,8 +218,8 @@ def _parallel(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
             axes.text(place + 0.03, height, text, fontsize=7)
     axes.axvline(len(searched), color="black", lw=0.6)
     for height, score in ((0.0, low), (1.0, high)):
-        axes.text(len(searched) + 0.03, height, f"{score:.3f}", fontsize=7)
-    axes.set_xticks(places, [*(p.name for p in searched), "score"])
+        axes.text(len(searched) + 0.03, height, scale.exact(score), fontsize=7)
+    axes.set_xticks(places, [*(p.name for p in searched), _score(scale)])
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     return True
@@ -256,17 +267,19 @@ def _cost(axes: "Axes", evidence: Evidence, assessment: Assessment) -> bool:
         for row in evidence.trials
         if row.calls is not None and "@" not in row.label
     }
-    if len(asked) < 2 or evidence.config.goal != "maximize":
+    if len(asked) < 2:
         return False
     rows = [asked[number] for number in sorted(asked)]
     calls = np.cumsum([row.calls for row in rows])
     if not calls[-1]:
         return False
-    best = np.maximum.accumulate([row.score for row in rows])
-    axes.scatter(calls, [row.score for row in rows], s=10, color=FADED)
+    scale, sign = evidence.config.scale, evidence.sign
+    scores = scale.factor * np.array([row.score for row in rows])
+    best = sign * np.maximum.accumulate(sign * scores)
+    axes.scatter(calls, scores, s=10, color=FADED)
     axes.step(calls, best, where="post", color=COLOURS[0], lw=1.4)
     axes.set_xlabel(CALLS)
-    axes.set_ylabel("score")
+    axes.set_ylabel(_score(scale))
     return True
 
 
@@ -279,11 +292,12 @@ def _of_parameter(parameter: Parameter) -> Draw:
         if len({str(value) for value, _ in points}) < 2:
             return False
         values = [v if isinstance(v, int | float) else str(v) for v, _ in points]
-        axes.scatter(values, [score for _, score in points], s=14, color=COLOURS[0])
+        scale = evidence.config.scale
+        axes.scatter(values, [scale.factor * s for _, s in points], s=14, color=COLOURS[0])
         if parameter.log:
             axes.set_xscale("log")
         axes.set_xlabel(name)
-        axes.set_ylabel("score")
+        axes.set_ylabel(_score(scale))
         return True
 
     return draw

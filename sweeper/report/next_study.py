@@ -15,7 +15,6 @@ from sweeper.study.file import parse_document
 
 _LEFT_OUT = ("title", "description", "resources", "mlflow", "metric")  # defaults, or the old one's
 _FIRST = ("name", "controls")
-_CONTROLS = ["random", "start", "nearest"]
 
 
 def next_study(
@@ -37,7 +36,8 @@ def next_study(
     name = f"{config.name}_next"
     given = parse_document(source, config.path).values
     kept = {key: value for key, value in given.items() if key not in (*_LEFT_OUT, *_FIRST)}
-    content: dict[str, Any] = {"name": name, "controls": _CONTROLS, **kept}
+    controls = {"controls": list(config.can.controls)} if config.can.controls else {}
+    content: dict[str, Any] = {"name": name, **controls, **kept}
     if best is not None:  # what was listed has been tried
         content.pop("enqueue", None)
     reasons: list[str] = []
@@ -50,7 +50,7 @@ def next_study(
         if new and _is_valid(altered, config.path):
             content = altered
             changed |= set(new)
-            reasons.append(f"# - {texts(finding, 'en')[0]}: {', '.join(_told(new))}")
+            reasons.append(f"# - {texts(finding, 'en', config)[0]}: {', '.join(_told(new))}")
     if best is not None and best != content.get("baseline"):
         free = {k: v for k, v in best.items() if "value" not in content["parameters"][k]}
         tried = {**content, "enqueue": [free]}

@@ -1,8 +1,9 @@
-"""How a report writes numbers: as many digits as a score has, per cent or nats."""
+"""How a report writes labels, differences and p values."""
 
 from collections.abc import Mapping
 
 from sweeper.results.assessment import Weighed
+from sweeper.scales import Scale
 from sweeper.study.config import StudyConfig
 from sweeper.words import params_text
 
@@ -16,35 +17,16 @@ def label(entry: Weighed, config: StudyConfig, words: Mapping[str, str]) -> str:
     return words["labelled_baseline"].format(label=text) if row.kind == "baseline" else text
 
 
-def exact(score: float, goal: str, *, unit: bool = True) -> str:
-    """As many digits as the score has, up to three: 55.85, not 55.8."""
-    if goal != "maximize":
-        return f"{score:.4f} nats" if unit else f"{score:.4f}"
-    return f"{digits(100 * score)} %" if unit else digits(100 * score)
+def difference(value: float | None, scale: Scale) -> str:
+    """A difference with its sign; empty where it is not known."""
+    return "" if value is None else scale.exact(value, sign=True)
 
 
-def digits(per_cent: float) -> str:
-    """Two decimals at least, three where there are: 55.80, 55.85, 56.125."""
-    text = f"{per_cent:.3f}"
-    return text.removesuffix("0")
-
-
-def difference(value: float | None, goal: str) -> str:
-    """A difference with its sign, in points or nats; empty where it is not known."""
-    if value is None:
-        return ""
-    if goal != "maximize":
-        return f"{value:+.4f}"
-    return f"{100 * value:+.3f}".removesuffix("0")
-
-
-def interval(ends: tuple[float, float] | None, goal: str) -> str:
+def interval(ends: tuple[float, float] | None, scale: Scale) -> str:
     """Both ends in brackets; empty where they are not known."""
     if ends is None or ends[0] != ends[0]:
         return ""
-    scale, places = (100, 1) if goal == "maximize" else (1, 3)
-    low, high = (f"{scale * end:.{places}f}" for end in ends)
-    return f"[{low}, {high}]"
+    return f"[{scale.number(ends[0])}, {scale.number(ends[1])}]"
 
 
 def p_value(p: float | None) -> str:

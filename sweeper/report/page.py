@@ -8,12 +8,11 @@ from sweeper.findings.texts import texts as finding_texts
 from sweeper.report import tables
 from sweeper.report.blocks import Block, Code, Heading, Page, Paragraph, Table
 from sweeper.report.figures import figures
-from sweeper.report.numbers import difference, exact, interval, label, p_text
-from sweeper.report.texts import TEXTS
+from sweeper.report.numbers import difference, interval, label, p_text
+from sweeper.report.texts import phrases
 from sweeper.results.assessment import ROUNDING, Assessment
 from sweeper.results.best import best_row
 from sweeper.results.evidence import Evidence
-from sweeper.words import score_text
 
 
 def page(
@@ -35,7 +34,7 @@ def page(
         language: Of all phrases.
         figures_folder: Of the pictures, beside the Markdown form.
     """
-    words = TEXTS[language]
+    words = phrases(language, evidence.config)
     return Page(
         figures=figures_folder,
         language=language,
@@ -55,38 +54,44 @@ def verdict(
     """What the study says: who leads, what that is worth, what the held-out questions say; where an
     alarm was found, that comes first.
     """
-    words = TEXTS[language]
-    alarms = [finding_texts(f, language)[0] for f in found if f.level == "alarm"]
+    words = phrases(language, evidence.config)
+    alarms = [finding_texts(f, language, evidence.config)[0] for f in found if f.level == "alarm"]
     warned = [words["alarmed"].format(alarms="; ".join(alarms))] if alarms else []
     if assessment.leader is None:
         return [*warned, words["nothing"]]
     return [
         *warned,
-        _leader(evidence, assessment, language),
+        _leader(evidence, assessment, words),
         *_taken(evidence, assessment, words),
-        _expected(evidence, assessment, language),
-        _held_out(evidence, assessment, language),
+        *_expected(evidence, assessment, words),
+        *_held_out(evidence, assessment, words),
     ]
 
 
-def _leader(evidence: Evidence, assessment: Assessment, language: Language) -> str:
+def _leader(evidence: Evidence, assessment: Assessment, words: Mapping[str, str]) -> str:
     best = assessment.leader
     assert best is not None, "there is a best as soon as a trial is complete"
-    goal = evidence.config.goal
+    sign, scale = evidence.sign, evidence.config.scale
     kind: str = assessment.outcome
     if kind == "alone" and assessment.baseline is None:
         kind = "alone_without"
-    behind = [e.row.score for e in assessment.rows if e.row.score < best.row.score - ROUNDING]
+    if kind == "unknown" and not evidence.config.can.has_questions:
+        kind = "untested"
+    if kind == "better" and sign < 0:
+        kind = "better_less"
+    leads = [sign * (best.row.score - entry.row.score) for entry in assessment.rows]
+    behind = [lead for lead in leads if lead > ROUNDING]
     if kind == "alone" and assessment.needed_range is not None and behind:
         kind = "alone_untested"
-    return TEXTS[language][kind].format(
-        lead=difference(best.row.score - max(behind, default=best.row.score), goal),
+    return words[kind].format(
+        lead=difference(min(behind, default=0.0), scale),
+        points=words["points"],
         questions=assessment.questions,
-        best=label(best, evidence.config, TEXTS[language]),
-        score=exact(best.row.score, goal),
+        best=label(best, evidence.config, words),
+        score=scale.with_unit(scale.exact(best.row.score)),
         settings=assessment.settings,
-        difference=difference(best.difference, goal),
-        interval=interval(best.difference_interval, goal),
+        difference=difference(best.difference, scale),
+        interval=interval(best.difference_interval, scale),
         p="" if best.p_max_t is None else p_text(best.p_max_t),
     )
 
@@ -99,31 +104,43 @@ def _taken(evidence: Evidence, assessment: Assessment, words: Mapping[str, str])
     return [words["taken"].format(rule=rule, chosen=best.label)]
 
 
-def _expected(evidence: Evidence, assessment: Assessment, language: Language) -> str:
-    words = TEXTS[language]
-    if assessment.expected is None:
-        return words["unchosen"]
-    return words["expected"].format(
-        expected=score_text(assessment.expected, evidence.config.goal),
-        pessimism=f"{100 * (assessment.pessimism or 0.0):.1f}",
-    )
+def _expected(
+    evidence: Evidence, assessment: Assessment, words: Mapping[str, str]
+) -> Iterator[str]:
+    """What the best is worth; nothing where no questions have chosen it."""
+    scale = evidence.config.scale
+    if assessment.expected is not None:
+        yield words["expected" if evidence.sign > 0 else "expected_least"].format(
+            expected=scale.text(assessment.expected),
+            pessimism=scale.number(assessment.pessimism or 0.0),
+            points=words["points"],
+        )
+    elif evidence.config.can.has_questions:
+        yield words["unchosen"]
 
 
-def _held_out(evidence: Evidence, assessment: Assessment, language: Language) -> str:
-    words, goal = TEXTS[language], evidence.config.goal
+def _held_out(
+    evidence: Evidence, assessment: Assessment, words: Mapping[str, str]
+) -> Iterator[str]:
+    """What the held-out questions say; nothing where there are no questions."""
+    scale = evidence.config.scale
     scores = ", ".join(
-        f"{name} {score_text(row.score, goal)}" for name, row in evidence.confirmed.items()
+        f"{name} {scale.text(row.score)}" for name, row in evidence.confirmed.items()
     )
-    if not scores:
-        return words["not_held_out"]
     best = assessment.held_out
+    if not scores:
+        if evidence.config.can.has_questions:
+            yield words["not_held_out"]
+        return
     if best is None or best.p is None:
-        return words["held_out"].format(scores=scores)
-    return words["held_out_test"].format(
+        yield words["held_out"].format(scores=scores)
+        return
+    yield words["held_out_test"].format(
+        points=words["points"],
         scores=scores,
         best=best.row.label,  # what the study's rule took, which need not be the highest
-        difference=difference(best.difference, goal),
-        interval=interval(best.difference_interval, goal),
+        difference=difference(best.difference, scale),
+        interval=interval(best.difference_interval, scale),
         p=p_text(best.p),
     )
 
@@ -135,7 +152,7 @@ def _blocks(
     next_study: str,
     language: Language,
 ) -> Iterator[Block]:
-    words = TEXTS[language]
+    words = phrases(language, evidence.config)
     yield Heading(words["verdict"])
     for sentence in verdict(evidence, assessment, found, language):
         yield Paragraph(sentence)
@@ -146,7 +163,7 @@ def _blocks(
     if not found:
         yield Paragraph(words["no_findings"])
     for finding in found:
-        title, seen, advice = finding_texts(finding, language)
+        title, seen, advice = finding_texts(finding, language, evidence.config)
         text = f"{seen}{words['space']}{advice}"
         yield Paragraph(text, level=finding.level, title=f"{words[finding.level]}: {title}")
     yield from tables.rules(evidence, assessment, words)

@@ -1,14 +1,15 @@
 """The tables of a report, from evidence and assessment."""
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sweeper.findings.rows import last_metrics, trained_epochs
 from sweeper.report.blocks import Block, Heading, Paragraph, Table
-from sweeper.report.numbers import difference, digits, exact, interval, label, p_value
+from sweeper.report.numbers import difference, interval, label, p_value
 from sweeper.results.assessment import Assessment, Weighed
 from sweeper.results.choosing import choices
 from sweeper.results.evidence import Evidence
+from sweeper.scales import NATS, PER_CENT, Scale
 from sweeper.words import SAVED_BY, params_text
 
 SHOWN = 20  # settings in the table of results; the baseline on top
@@ -17,29 +18,26 @@ Words = Mapping[str, str]
 
 def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
     """Controls, then the best settings and the baseline, each with what its scores prove."""
-    goal = evidence.config.goal
+    scale, tested = evidence.config.scale, evidence.config.can.by_question
     parts = list(dict.fromkeys(s for entry in assessment.rows for s in entry.row.accuracy))
     shown = _shown(assessment)
     yield Table(
         [
             words["setting"],
-            *(
-                words["part_1"] if part == "1" else words["part"].format(part=part)
-                for part in parts
-            ),
-            words["mean"],
+            *((words["part_1"] if s == "1" else words["part"]).format(part=s) for s in parts),
+            _mean(shown, words),
             words["against"],
-            "p",
-            words["tied"],
+            *(["p", words["tied"]] if tested else []),
         ],
         [
             [
                 label(entry, evidence.config, words),
-                *(_per_cent(entry.row.accuracy.get(s)) for s in parts),
-                _with_interval(exact(entry.row.score, goal, unit=False), entry.interval, goal),
-                _with_interval(difference(entry.difference, goal), entry.difference_interval, goal),
-                p_value(entry.p_max_t),
-                words["yes"] if entry.may_be_best else "",
+                *(_exact(entry.row.accuracy.get(s), scale) for s in parts),
+                _with_interval(scale.exact(entry.row.score), entry.interval, scale),
+                _with_interval(
+                    difference(entry.difference, scale), entry.difference_interval, scale
+                ),
+                *([p_value(entry.p_max_t), _tied(entry, words)] if tested else []),
             ]
             for entry in shown
         ],
@@ -47,7 +45,7 @@ def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterato
     left_out = len(assessment.rows) - len(shown)
     if left_out:
         yield Paragraph(words["left_out"].format(count=left_out, study=evidence.config.name))
-    yield Paragraph(words["legend"] if goal == "maximize" else words["legend_nats"])
+    yield Paragraph(words["space"].join(_legend(evidence, words)))
     count = sum(bool(entry.may_be_best) for entry in assessment.rows)
     if count:
         yield Paragraph(words["may_be"].format(count=count, settings=assessment.settings))
@@ -63,12 +61,35 @@ def _shown(assessment: Assessment) -> list[Weighed]:
     return [*controls, *(trials[:SHOWN] if rest else trials), *anchor]
 
 
-def _per_cent(fraction: float | None) -> str:
-    return "" if fraction is None else digits(100 * fraction)
+def _legend(evidence: Evidence, words: Words) -> Iterator[str]:
+    """In what scores stand, which end is the good one, and what intervals and tests are."""
+    config = evidence.config
+    if config.scale == NATS:
+        yield words["legend_nats"]
+    elif config.scale == PER_CENT and evidence.sign > 0:
+        yield words["legend_per_cent"]
+    else:
+        which = "legend_more" if evidence.sign > 0 else "legend_less"
+        yield words[which].format(measure=config.measure)
+    if config.can.by_question:
+        yield words["legend_tests"]
 
 
-def _with_interval(number: str, ends: tuple[float, float] | None, goal: str) -> str:
-    return f"{number} {interval(ends, goal)}".strip()
+def _mean(entries: Sequence[Weighed], words: Words) -> str:
+    """What the column of scores is called: means, where they are such."""
+    return words["mean" if any(entry.row.accuracy for entry in entries) else "score"]
+
+
+def _tied(entry: Weighed, words: Words) -> str:
+    return words["yes"] if entry.may_be_best else ""
+
+
+def _exact(score: float | None, scale: Scale) -> str:
+    return "" if score is None else scale.exact(score)
+
+
+def _with_interval(number: str, ends: tuple[float, float] | None, scale: Scale) -> str:
+    return f"{number} {interval(ends, scale)}".strip()
 
 
 def _elsewhere(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
@@ -79,13 +100,13 @@ def _elsewhere(evidence: Evidence, assessment: Assessment, words: Words) -> Iter
         rows = ", ".join(f"{row.label} ({row.evaluation})" for row in assessment.apart)
         yield Paragraph(words["apart"].format(rows=rows))
     scores = sorted({round(entry.row.score, 9) for entry in assessment.rows}, reverse=True)
-    if len(scores) < 2 or evidence.config.goal != "maximize":
+    if len(scores) < 2 or evidence.config.scale != PER_CENT:
         return
     first, second = scores[:2]
     rounded = round(100 * first, 1)  # as a table by hand has it
     told, read = 100 * (second - first), 100 * second - rounded
     if abs(read - told) > 1e-9:
-        means = f"{rounded:.1f} / {digits(100 * second)}"
+        means = f"{rounded:.1f} / {PER_CENT.exact(second)}"
         yield Paragraph(
             words["rounding"].format(
                 means=means, difference=f"{read:+.2f}", exact=f"{told:+.3f}".removesuffix("0")
@@ -96,8 +117,9 @@ def _elsewhere(evidence: Evidence, assessment: Assessment, words: Words) -> Iter
 def rules(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
     """What each rule of `best:` would take."""
     taken = choices(evidence, assessment)
-    if not taken or assessment.imported:
+    if not taken or assessment.imported or not evidence.config.can.by_question:
         return
+    scale = evidence.config.scale
     entries = {entry.row.label: entry for entry in assessment.rows}
     yield Heading(words["rules"])
     yield Table(
@@ -106,7 +128,7 @@ def rules(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[
             [
                 f"{rule} *" if rule == evidence.config.best.rule else rule,
                 label(entries[choice.row.label], evidence.config, words),
-                exact(choice.row.score, evidence.config.goal, unit=False),
+                scale.exact(choice.row.score),
                 "" if choice.among is None else str(choice.among),
             ]
             for rule, choice in taken.items()
@@ -120,17 +142,17 @@ def by_part(evidence: Evidence, assessment: Assessment, words: Words) -> Iterato
     """The best by each part of the score, with the same corrections."""
     if len(assessment.winners) < 2:
         return
-    goal = evidence.config.goal
+    scale, tested = evidence.config.scale, evidence.config.can.by_question
     yield Heading(words["winners"])
     yield Table(
-        [words["parts"], words["setting"], words["mean"], words["against"], "p"],
+        [words["list"], words["setting"], words["mean"], words["against"], *["p"] * tested],
         [
             [
                 parts,
                 label(winner.entry, evidence.config, words),
-                digits(100 * winner.entry.row.accuracy[parts]),
-                difference(winner.difference, goal),
-                p_value(winner.p),
+                scale.exact(winner.entry.row.accuracy[parts]),
+                difference(winner.difference, scale),
+                *[p_value(winner.p)] * tested,
             ]
             for parts, winner in assessment.winners.items()
         ],
@@ -144,19 +166,19 @@ def by_epochs(evidence: Evidence, assessment: Assessment, words: Words) -> Itera
     numbers = sorted({trained_epochs(entry.row) for entry in trials})
     if len(numbers) < 2:
         return
-    goal = evidence.config.goal
+    scale = evidence.config.scale
     best = [
         next(entry for entry in trials if trained_epochs(entry.row) == number) for number in numbers
     ]
     yield Heading(words["equal_epochs"])
     yield Table(
-        [words["epochs"], words["setting"], words["mean"], words["against"], words["of"]],
+        [words["epochs"], words["setting"], _mean(trials, words), words["against"], words["of"]],
         [
             [
                 str(number),
                 label(entry, evidence.config, words),
-                _with_interval(exact(entry.row.score, goal, unit=False), entry.interval, goal),
-                difference(entry.difference, goal),
+                _with_interval(scale.exact(entry.row.score), entry.interval, scale),
+                difference(entry.difference, scale),
                 str(sum(trained_epochs(other.row) == number for other in trials)),
             ]
             for number, entry in zip(numbers, best, strict=True)
@@ -197,19 +219,20 @@ def measured(evidence: Evidence, assessment: Assessment, words: Words) -> Iterat
     """Digests, versions, seeds, cost."""
     config = evidence.config
     yield [words["trials"], ", ".join(f"{n} {state}" for state, n in evidence.states.items() if n)]
-    if assessment.questions:
+    if assessment.questions and config.can.has_questions:
         yield [words["questions"], str(assessment.questions)]
-    evaluate: Mapping[str, object] = config.trainer["evaluate"]
-    yield [words["evaluation"], params_text({k: v for k, v in evaluate.items() if v is not None})]
+    if isinstance(evaluate := config.trainer.get("evaluate"), Mapping):
+        told = {key: value for key, value in evaluate.items() if value is not None}
+        yield [words["evaluation"], params_text(told)]
     if evidence.calls.needed:
-        told = {name: f"{getattr(evidence.calls, name):,}" for name in ("asked", "needed")}
+        counts = {name: f"{getattr(evidence.calls, name):,}" for name in ("asked", "needed")}
         causes = ", ".join(f"{getattr(evidence.calls, cause):,} {name}" for cause, name in SAVED_BY)
-        yield [words["calls"], words["calls_text"].format(**told, causes=causes)]
+        yield [words["calls"], words["calls_text"].format(**counts, causes=causes)]
     seconds = sum(row.seconds or 0.0 for row in evidence.trials if "@" not in row.label)
     if seconds:
         yield [words["time"], f"{seconds / 3600:.2f} h"]
     yield [words["sampler"], f"{config.sampler.name}, seed {config.sampler.seed}"]
-    yield [words["seed"], str(config.trainer.get("seed", 0))]
+    yield [words["seed"], str(config.can.seed)]
     for name, value in evidence.environment.items():
         if value:
             yield [name, value]

@@ -1,7 +1,10 @@
 """Phrases of the report. Both languages have the same keys and the same fields."""
 
+from collections.abc import Mapping
+
 from sweeper.findings.texts import Language
-from sweeper.words import CALLS, NOUNS, PARTS
+from sweeper.records import CALLS
+from sweeper.study.config import StudyConfig
 
 TEXTS: dict[Language, dict[str, str]] = {
     "en": {
@@ -11,56 +14,62 @@ TEXTS: dict[Language, dict[str, str]] = {
         "alarmed": "Alarm: {alarms}. Nothing below can be trusted before this is settled.",
         "nothing": "No trial is complete yet: nothing can be said.",
         "alone": "{best} leads {settings} settings with {score}: no setting beats the baseline.",
-        "alone_untested": "{best} leads {settings} settings with {score}, {lead} points ahead "
+        "alone_untested": "{best} leads {settings} settings with {score}, {lead}{points} ahead "
         "of the next; on {questions} questions without scores by question that cannot be told from "
         "nothing.",
         "alone_without": "{best} leads {settings} settings with {score}; the study names no "
         "baseline to compare it with.",
         "identical": "{best} scores {score}, exactly as the baseline does: there is no difference.",
-        "untold": "{best} leads {settings} settings with {score}, {difference} points from the "
+        "untold": "{best} leads {settings} settings with {score}, {difference}{points} from the "
         "baseline, and cannot be told from it (p {p} after correction for all settings).",
-        "better": "{best} is better than the baseline: {score}, {difference} points more ({interval}; "
+        "better": "{best} is better than the baseline: {score}, {difference}{points} more ({interval}; "
         "p {p} after correction for {settings} settings).",
-        "unknown": "{best} leads {settings} settings with {score}, {difference} points from the "
+        "better_less": "{best} is better than the baseline: {score}, {difference}{points} from it "
+        "({interval}; p {p} after correction for {settings} settings).",
+        "unknown": "{best} leads {settings} settings with {score}, {difference}{points} from the "
         "baseline; without scores by question no test can tell whether that is anything.",
+        "untested": "{best} leads {settings} settings with {score}, {difference}{points} from the "
+        "baseline; with one number a setting no test can tell whether that is anything.",
         "expected": "As the highest of many it flatters itself: {expected} is what to expect of "
-        "it on other questions (bootstrap bias correction; about {pessimism} points too low).",
+        "it on other questions (bootstrap bias correction; about {pessimism}{points} too low).",
+        "expected_least": "As the lowest of many it flatters itself: {expected} is what to expect of "
+        "it on other questions (bootstrap bias correction; about {pessimism}{points} too high).",
         "taken": "By its rule `{rule}` the study takes {chosen}.",
         "unchosen": "What it would score on questions that did not choose it cannot be known from "
         "these numbers.",
         "held_out": "On the held-out questions, which chose nothing: {scores}.",
         "held_out_test": "On the held-out questions, which chose nothing: {scores}; {best} is "
-        "{difference} points from the baseline ({interval}, p {p}).",
+        "{difference}{points} from the baseline ({interval}, p {p}).",
         "apart": "Rows of other evaluations are ranked with nothing here: {rows}.",
         "rules": "What each rule would take",
         "rule": "rule",
         "among": "settings to choose among",
-        "rules_legend": "* is the study's own rule (`best: {rule: ...}`). The other rules take the "
-        "mildest of settings that are as good: fewest epochs, fewest tensors trained, smaller lr, "
-        "larger kl_beta.",
+        "rules_legend": "* is the study's own rule (`best: {{rule: ...}}`). The other rules take the "
+        "mildest of settings that are as good{mildness}.",
         "data_warning": "Data",
         "not_held_out": "It was not confirmed on held-out questions.",
         "may_be": "{count} of {settings} settings cannot be told from the best.",
         "results": "Results",
         "setting": "setting",
         "labelled_baseline": "{label} (baseline)",
-        "part": NOUNS["en"]["part"],
-        "part_1": NOUNS["en"]["part_1"],
         "mean": "mean",
+        "score": "score",
         "against": "from the baseline",
         "tied": "cannot be told from the best",
         "yes": "=",
-        "legend": "Per cent. Intervals hold 95 % (BCa bootstrap over questions); = marks settings that "
+        "legend_per_cent": "Per cent.",
+        "legend_nats": "Nats: less is better.",
+        "legend_more": "{measure}: more is better.",
+        "legend_less": "{measure}: less is better.",
+        "legend_tests": "Intervals hold 95 % (BCa bootstrap over questions); = marks settings that "
         "may be the best. Differences are those of the exact means; p values are of the paired "
         "sign-flip test, corrected by max-T over all settings.",
-        "legend_nats": "Nats: less is better.",
         "rounding": "Differences are taken before rounding: {exact}. Rounded first, the means are "
         "{means}, and the difference would read {difference}.",
         "left_out": "{count} further settings are not shown; `sweeper export {study} --all` has them.",
         "imported": "These rows were measured elsewhere ({sources}). They are not ranked with trials "
         "of this workspace.",
-        "winners": f"Best by {NOUNS['en']['parts']}",
-        "parts": PARTS,
+        "winners": "Best by {parts}",
         "equal_epochs": "Best at equal epochs",
         "epochs": "epochs",
         "of": "of settings",
@@ -70,7 +79,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "warning": "Warning",
         "note": "Note",
         "figures": "Figures",
-        "figure_parts": f"Accuracy by {NOUNS['en']['parts']}",
+        "figure_parts": "Score by {parts}",
         "figure_epochs": "Score by epoch",
         "figure_parameter": "Score by parameter",
         "figure_parallel": "Settings and their scores (the best six in colour)",
@@ -109,48 +118,54 @@ TEXTS: dict[Language, dict[str, str]] = {
         "alarmed": "警报：{alarms}。在解决此问题之前，以下内容均不可信。",
         "nothing": "还没有完成的试验：尚无结论。",
         "alone": "{best} 在 {settings} 个设置中领先，得分 {score}：没有设置优于基准。",
-        "alone_untested": "{best} 在 {settings} 个设置中领先，得分 {score}，比次好者高 {lead} 个百分点；"
+        "alone_untested": "{best} 在 {settings} 个设置中领先，得分 {score}，比次好者高 {lead}{points}；"
         "只有 {questions} 个问题且没有逐题分数，该差异无法与零区分。",
         "alone_without": "{best} 在 {settings} 个设置中领先，得分 {score}；本研究没有指定基准。",
         "identical": "{best} 得分 {score}，与基准完全相同：没有差异。",
-        "untold": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference} 个百分点，"
+        "untold": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference}{points}，"
         "但无法与基准区分（对所有设置校正后 p {p}）。",
-        "better": "{best} 优于基准：得分 {score}，高 {difference} 个百分点（{interval}；对 {settings} "
+        "better": "{best} 优于基准：得分 {score}，高 {difference}{points}（{interval}；对 {settings} "
         "个设置校正后 p {p}）。",
-        "unknown": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference} 个百分点；"
+        "better_less": "{best} 优于基准：得分 {score}，相差 {difference}{points}（{interval}；对 {settings} "
+        "个设置校正后 p {p}）。",
+        "unknown": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference}{points}；"
         "没有逐题分数，无法检验该差异是否真实。",
+        "untested": "{best} 在 {settings} 个设置中领先，得分 {score}，与基准相差 {difference}{points}；"
+        "每个设置只有一个数值，无法检验该差异是否真实。",
         "expected": "它是众多设置中得分最高者，分数偏高：在其他问题上预期为 {expected}"
-        "（bootstrap 偏差校正，约偏低 {pessimism} 个百分点）。",
+        "（bootstrap 偏差校正，约偏低 {pessimism}{points}）。",
+        "expected_least": "它是众多设置中得分最低者，分数偏低：在其他问题上预期为 {expected}"
+        "（bootstrap 偏差校正，约偏高 {pessimism}{points}）。",
         "taken": "按规则 `{rule}`，本研究采用 {chosen}。",
         "unchosen": "仅凭这些数字，无法知道它在未参与选择的问题上会得多少分。",
         "held_out": "在未参与选择的保留问题上：{scores}。",
-        "held_out_test": "在未参与选择的保留问题上：{scores}；{best} 与基准相差 {difference} 个百分点（{interval}，p {p}）。",
+        "held_out_test": "在未参与选择的保留问题上：{scores}；{best} 与基准相差 {difference}{points}（{interval}，p {p}）。",
         "apart": "其他评估集的行不参与此处排名：{rows}。",
         "rules": "各规则会选择的设置",
         "rule": "规则",
         "among": "可选设置数",
-        "rules_legend": "* 为本研究采用的规则（`best: {rule: ...}`）。其他规则在同样好的设置中选择最保守者：epoch 最少、"
-        "训练的张量最少、lr 较小、kl_beta 较大。",
+        "rules_legend": "* 为本研究采用的规则（`best: {{rule: ...}}`）。其他规则在同样好的设置中选择最保守者{mildness}。",
         "data_warning": "数据",
         "not_held_out": "尚未在保留问题上确认。",
         "may_be": "{settings} 个设置中有 {count} 个无法与最好者区分。",
         "results": "结果对比",
         "setting": "配置",
         "labelled_baseline": "{label}（基准）",
-        "part": NOUNS["zh"]["part"],
-        "part_1": NOUNS["zh"]["part_1"],
         "mean": "平均",
+        "score": "分数",
         "against": "vs 基准",
         "tied": "无法与最好者区分",
         "yes": "=",
-        "legend": "单位为百分比。区间为 95 %（对问题做 BCa bootstrap）；= 表示可能是最好的设置。差值由未舍入的均值"
-        "计算；p 值来自配对符号翻转检验，并以 max-T 对所有设置校正。",
+        "legend_per_cent": "单位为百分比。",
         "legend_nats": "单位为 nats，越小越好。",
+        "legend_more": "{measure}：越大越好。",
+        "legend_less": "{measure}：越小越好。",
+        "legend_tests": "区间为 95 %（对问题做 BCa bootstrap）；= 表示可能是最好的设置。差值由未舍入的均值"
+        "计算；p 值来自配对符号翻转检验，并以 max-T 对所有设置校正。",
         "rounding": "差值在舍入之前计算：{exact}。若先舍入，均值为 {means}，差值会变成 {difference}。",
         "left_out": "另有 {count} 个设置未显示；`sweeper export {study} --all` 可列出全部。",
         "imported": "这些行是在别处测量的（{sources}），不与本工作区的试验一起排名。",
-        "winners": f"各{NOUNS['zh']['parts']}的最佳设置",
-        "parts": NOUNS["zh"]["parts"].strip().capitalize(),
+        "winners": "各{parts}的最佳设置",
         "equal_epochs": "相同 epoch 数下的最佳设置",
         "epochs": "epoch 数",
         "of": "设置数",
@@ -160,7 +175,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "warning": "警告",
         "note": "提示",
         "figures": "图",
-        "figure_parts": f"各{NOUNS['zh']['parts']}的准确率",
+        "figure_parts": "各{parts}的分数",
         "figure_epochs": "各 epoch 的分数",
         "figure_parameter": "各参数取值的分数",
         "figure_parallel": "各设置及其分数（最好的六个着色）",
@@ -192,3 +207,13 @@ TEXTS: dict[Language, dict[str, str]] = {
         "unknown_value": "未知",
     },
 }
+
+
+def phrases(language: Language, config: StudyConfig) -> Mapping[str, str]:
+    """The phrases for one study, with the words of its trainer; `list` heads a column of parts."""
+    words, own = TEXTS[language], config.nouns.sentences[language]
+    filled = {
+        key: words[key].format(parts=own["parts"], mildness=own["mildness"])
+        for key in ("winners", "figure_parts", "rules_legend")
+    }
+    return {**words, **own, **filled, "points": config.scale.apart(language)}

@@ -38,7 +38,7 @@ def write_report(
         language: Of all phrases.
         forms: "html": one page that holds everything; "md": the same beside its figures.
         workspace: Of the study; its MLflow gets the report, too.
-        by: Such as "shot_2": the study as that number of shots sees it, under a name of its own.
+        by: Such as "shot_2": the study as that part of its score sees it, under a name of its own.
         place: Folder for the files, instead of `report` in the study's; MLflow gets them, too.
 
     Returns:

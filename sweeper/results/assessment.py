@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from sweeper.results.evidence import Evidence, Scored, asked_alike, settings_of
+from sweeper.scales import PER_CENT
 from sweeper.statistics.best import identical_groups, may_be_best
 from sweeper.statistics.corrections import holm, max_t, max_t_level
 from sweeper.statistics.curse import pessimism, score_of_the_best
@@ -42,12 +43,12 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
-    """The best for one number of shots."""
+    """The best by one part of the score."""
 
     entry: Weighed
-    difference: float | None  # from the baseline, with as many shots
-    p: float | None  # against the baseline; corrected for all settings and numbers of shots
-    p_best: float | None  # against the best on average; corrected for the numbers of shots
+    difference: float | None  # from the baseline, by the same part
+    p: float | None  # against the baseline; corrected for all settings and parts
+    p_best: float | None  # against the best on average; corrected for the parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +62,14 @@ class Assessment:
     settings: int  # different ones, without the controls
     questions: int | None
     expected: float | None  # score of the best on questions that did not choose it
-    pessimism: float | None  # about how much too low that is
+    pessimism: float | None  # about how much too bad that is
     held_out: Weighed | None  # the best on questions that chose nothing, beside the baseline
     detectable: float | None  # smallest difference from the baseline seen with 80 % power
     needed: float | None  # questions that would show the difference seen
     needed_range: tuple[float, float] | None  # where scores by question are not known
     identical: Sequence[Sequence[str]]  # labels of settings with the same answers everywhere
-    same_choices: Sequence[Sequence[str]]  # and of those with the same demonstrations
-    winners: Mapping[str, Winner]  # by number of shots
+    same_choices: Sequence[Sequence[str]]  # and of those with the same choices
+    winners: Mapping[str, Winner]  # by part of the score
     imported: bool  # whether these are results measured elsewhere
     apart: Sequence[Scored]  # imported rows of other evaluations, which are ranked with nothing
 
@@ -82,7 +83,7 @@ def assess(evidence: Evidence) -> Assessment:
     listed, apart = (
         _one_evaluation(evidence.imported) if imported else (evidence.rows, evidence.imported)
     )
-    sign = 1.0 if evidence.config.goal == "maximize" else -1.0
+    sign = evidence.sign
     chosen = [row for row in listed if row.kind != "control"]
     anchor = next((row for row in listed if row.kind == "baseline"), None)
     nothing = _nothing([Weighed(row=row) for row in listed], imported=imported, apart=apart)
@@ -107,10 +108,10 @@ def assess(evidence: Evidence) -> Assessment:
         settings=len({frozenset(row.params.items()) for row in chosen}),
         questions=first.questions,
         held_out=_held_out(evidence),
-        needed_range=_needed_range(chosen, best),
+        needed_range=_needed_range(chosen, best) if evidence.config.scale == PER_CENT else None,
         identical=_groups(chosen),
         same_choices=_choices(chosen),
-        winners=_winners(weighed, comparable, first, anchor),
+        winners=_winners(weighed, comparable, first, anchor, sign=sign),
     )
     return _with_power(_with_expected(assessment, comparable, sign=sign), comparable)
 
@@ -150,11 +151,12 @@ def _nothing(rows: Sequence[Weighed], *, imported: bool, apart: Sequence[Scored]
 def _with_expected(
     assessment: Assessment, comparable: Sequence[Scored], *, sign: float
 ) -> Assessment:
-    """What the best is worth; a loss has no reader's questions to be chosen by."""
-    matrix = _matrix(settings_of(comparable))
-    if sign < 0 or not _can_choose(matrix):
+    """What the best is worth, where questions have chosen it."""
+    matrix = sign * _matrix(settings_of(comparable))
+    if not _can_choose(matrix):
         return assessment
-    return replace(assessment, expected=score_of_the_best(matrix), pessimism=pessimism(matrix))
+    expected = sign * score_of_the_best(matrix)
+    return replace(assessment, expected=expected, pessimism=pessimism(matrix))
 
 
 def _with_power(assessment: Assessment, comparable: Sequence[Scored]) -> Assessment:
@@ -284,8 +286,8 @@ def _outcome(best: Weighed, baseline: Weighed | None, *, sign: float) -> Outcome
     if baseline is None or best is baseline:
         return "alone"
     if best.p is None:
-        same = best.row.accuracy == baseline.row.accuracy
-        return "identical" if same and best.row.accuracy else "unknown"
+        same = best.row.accuracy == baseline.row.accuracy and best.difference == 0.0
+        return "identical" if same else "unknown"
     if _same(best.row.scores, baseline.row.scores):
         return "identical"
     better = best.difference is not None and sign * best.difference > 0
@@ -346,12 +348,17 @@ def _choices(rows: Sequence[Scored]) -> list[list[str]]:
 
 
 def _winners(
-    rows: Sequence[Weighed], comparable: Sequence[Scored], best: Scored, anchor: Scored | None
+    rows: Sequence[Weighed],
+    comparable: Sequence[Scored],
+    best: Scored,
+    anchor: Scored | None,
+    *,
+    sign: float,
 ) -> dict[str, Winner]:
-    """For each number of shots the first of the settings with the highest accuracy."""
+    """For each part of the score the first of the settings that are best by it."""
     trials = [entry for entry in rows if entry.row.kind != "control" and entry.row.accuracy]
     parts = list(trials[0].row.accuracy) if trials else []
-    chosen = {s: max(trials, key=lambda entry: entry.row.accuracy.get(s, 0.0)) for s in parts}
+    chosen = {s: max(trials, key=lambda entry: _up(entry.row, s, sign)) for s in parts}
     tests = _tests_by_part(comparable, anchor)
     against = _against_the_best([chosen[s].row for s in parts], best)
     return {
@@ -365,6 +372,11 @@ def _winners(
     }
 
 
+def _up(row: Scored, part: str, sign: float) -> float:
+    """A part of a row's score such that more is better; of a row without it, the worst."""
+    return sign * row.accuracy[part] if part in row.accuracy else -math.inf
+
+
 def _at(row: Scored, parts: str) -> float:
     return row.accuracy.get(parts, math.nan)
 
@@ -372,7 +384,7 @@ def _at(row: Scored, parts: str) -> float:
 def _tests_by_part(
     comparable: Sequence[Scored], anchor: Scored | None
 ) -> dict[tuple[str, int], float]:
-    """Every setting against the baseline with every number of shots; max-T over all of them."""
+    """Every setting against the baseline by every part; max-T over all of them."""
     trials = [row for row in comparable if row.kind != "control"]
     if anchor is None or anchor not in trials:
         return {}
@@ -387,7 +399,7 @@ def _tests_by_part(
 
 
 def _against_the_best(winners: Sequence[Scored], best: Scored) -> dict[int, float]:
-    """Each winner against the best on average, with its number of shots; Holm over the numbers."""
+    """Each winner against the best on average, by its part; Holm over the parts."""
     others = [
         (place, row.scores[:, place] - best.scores[:, place])
         for place, row in enumerate(winners)

@@ -27,7 +27,7 @@ class Best:
     record: TrialRecord
     score: float  # its final's, where it has one; its accuracy where ``by`` is given
     rule: BestRule
-    by: str | None = None  # "shot_2": the only number of shots that was looked at
+    by: str | None = None  # "shot_2": the only part that was looked at
     choice: "Choice | None" = None  # None: the highest score, taken from the records
     tie: "Tie | None" = None  # None: not known, or not asked
 
@@ -57,11 +57,11 @@ def best_trial(
         folder: Of the study.
         config: Says which rule.
         records: All trials.
-        by: One number of shots to choose by, such as "shot_2".
+        by: One part of the score to choose by, such as "shot_2".
         count_ties: Also tell how many settings may be the best.
 
     Raises:
-        UsageError: where ``by`` is no number of shots of this study.
+        UsageError: where ``by`` is no part of this study's scores.
     """
     ranked = ranking(records, goal=config.goal)
     if not ranked:

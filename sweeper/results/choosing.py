@@ -102,7 +102,7 @@ def choose(
     if not rivals:
         return Choice(rule=rule, row=highest, highest=highest, reason="unknown")
     if rule == "one_standard_error":
-        alike = [row for row in rivals if _within_one_error(highest, row)]
+        alike = [row for row in rivals if _within_one_error(highest, row, evidence.sign)]
     else:
         alike = _untold(rivals, evidence, assess(evidence))
         if not alike and evidence.baseline is not None:
@@ -123,7 +123,7 @@ def tie(evidence: Evidence) -> Tie | None:
     if not rivals:
         return None
     means = np.stack([_by_question(row) for row in rivals])
-    stays = may_be_best(means)
+    stays = may_be_best(evidence.sign * means)
     return Tie(count=int(stays.sum()), settings=len(rivals), questions=means.shape[1])
 
 
@@ -154,8 +154,8 @@ def _by_question(row: Scored) -> np.ndarray:
     return means
 
 
-def _within_one_error(highest: Scored, row: Scored) -> bool:
-    leads = _by_question(highest) - _by_question(row)
+def _within_one_error(highest: Scored, row: Scored, sign: float) -> bool:
+    leads = sign * (_by_question(highest) - _by_question(row))
     if len(leads) < 2:  # no error can be told from one question
         return bool(abs(leads.mean()) <= _ROUNDING)
     error = leads.std(ddof=1) / len(leads) ** 0.5
@@ -169,8 +169,7 @@ def _untold(rivals: Sequence[Scored], evidence: Evidence, weighed: "Assessment")
     entries = {entry.row.label: entry for entry in weighed.rows}
     known = [entries[row.label] for row in rivals]
     best = [entry for entry in known if entry.may_be_best] or known[:1]
-    sign = 1.0 if evidence.config.goal == "maximize" else -1.0
-    baseline = evidence.baseline
+    sign, baseline = evidence.sign, evidence.baseline
     if baseline is None or not asked_alike([baseline], rivals[0]):
         return [entry.row for entry in best]
     proven = [

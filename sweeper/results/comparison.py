@@ -1,6 +1,6 @@
 """Two rows of a study side by side: settings, scores with a paired test, questions, drift. Pure.
 
-A question has flipped where its mean score over the numbers of shots differs between the two.
+A question has flipped where its mean score over the parts differs between the two.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,12 @@ import numpy as np
 from sweeper.errors import UsageError
 from sweeper.results.best import best_row
 from sweeper.results.evidence import Evidence, Scored
+from sweeper.scales import PER_CENT, Scale
 from sweeper.space import Value
 from sweeper.statistics.intervals import bca_intervals
 from sweeper.statistics.sign_flip import sign_flip_p, told_p
-from sweeper.words import PARTS, part_label, score_text, shown
+from sweeper.study.config import StudyConfig
+from sweeper.words import shown
 
 LEFT_OUT = "..."
 
@@ -25,8 +27,9 @@ class Flip:
     """One question that the two answer otherwise."""
 
     question: int  # its id, or where that is not known its place in the order asked
-    scores: tuple[float, float]  # fractions, means over the numbers of shots
-    choices: tuple[Sequence[int], Sequence[int]]  # global ids in the order chosen
+    scores: tuple[float, float]  # means over the parts
+    choices: tuple[Sequence[int], Sequence[int]] | None = None
+    """Global ids in the order chosen; None where nothing is chosen, or is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Comparison:
     difference: float  # of the second from the first
     interval: tuple[float, float] | None
     p: float | None  # paired sign-flip test
-    other_choices: float | None  # share of the questions that are given other shots
+    other_choices: float | None  # share of the questions with other choices
     flips: Sequence[Flip]  # the largest first
     drift: Mapping[str, tuple[float | None, float | None]]  # relative, by tensor
 
@@ -117,7 +120,7 @@ def _other_choices(a: Scored, b: Scored) -> float | None:
 
 def _flips(a: Scored, b: Scored, queries: Sequence[int]) -> Iterator[Flip]:
     pair = _pair(a, b)
-    if pair is None or a.choices is None or b.choices is None:
+    if pair is None:
         return
     differences = pair[1] - pair[0]
     for place in np.argsort(-np.abs(differences), kind="stable"):
@@ -126,8 +129,14 @@ def _flips(a: Scored, b: Scored, queries: Sequence[int]) -> Iterator[Flip]:
         yield Flip(
             question=queries[place] if place < len(queries) else int(place),
             scores=(float(pair[0][place]), float(pair[1][place])),
-            choices=(a.choices[place].tolist(), b.choices[place].tolist()),
+            choices=_chosen(a, b, place),
         )
+
+
+def _chosen(a: Scored, b: Scored, place: np.intp) -> tuple[Sequence[int], Sequence[int]] | None:
+    if a.choices is None or b.choices is None:
+        return None
+    return a.choices[place].tolist(), b.choices[place].tolist()
 
 
 def _drift(a: Scored, b: Scored) -> dict[str, tuple[float | None, float | None]]:
@@ -136,24 +145,25 @@ def _drift(a: Scored, b: Scored) -> dict[str, tuple[float | None, float | None]]
     return {key.split("/")[1]: (ends[0].get(key), ends[1].get(key)) for key in dict.fromkeys(names)}
 
 
-def comparison_text(found: Comparison, *, goal: str, shown_flips: int) -> str:
-    """The comparison for people."""
+def comparison_text(found: Comparison, config: StudyConfig, *, shown_flips: int) -> str:
+    """The comparison for people, in the words of its study."""
+    scale = config.scale
     a, b = found.rows
     lines = [f"{'':<34}{a.label:>16}{b.label:>16}"]
     lines += [
         _line(name, *("" if v is None else shown(v) for v in pair), differs=pair[0] != pair[1])
         for name, pair in found.params.items()
     ]
-    lines.append(_line("score", *(score_text(row.score, goal) for row in (a, b))))
+    lines.append(_line("score", *(scale.text(row.score) for row in (a, b))))
     for parts in dict.fromkeys([*a.accuracy, *b.accuracy]):
-        cells = ["" if (v := r.accuracy.get(parts)) is None else f"{100 * v:.2f} %" for r in (a, b)]
-        lines.append(_line(f"  {part_label(parts)}", *cells))
-    lines += ["", *_verdict(found, goal)]
+        cells = [_part(row.accuracy.get(parts), scale) for row in (a, b)]
+        lines.append(_line(f"  {config.nouns.label(parts)}", *cells))
+    lines += ["", *_verdict(found, config)]
     if found.drift:
         lines += ["", "relative drift since the start of the last phase"]
         lines += [_line(f"  {name}", *map(_share, pair)) for name, pair in found.drift.items()]
     if found.flips:
-        lines += ["", *_flip_lines(found.flips, shown_flips)]
+        lines += ["", *_flip_lines(found.flips, shown_flips, config)]
     return "\n".join(lines)
 
 
@@ -161,34 +171,45 @@ def _line(name: str, first: str, second: str, *, differs: bool = False) -> str:
     return f"{name:<34}{first:>16}{second:>16}{'  *' if differs else ''}".rstrip()
 
 
+def _part(score: float | None, scale: Scale) -> str:
+    return "" if score is None else scale.with_unit(scale.number(score, places=2))
+
+
 def _share(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.3f} %"
+    return "" if share is None else f"{PER_CENT.number(share, places=3)} %"
 
 
-def _verdict(found: Comparison, goal: str) -> Iterator[str]:
+def _verdict(found: Comparison, config: StudyConfig) -> Iterator[str]:
     a, b = found.rows
-    scale, unit = (100, "points") if goal == "maximize" else (1, "nats")
-    told = f"{b.label} is {scale * found.difference:+.3f} {unit} from {a.label}"
+    scale = config.scale
+    number = scale.number(found.difference, places=3, sign=True)
+    told = f"{b.label} is {number}{scale.apart('en')} from {a.label}"
     if found.p is None or found.interval is None:
-        yield f"{told}; without scores of the same questions no test can tell whether that is much"
+        untested = "; without scores of the same questions no test can tell whether that is much"
+        yield told + (untested if config.can.has_questions else "")
         return
-    low, high = (scale * end for end in found.interval)
-    yield f"{told}: 95 % interval [{low:.2f}, {high:.2f}], {told_p(found.p)} (paired sign flips)"
+    low, high = (scale.number(end, places=2) for end in found.interval)
+    yield f"{told}: 95 % interval [{low}, {high}], {told_p(found.p)} (paired sign flips)"
     yield "this p is for two rows chosen beforehand; `sweeper report` corrects for all of them"
     if found.other_choices is not None:
-        yield f"other {PARTS} for {100 * found.other_choices:.1f} % of the questions"
+        share = PER_CENT.text(found.other_choices)
+        yield f"other {config.nouns.sentences['en']['choices']} for {share} of the questions"
 
 
-def _flip_lines(flips: Sequence[Flip], count: int) -> Iterator[str]:
-    gained = sum(flip.scores[1] > flip.scores[0] for flip in flips)
+def _flip_lines(flips: Sequence[Flip], count: int, config: StudyConfig) -> Iterator[str]:
+    sign = 1.0 if config.goal == "maximize" else -1.0
+    gained = sum(sign * (flip.scores[1] - flip.scores[0]) > 0.0 for flip in flips)
     yield f"{gained} questions gained, {len(flips) - gained} lost; the largest changes:"
     for flip in flips[:count]:
-        (before, now), (old, new) = flip.scores, flip.choices
-        yield (
-            f"  question {flip.question}: {before:.2f} with {_ids(old)} -> "
-            f"{now:.2f} with {_ids(new)}"
-        )
+        before, now = (_answer(score, config.scale) for score in flip.scores)
+        if flip.choices is not None:
+            before, now = (
+                f"{score} with {' '.join(map(str, ids))}"
+                for score, ids in zip((before, now), flip.choices, strict=True)
+            )
+        yield f"  question {flip.question}: {before} -> {now}"
 
 
-def _ids(parts: Sequence[int]) -> str:
-    return " ".join(map(str, parts))
+def _answer(score: float, scale: Scale) -> str:
+    """The score of one question: a fraction stays one, for it is mostly 0 or 1."""
+    return f"{score:.2f}" if scale == PER_CENT else scale.number(score)

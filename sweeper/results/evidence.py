@@ -43,8 +43,8 @@ class Scored:
     label: str  # "control start", "trial 7", "imported 2"
     kind: Kind
     params: Mapping[str, Value]
-    score: float  # fraction, or nats where the goal is to minimize
-    accuracy: Mapping[str, float]  # by part, fractions
+    score: float  # as measured
+    accuracy: Mapping[str, float]  # by part of the score
     questions: int | None  # that were asked
     scores: NDArray[np.float64] | None = None  # Shape: (Q, C)
     choices: NDArray[np.int64] | None = None  # chosen demonstrations. Shape: (Q, S)
@@ -88,6 +88,11 @@ class Evidence:
     tensor_means: Mapping[str, tuple[float, float]]
     """Mean of each tensor of the best trial, at the start of its last phase and at its end."""
     lost: Sequence[str]  # labels of rows whose scores by question could not be read
+
+    @property
+    def sign(self) -> float:
+        """1 where more is better, -1 where less is: by it differences say which way is up."""
+        return 1.0 if self.config.goal == "maximize" else -1.0
 
     @property
     def baseline(self) -> Scored | None:
@@ -201,7 +206,7 @@ class _Source:
         self, label: str, keys: Sequence[str | None], accuracy: Mapping[str, float], count: int
     ) -> _ByQuestion:
         """Scores of one evaluation, or of one a seed."""
-        if not accuracy:
+        if not accuracy or not self.config.can.by_question:
             return _UNKNOWN
         parts = [self._part(key, count) for key in keys]
         found = [part for part in parts if part is not None]
@@ -215,7 +220,13 @@ class _Source:
         if not np.allclose(means, list(accuracy.values()), atol=_TOLERANCE):
             self.lost.append(label)
             return _UNKNOWN
-        return _ByQuestion(scores, found[0][1], each if len(each) > 1 else None)
+        choices = found[0][1] if found[0][1].size else None  # nothing was to be chosen
+        return _ByQuestion(scores, choices, each if len(each) > 1 else None)
+
+    def in_order(self, accuracy: Mapping[str, float]) -> dict[str, float]:
+        """Parts as their columns stand in scores by question, whatever a file made of them."""
+        can = self.config.can
+        return {part: accuracy[part] for part in can.nouns.in_order(accuracy, can.parts)}
 
     def _part(
         self, key: str | None, count: int
@@ -228,14 +239,14 @@ def _controls(source: _Source, check: Check | None) -> Iterator[Scored]:
         return
     keys = source.config.kind.control_keys(source.folder.controls)
     for name, scores in check.controls.items():
-        count = scores.questions or 0
-        known = source.scores(f"control {name}", [keys.get(name)], scores.accuracy, count)
+        count, parts = scores.questions or 0, source.in_order(scores.accuracy)
+        known = source.scores(f"control {name}", [keys.get(name)], parts, count)
         yield Scored(
             label=f"control {name}",
             kind="control",
             params={},
             score=scores.score,
-            accuracy=scores.accuracy,
+            accuracy=parts,
             questions=count,
             scores=known.scores,
             choices=known.choices,
@@ -250,14 +261,14 @@ def _trials(source: _Source, records: Sequence[TrialRecord]) -> Iterator[Scored]
         told = notes if final is None else final
         count = asked if final is None else final.questions
         own = [seed.evaluation for seed in told.seeds] or [notes.evaluation]
-        label = f"trial {record.name}"
-        known = source.scores(label, own, told.accuracy, count)
+        label, parts = f"trial {record.name}", source.in_order(told.accuracy)
+        known = source.scores(label, own, parts, count)
         yield Scored(
             label=label,
             kind="baseline" if baseline is not None and record.name == baseline.name else "trial",
             params=record.values,
             score=told_score(record),
-            accuracy=told.accuracy,
+            accuracy=parts,
             questions=count if known.scores is None else len(known.scores),
             scores=known.scores,
             choices=known.choices,
@@ -281,15 +292,15 @@ def _confirmed(source: _Source, rows: Sequence[Scored]) -> list[Scored]:
         if not isinstance(result, Result):
             continue
         count = result.questions or 0
-        label = f"{row.label} (held out)"
-        known = source.scores(label, [result.evaluation], result.accuracy, count)
+        label, parts = f"{row.label} (held out)", source.in_order(result.accuracy)
+        known = source.scores(label, [result.evaluation], parts, count)
         found.append(
             Scored(
                 label=row.label,
                 kind=row.kind,
                 params=row.params,
                 score=result.score,
-                accuracy=result.accuracy,
+                accuracy=parts,
                 questions=count,
                 scores=known.scores,
                 choices=known.choices,
@@ -348,4 +359,5 @@ def _imported(entries: Sequence[Entry], config: StudyConfig) -> list[Scored]:
                 mismatch=entry.get("mismatch", {}),
             )
         )
-    return sorted(rows, key=lambda row: -row.score)
+    sign = -1.0 if config.goal == "maximize" else 1.0
+    return sorted(rows, key=lambda row: sign * row.score)

@@ -31,7 +31,7 @@ class Configuration:
 
     study: str
     trial: int | str  # 7, or 7@2
-    score: float  # fraction
+    score: float  # as measured
     params: Mapping[str, Value]  # inactive parameters hold their `otherwise`
     training: Training
     kind: Trainer
@@ -42,7 +42,7 @@ class Configuration:
     def to_json(self) -> dict[str, object]:
         """An object with `study, trial, score, params, spec`, and what is known of the choice.
 
-        `rule` where it is not the highest score, `by` where one number of shots chose, and
+        `rule` where it is not the highest score, `by` where one part of the score chose, and
         `may_be_best`, the number of settings that cannot be told from the best, that included.
         """
         return {
@@ -125,7 +125,7 @@ def best_yaml(config: StudyConfig, records: Sequence[TrialRecord], best: Best | 
 
 def all_trials(config: StudyConfig, records: Sequence[TrialRecord]) -> str:
     """Every trial as CSV."""
-    return trials_csv(records, config.space.names)
+    return trials_csv(records, config.space.names, config.nouns, config.can.parts)
 
 
 def write_trial_folder(chosen: Configuration, folder: Path) -> None:

@@ -1,18 +1,22 @@
 """The ranking as a table that people read. Values in, text out.
 
 Controls come first, then the baseline, then the trials from best to worst: a score means nothing
-without those that nobody searched for. Fractions inside, per cent in the tables.
+without those that nobody searched for.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sweeper.nouns import Nouns
 from sweeper.outcomes import Scores
 from sweeper.ranking import baseline_of, ranking, told_score
 from sweeper.records import TrialRecord
+from sweeper.scales import PER_CENT, Scale
 from sweeper.space import Value
-from sweeper.words import part_label, per_cent, score_number, shown
+from sweeper.words import shown
+
+Parts = Mapping[str, str]  # part of a score -> what people call it, in order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,18 +25,26 @@ class Row:
 
     label: str  # "trial 7", "control random"
     params: Mapping[str, Value]
-    score: float  # fraction, or nats where the goal is to minimize
-    accuracy: Mapping[str, float]  # by number of shots, fractions
+    score: float  # as measured
+    accuracy: Mapping[str, float]  # by part of the score
     difference: float | None
-    """From the baseline's score, in its unit; None without a baseline that was scored alike."""
+    """From the baseline's score; None without a baseline that was scored alike."""
     measured: str = ""  # over several seeds, or on the questions of the finals
-    goal: str = "maximize"
+    scale: Scale = PER_CENT
 
 
-def rows(records: Sequence[TrialRecord], controls: Mapping[str, Scores], *, goal: str) -> list[Row]:
+def rows(
+    records: Sequence[TrialRecord], controls: Mapping[str, Scores], *, goal: str, scale: Scale
+) -> list[Row]:
     """Controls, then complete trials in their order, each with its distance to the baseline.
 
     A final is compared with the baseline's final, a score of the search with that of the search.
+
+    Args:
+        records: All trials.
+        controls: Their scores, by name.
+        goal: Of the study's metric.
+        scale: In which its scores are shown.
     """
     baseline = baseline_of(records)
     own, final = (None, None) if baseline is None else (baseline.score, baseline.final)
@@ -43,7 +55,7 @@ def rows(records: Sequence[TrialRecord], controls: Mapping[str, Scores], *, goal
             score=control.score,
             accuracy=control.accuracy,
             difference=_distance(control.score, own),
-            goal=goal,
+            scale=scale,
         )
         for name, control in controls.items()
     ]
@@ -57,8 +69,8 @@ def rows(records: Sequence[TrialRecord], controls: Mapping[str, Scores], *, goal
                 score=told_score(record),
                 accuracy=told.accuracy,
                 difference=_distance(told_score(record), anchor),
-                measured=_measured(record, goal),
-                goal=goal,
+                measured=_measured(record, scale),
+                scale=scale,
             )
         )
     return table
@@ -68,13 +80,13 @@ def _distance(score: float, anchor: float | None) -> float | None:
     return None if anchor is None else score - anchor
 
 
-def _measured(record: TrialRecord, goal: str) -> str:
+def _measured(record: TrialRecord, scale: Scale) -> str:
     """Say over what the mean of several seeds, or a final, was taken."""
     told = record.notes if record.final is None else record.final
     words = []
     if len(told.seeds) > 1 and told.spread is not None:
-        words.append(f"{len(told.seeds)} seeds ± {score_number(told.spread, goal)}")
-    if record.final is not None:
+        words.append(f"{len(told.seeds)} seeds ± {scale.number(told.spread)}")
+    if record.final is not None and record.final.questions:
         words.append(f"{record.final.questions} questions")
     if record.final_failure is not None:
         words.append(f"no final: {record.final_failure.kind.value}")
@@ -85,11 +97,15 @@ def _label(record: TrialRecord, baseline: TrialRecord | None) -> str:
     return f"trial {record.name}" + (" (baseline)" if record is baseline else "")
 
 
-def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of a ranking, ready to be shown: per cent with one decimal, or nats."""
+def table_cells(table: Sequence[Row], parts: Parts) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of a ranking, ready to be shown.
+
+    Args:
+        table: The rows.
+        parts: Columns of the parts of a score: its name, and what people call it.
+    """
     names = sorted({name for row in table for name in row.params}, key=_first_use(table))
-    parts = parts_of(table)
-    header = ["", *names, "score", *map(part_label, parts)]
+    header = ["", *names, "score", *parts.values()]
     header.append("vs baseline")
     measured = any(row.measured for row in table)
     header += ["measured on"] if measured else []
@@ -97,9 +113,9 @@ def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         [
             row.label,
             *(shown(row.params[name]) if name in row.params else "" for name in names),
-            score_number(row.score, row.goal),
-            *(per_cent(row.accuracy[s]) if s in row.accuracy else "" for s in parts),
-            "" if row.difference is None else _difference(row.difference, row.goal),
+            row.scale.number(row.score),
+            *(row.scale.number(row.accuracy[s]) if s in row.accuracy else "" for s in parts),
+            "" if row.difference is None else row.scale.number(row.difference, sign=True),
             *([row.measured] if measured else []),
         ]
         for row in table
@@ -107,9 +123,10 @@ def table_cells(table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     return header, cells
 
 
-def parts_of(table: Sequence[Row]) -> list[str]:
-    """The numbers of shots that any row has an accuracy for; none where a loss is the score."""
-    return sorted({parts for row in table for parts in row.accuracy}, key=int)
+def parts_of(table: Sequence[Row], nouns: Nouns, known: Sequence[str]) -> Parts:
+    """The parts that any row has a score for, in order; ``known`` are those of the study."""
+    found = nouns.in_order((part for row in table for part in row.accuracy), known)
+    return {part: nouns.label(part) for part in found}
 
 
 def _first_use(table: Sequence[Row]) -> Any:
@@ -117,12 +134,8 @@ def _first_use(table: Sequence[Row]) -> Any:
     return order.index
 
 
-def _difference(difference: float, goal: str) -> str:
-    return f"{100 * difference:+.1f}" if goal == "maximize" else f"{difference:+.4f}"
-
-
-def markdown(table: Sequence[Row]) -> str:
-    """A ranking as a Markdown table."""
-    header, cells = table_cells(table)
+def markdown(table: Sequence[Row], parts: Parts) -> str:
+    """A ranking as a Markdown table; ``parts`` as for `table_cells`."""
+    header, cells = table_cells(table, parts)
     lines = [header, ["---"] * len(header), *cells]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -4,19 +4,27 @@ import csv
 import io
 from collections.abc import Sequence
 
+from sweeper.nouns import Nouns
 from sweeper.records import TrialRecord, TrialState
-from sweeper.words import part_key
 
 
-def trials_csv(records: Sequence[TrialRecord], names: Sequence[str]) -> str:
+def trials_csv(
+    records: Sequence[TrialRecord], names: Sequence[str], nouns: Nouns, known: Sequence[str]
+) -> str:
     """Every trial of any state, one a line, each after the shorter trainings that it has scored;
-    fractions in full precision.
+    scores as they were measured, in full precision.
+
+    Args:
+        records: All trials.
+        names: Of the parameters.
+        nouns: Say what columns of parts are called.
+        known: The study's parts.
     """
-    parts = sorted({s for record in records for s in record.notes.accuracy}, key=int)
+    parts = nouns.in_order((s for record in records for s in record.notes.accuracy), known)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     finals = any(record.final is not None for record in records)
-    header = ["trial", "origin", "state", *names, "score", *map(part_key, parts)]
+    header = ["trial", "origin", "state", *names, "score", *map(nouns.key, parts)]
     header += ["final_score", "final_spread"] if finals else []
     writer.writerow(header)
     for record in sorted(records, key=lambda record: record.order):

@@ -13,7 +13,7 @@ from sweeper.store.snapshot import snapshot
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import StudyStore
 from sweeper.study.config import StudyConfig
-from sweeper.words import params_text, score_text
+from sweeper.words import params_text
 
 
 class Progress(Protocol):
@@ -48,9 +48,7 @@ class Announcer:
         states = [record.state for record in self.store.proposals()]
         ended = len(states) - states.count(TrialState.RUNNING)
         outcome = (
-            verdict.state.value
-            if verdict.score is None
-            else score_text(verdict.score, self.config.goal)
+            verdict.state.value if verdict.score is None else self.config.scale.text(verdict.score)
         )
         if verdict.state is TrialState.PRUNED:
             outcome = f"pruned ({verdict.reason})"

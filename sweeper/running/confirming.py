@@ -21,6 +21,7 @@ from sweeper.running.interrupts import Interrupts
 from sweeper.running.recorder import log_held_out
 from sweeper.running.session import STOPPING, OpenLauncher
 from sweeper.running.works import Works
+from sweeper.scales import Scale
 from sweeper.search.of_study import first_training
 from sweeper.statistics.sign_flip import sign_flip_p, told_p
 from sweeper.store.reading import read_study
@@ -29,7 +30,7 @@ from sweeper.store.tracking import open_mlflow
 from sweeper.store.workspace import Workspace
 from sweeper.study.config import StudyConfig, training_of
 from sweeper.trainers import Training
-from sweeper.words import params_text, score_number
+from sweeper.words import params_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def confirm_study(
         tracking = open_mlflow(config, workspace.root, say=say, endures=True, was_there=True)
         for record in chosen:
             if (result := results.get(str(record.name))) is not None:
-                log_held_out(tracking, folder, record, result)
+                log_held_out(tracking, folder, record, result, nouns=config.nouns)
     evidence = gather(folder)
     lines = list(_table(evidence, [f"trial {record.name}" for record in chosen]))
     if interrupts.requested:
@@ -109,9 +110,11 @@ def _chosen(
 ) -> list[TrialRecord]:
     """What the study takes, then its best settings in order, and the baseline; each once."""
     if not config.can.holdout:
+        why = "whoever scores it has no questions beside those that selected the best"
+        if not config.can.has_questions:
+            why = "its score is none of questions"
         raise UsageError(
-            f"study {config.name!r} holds nothing out: whoever scores it has no questions beside "
-            "those that selected the best; there is nothing to confirm it on"
+            f"study {config.name!r} holds nothing out: {why}; there is nothing to confirm it on"
         )
     best: Best | None = best_trial(folder, config, records)
     if best is None:
@@ -145,22 +148,23 @@ def _table(evidence: Evidence, labels: Sequence[str]) -> Iterator[str]:
     shown = [rows[label] for label in ("control start", *labels) if label in rows]
     if not shown:
         return
-    goal = evidence.config.goal
+    scale = evidence.config.scale
     baseline = evidence.confirmed.get("baseline")
     searched = {row.label: row.score for row in evidence.rows}
-    yield f"on {shown[0].questions} held-out questions, which selected nothing:"
+    count = f"{shown[0].questions} " if shown[0].questions else ""
+    yield f"on {count}held-out questions, which selected nothing:"
     yield f"  {'':<16}{'search':>8}{'held out':>10}{'vs baseline':>13}"
     for row in shown:
         yield (
-            f"  {row.label:<16}{score_number(searched[row.label], goal):>8}"
-            f"{score_number(row.score, goal):>10}{_lead(row, baseline):>13}"
+            f"  {row.label:<16}{scale.number(searched[row.label]):>8}"
+            f"{scale.number(row.score):>10}{_lead(row, baseline, scale):>13}"
             f"  {params_text(row.params)}".rstrip()
         )
     yield from _tested(rows.get(labels[0]), baseline)
 
 
-def _lead(row: Scored, baseline: Scored | None) -> str:
-    return "" if baseline is None else f"{100 * (row.score - baseline.score):+.1f}"
+def _lead(row: Scored, baseline: Scored | None, scale: Scale) -> str:
+    return "" if baseline is None else scale.number(row.score - baseline.score, sign=True)
 
 
 def _tested(best: Scored | None, baseline: Scored | None) -> Iterator[str]:

@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from sweeper.outcomes import Calls, Epoch, Result, total_calls
-from sweeper.records import CALLS_KEY, Final, Notes, SeedScore
+from sweeper.records import CALLS_KEY, Final, Notes, SeedScore, told_parts
 
 
-def from_record(notes: Notes, source: int | str, epochs: Sequence[Epoch]) -> Notes:
+def from_record(
+    notes: Notes, source: int | str, epochs: Sequence[Epoch], *, parts: Sequence[str]
+) -> Notes:
     """The notes of a trial that is answered from another one's record, without a job.
 
     Args:
         notes: Of the other.
         source: Its name.
         epochs: Its epochs up to the last that this trial has; the last one's numbers are its own.
+        parts: Of the score.
     """
     needed = sum(epoch.calls for epoch in epochs)
     last = epochs[-1] if epochs else notes
     return Notes(
-        accuracy=last.accuracy,
+        accuracy=last.accuracy if isinstance(last, Notes) else told_parts(last, parts),
         stage=last.stage,
         evaluation=last.evaluation,
         device=notes.device,
@@ -29,12 +32,12 @@ def from_record(notes: Notes, source: int | str, epochs: Sequence[Epoch]) -> Not
     )
 
 
-def seed_score(seed: int, scored: Epoch | Result) -> SeedScore:
+def seed_score(seed: int, scored: Epoch | Result, *, parts: Sequence[str] = ()) -> SeedScore:
     """What one seed gave, of its result or of an epoch on its way."""
     return SeedScore(
         seed=seed,
         score=scored.score,
-        accuracy=scored.accuracy,
+        accuracy=told_parts(scored, parts) if isinstance(scored, Epoch) else scored.accuracy,
         stage=scored.stage,
         evaluation=scored.evaluation,
     )
@@ -55,7 +58,7 @@ def notes_of(results: Sequence[Result], seeds: Sequence[int]) -> Notes:
         accuracy=_mean_accuracy(results),
         stage=first.stage,
         evaluation=first.evaluation,
-        device=first.environment["device"],
+        device=first.environment.get("device", ""),
         epochs_trained=sum(result.epochs_trained for result in results),
         calls=total_calls(result.calls for result in results),
         seeds=_seed_scores(results, seeds) if seeds else (),

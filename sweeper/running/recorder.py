@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import stdev
 from typing import TYPE_CHECKING, Literal
 
+from sweeper.nouns import Nouns
 from sweeper.outcomes import (
     RESULT,
     Calls,
@@ -31,7 +32,6 @@ from sweeper.store.study_store import StudyStore
 from sweeper.store.tracking.keys import call_metrics, phase_groups
 from sweeper.study.config import StudyConfig, training_of
 from sweeper.trainers import Training
-from sweeper.words import part_key
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.store.tracking.enduring import Tracking
@@ -61,7 +61,7 @@ class Recorder:
         self._folder = folder
         self._store = store
         self._tracking = tracking
-        self.asked_by_controls = 0  # reader calls
+        self.asked_by_controls = 0  # calls
         self._calls = total_calls(r.notes.calls for r in store.proposals() if r.notes.calls)
         self._prefixes = {r.name for r in store.records() if r.prefix is not None}
         self._settled = 0  # the first trial whose shorter trainings have not been added
@@ -105,7 +105,7 @@ class Recorder:
             run_id,
             status="FINISHED",
             score=scored.score,
-            accuracy=_by_count(scored.accuracy),
+            parts=self._named(scored.accuracy),
             tags={"sweeper.stage": scored.stage or ""},
             ended=ended,
         )
@@ -186,8 +186,8 @@ class Recorder:
             run_id,
             status=MLFLOW_STATUS[verdict.state],
             score=verdict.score,
-            accuracy=_by_count(told.accuracy) if complete else {},
-            metrics=_final_metrics(told),
+            parts=self._named(told.accuracy) if complete else {},
+            metrics=self._final_metrics(told),
             tags=tags,
             ended=ended,
         )
@@ -199,7 +199,7 @@ class Recorder:
         Run and row are written whole: a driver that dies between them proposes it again.
         """
         epochs = [] if known.failed_by_setting else self.epochs_of(known)
-        answered = from_record(known.notes, known.name, epochs)
+        answered = from_record(known.notes, known.name, epochs, parts=self._config.can.parts)
         failure, reason = known.notes.failure, known.notes.reason  # of a setting that fails again
         own = {
             "values": record.notes.values,
@@ -231,8 +231,8 @@ class Recorder:
             name=f"trial {record.number}",
             number=record.number,
             score=record.score,
-            accuracy=_by_count(record.notes.accuracy),
-            metrics=_final_metrics(record.notes),
+            parts=self._named(record.notes.accuracy),
+            metrics=self._final_metrics(record.notes),
             params=record.notes.values,
             tags={
                 "sweeper.proposed": record.notes.proposed,
@@ -260,7 +260,7 @@ class Recorder:
             self._tracking.parent,
             name=f"imported {record.number}",
             score=record.score,
-            accuracy=_by_count(record.notes.accuracy),
+            parts=self._named(record.notes.accuracy),
             params=complete_values(self._config.space, record.params),
             tags={
                 "sweeper.origin": "imported",
@@ -289,18 +289,19 @@ class Recorder:
         run_id = _run_of(record)
         for entry in final.seeds:
             self.end_seed(self.open_seed(run_id, record, entry.seed), entry, ended=None)
-        parts = {f"final_{part_key(part)}": value for part, value in final.accuracy.items()}
+        parts = {f"final_{name}": value for name, value in self._named(final.accuracy).items()}
         spread = {} if final.spread is None else {"final_spread": final.spread}
+        questions = f", {final.questions} questions" if final.questions else ""
         self._tracking.finish_trial(
             run_id,
             status="FINISHED",
             metrics={"final_score": final.score, **parts, **spread},
-            tags={"sweeper.final": f"{len(final.seeds)} seeds, {final.questions} questions"},
+            tags={"sweeper.final": f"{len(final.seeds)} seeds{questions}"},
         )
 
     def held_out(self, record: TrialRecord, result: Result) -> None:
         """Write what the held-out questions gave to the run of a trial that has ended."""
-        log_held_out(self._tracking, self._folder, record, result)
+        log_held_out(self._tracking, self._folder, record, result, nouns=self._config.nouns)
 
     def epochs_of(self, record: TrialRecord) -> list[Epoch]:
         """The epochs of a trial, or of the shorter training that it contains, as far as there.
@@ -342,11 +343,14 @@ class Recorder:
         ]
         if len(ends) < len(seeds):
             return {}
-        scores = tuple(seed_score(seed, end) for seed, end in zip(seeds, ends, strict=True))
+        parts = self._config.can.parts
+        scores = tuple(
+            seed_score(seed, end, parts=parts) for seed, end in zip(seeds, ends, strict=True)
+        )
         return {"seeds": scores, "spread": stdev(s.score for s in scores if s.score is not None)}
 
     def calls(self) -> Calls:
-        """Reader calls of the controls and of all trials so far, by what became of them."""
+        """Calls of the controls and of all trials so far, by what became of them."""
         finals = [final.calls for final in self._store.finals().values()]
         controls = Calls(needed=self.asked_by_controls, asked=self.asked_by_controls)
         return total_calls([controls, self._calls, *finals])
@@ -355,6 +359,21 @@ class Recorder:
         """Where a trial was worked on: one folder a seed, where it has several."""
         for seed in self._config.search_seeds or (None,):
             yield self._folder.trial(number, seed=self._config.folder_seed(seed))
+
+    def _named(self, accuracy: Mapping[str, float]) -> dict[str, float]:
+        """The parts of a score under the names that MLflow gets."""
+        return {self._config.nouns.key(part): value for part, value in accuracy.items()}
+
+    def _final_metrics(self, told: Notes) -> dict[str, float]:
+        """Calls and spread of a trial; nothing where it has no result."""
+        if told.calls is None:
+            return {}
+        metrics = self._call_metrics(told.calls)
+        return metrics if told.spread is None else {**metrics, "spread": told.spread}
+
+    def _call_metrics(self, calls: Calls) -> dict[str, float]:
+        """What answers cost; nothing where they cost no calls."""
+        return call_metrics(calls) if self._config.can.asks or calls.needed else {}
 
     def _told(self, number: int, verdict: Verdict, notes: Notes) -> None:
         self._store.tell(number, verdict.state, verdict.score, notes=notes)
@@ -367,7 +386,7 @@ class Recorder:
         epochs = self.epochs_of(prefix)
         if not epochs:  # its files are gone: nothing is known but one number
             return
-        told = from_record(whole.notes, whole.name, epochs)
+        told = from_record(whole.notes, whole.name, epochs, parts=self._config.can.parts)
         own = {"values": values, "proposed": "shared prefix", "origin": "shared prefix"}
         notes = told.model_copy(update={**own, **self._seeds_of(prefix)})
         added = replace(prefix, notes=notes)
@@ -380,8 +399,8 @@ class Recorder:
             self._tracking.parent,
             name=f"trial {record.name}",
             score=record.score,
-            accuracy=_by_count(record.notes.accuracy),
-            metrics=call_metrics(record.notes.calls or Calls()),
+            parts=self._named(record.notes.accuracy),
+            metrics=self._call_metrics(record.notes.calls or Calls()),
             params=record.notes.values,
             tags={
                 "sweeper.origin": "shared prefix",
@@ -393,13 +412,18 @@ class Recorder:
 
 
 def log_held_out(
-    tracking: "Tracking", folder: StudyFolder, record: TrialRecord, result: Result
+    tracking: "Tracking",
+    folder: StudyFolder,
+    record: TrialRecord,
+    result: Result,
+    *,
+    nouns: Nouns,
 ) -> None:
     """Write what the held-out questions gave to the run of a trial that has ended.
 
     The time is that of the result's file: written again, these are the same points.
     """
-    parts = {f"heldout_{part_key(part)}": value for part, value in result.accuracy.items()}
+    parts = {f"heldout_{nouns.key(part)}": value for part, value in result.accuracy.items()}
     tracking.add_metrics(
         _run_of(record),
         {"heldout_score": result.score, **parts},
@@ -431,14 +455,3 @@ def _failure_tags(failure: str | None, reason: str) -> dict[str, str]:
 def _run_of(record: TrialRecord) -> str:
     """The run of a trial; "" where MLflow was away when it was begun, or has lost it."""
     return record.notes.run_id or ""
-
-
-def _by_count(accuracy: Mapping[str, float]) -> dict[int, float]:
-    return {int(parts): value for parts, value in accuracy.items()}
-
-
-def _final_metrics(told: Notes) -> dict[str, float]:
-    if told.calls is None:
-        return {}
-    metrics = call_metrics(told.calls)
-    return metrics if told.spread is None else {**metrics, "spread": told.spread}

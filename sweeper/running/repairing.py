@@ -64,7 +64,7 @@ def repair_study(folder: StudyFolder, *, workspace: Workspace, say: Callable[[st
         check = read_result(folder.controls)
         controls = check.controls if isinstance(check, Check) else {}
         best = best_trial(folder, config, records)
-        table = rows(records, controls, goal=config.goal)
+        table = rows(records, controls, goal=config.goal, scale=config.scale)
         tracking.finish_study(
             status=_STATUS.get(folder.read_state().get("state", ""), "KILLED"),
             artifacts=artifacts(folder, config, records, table, best),

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sweeper.records import CALLS
 from sweeper.study.sections import Limits
-from sweeper.words import CALLS, duration_text
+from sweeper.words import duration_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

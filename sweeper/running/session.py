@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sweeper.errors import InstrumentError, TrackingError
 from sweeper.launchers.jobs import Launcher, device_of
+from sweeper.nouns import Nouns
 from sweeper.outcomes import (
     LOG,
     RESULT,
@@ -24,7 +25,7 @@ from sweeper.outcomes import (
 )
 from sweeper.records import TrialRecord, TrialState
 from sweeper.results.best import Best, best_trial
-from sweeper.results.table import Row, rows
+from sweeper.results.table import Parts, Row, parts_of, rows
 from sweeper.running.announcer import Announcer, Progress
 from sweeper.running.controls import LABEL, contract_lines, start_controls
 from sweeper.running.held import open_again
@@ -52,7 +53,6 @@ from sweeper.store.study_store import StudyStore
 from sweeper.store.tracking import open_mlflow
 from sweeper.store.workspace import Workspace
 from sweeper.study.config import StudyConfig, load_study
-from sweeper.words import score_text
 
 if TYPE_CHECKING:  # importing it imports MLflow
     from sweeper.store.tracking.enduring import Tracking
@@ -71,6 +71,9 @@ class Summary:
     interrupted: bool
     records: Sequence[TrialRecord]
     table: Sequence[Row]  # controls, then trials from best to worst
+    measure: str  # what they are scored by, such as `accuracy in per cent`
+    parts: Parts  # columns of the parts of a score
+    nouns: Nouns  # what these are
     confirmed: Mapping[str, Result]  # start, baseline, best on the held-out questions
     link: str  # of the MLflow page, below `sweeper ui` or `mlflow ui`; empty where it is away
     chosen: str = ""  # why the best is not simply the highest; empty where it is
@@ -130,8 +133,8 @@ def run_study(
         notifier.begin()
         again = open_again(store)
         progress.say(
-            f"study {config.name}: {config.trials} trials on {slots} slot(s) of {device}; first "
-            "the controls"
+            f"study {config.name}: {config.trials} trials on {slots} slot(s) of {device}"
+            + ("; first the controls" if config.controls else "")
         )
         if again:
             names = ", ".join(map(str, again))
@@ -245,7 +248,7 @@ class _Session:
         self._require_alive(check.liveness, force=force)
         track_controls(self.tracking, self.config, check)
         for name, control in check.controls.items():
-            score = score_text(control.score, self.config.goal)
+            score = self.config.scale.text(control.score)
             self.progress.say(f"control {name:<8} {score}")
         self.driver.search(check)
         if not self.interrupts.requested:
@@ -262,7 +265,10 @@ class _Session:
         if self.interrupts.requested or best is None:
             return {}
         if not self.config.can.holdout:
-            self.progress.say("nothing is held out: the best is not confirmed on other questions")
+            if self.config.can.has_questions:
+                self.progress.say(
+                    "nothing is held out: the best is not confirmed on other questions"
+                )
             return {}
         try:
             return self.driver.confirm(best.record)
@@ -280,7 +286,7 @@ class _Session:
         self.driver.finish(best, check=check, confirmed=confirmed)
         records = self.driver.records()
         controls = {} if check is None else check.controls
-        table = rows(records, controls, goal=self.config.goal)
+        table = rows(records, controls, goal=self.config.goal, scale=self.config.scale)
         interrupted = self.interrupts.requested
         self.tracking.finish_study(
             status="KILLED" if interrupted else "FINISHED",
@@ -291,6 +297,9 @@ class _Session:
             interrupted=interrupted,
             records=records,
             table=table,
+            measure=self.config.measure,
+            nouns=self.config.nouns,
+            parts=parts_of(table, self.config.nouns, self.config.can.parts),
             confirmed=confirmed,
             link=self.tracking.deep_link("http://127.0.0.1:5000"),
             chosen="" if best is None else best.reason,

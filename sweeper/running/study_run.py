@@ -10,7 +10,7 @@ from sweeper.outcomes import Check, read_data
 from sweeper.records import TrialRecord
 from sweeper.results.best import Best
 from sweeper.results.export import best_yaml
-from sweeper.results.table import Row, markdown
+from sweeper.results.table import Row, markdown, parts_of
 from sweeper.results.trials_csv import trials_csv
 from sweeper.running.controls import contract_markdown
 from sweeper.store.study_folder import StudyFolder
@@ -67,7 +67,7 @@ def open_study_run(
             question=config.question,
             params=config.space.names,
             minimize=config.goal == "minimize",
-            parts=config.can.parts,
+            parts=tuple(map(config.nouns.key, config.can.parts)),
         )
     )
     store.set_attribute(WAS_AT, masked(config.tracking_uri or ""))
@@ -93,12 +93,11 @@ def track_controls(tracking: "Tracking", config: StudyConfig, check: Check) -> N
         run_id = tracking.trial_run(
             tracking.parent, name=f"control {name}", tags={"sweeper.origin": "control"}
         )
-        accuracy = {int(part): value for part, value in control.accuracy.items()}
         tracking.finish_trial(
             run_id,
             status="FINISHED",
             score=control.score,
-            accuracy=accuracy,
+            parts={config.nouns.key(part): v for part, v in control.accuracy.items()},
             ended=check.ended,
         )
 
@@ -113,8 +112,8 @@ def artifacts(
     """Ranking, best configuration, study file and data contract, by their paths."""
     found: dict[str, str] = {
         "study.yaml": masked(folder.study_file.read_text()),
-        "ranking.md": markdown(table),
-        "trials.csv": trials_csv(records, config.space.names),
+        "ranking.md": markdown(table, parts_of(table, config.nouns, config.can.parts)),
+        "trials.csv": trials_csv(records, config.space.names, config.nouns, config.can.parts),
         **data_artifacts(folder),
     }
     text = best_yaml(config, records, best)

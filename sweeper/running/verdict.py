@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sweeper.outcomes import Check, Failure, FailureKind, Place, RacedOut
 from sweeper.records import CANCELLED, TrialState
 from sweeper.running.works import End
+from sweeper.scales import PER_CENT
 from sweeper.words import plain
 
 
@@ -60,6 +61,6 @@ def judge(end: End, *, stopped: Stop | None) -> Verdict:
 
 def _raced_out(raced: RacedOut) -> str:
     return (
-        f"after {raced.asked} of {raced.questions} questions at most {100 * raced.upper:+.1f} "
-        "points from the best before it"
+        f"after {raced.asked} of {raced.questions} questions at most "
+        f"{PER_CENT.number(raced.upper, sign=True)} points from the best before it"
     )

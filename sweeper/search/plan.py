@@ -1,4 +1,4 @@
-"""What a study would do, before it does anything: proposals, epochs, reader calls. Pure.
+"""What a study would do, before it does anything: proposals, epochs, calls. Pure.
 
 Samplers that learn propose only as far ahead as the study's lag; the rest is estimated from what is
 known.
@@ -7,13 +7,13 @@ known.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeper.records import TrialRecord
+from sweeper.records import CALLS, TrialRecord
 from sweeper.search import Search, propose, ready
 from sweeper.search.of_study import first_training, lag_of, open_record, search_of
 from sweeper.space import is_finite, size
 from sweeper.study.config import StudyConfig, training_of
 from sweeper.trainers import Training
-from sweeper.words import CALLS, PARTS, params_text
+from sweeper.words import params_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +31,11 @@ class Plan:
 
     @property
     def saved_by_stages(self) -> float:
-        """Reader calls that are not needed because trials share stages."""
+        """Calls that are not needed because trials share stages."""
         return self.calls_alone - self.calls
 
     def hours(self, seconds_a_call: float, slots: int) -> float:
-        """Time that the reader alone takes, in hours."""
+        """Time that the calls alone take, in hours."""
         return self.calls * seconds_a_call / slots / 3600
 
 
@@ -110,12 +110,15 @@ def plan_text(
         f"phases: {', '.join(planned.phases)}",
         f"epochs to train: {about}{planned.epochs:.0f} "
         f"({about}{planned.epochs_alone:.0f} if every trial trained alone)",
-        f"{CALLS}: {about}{planned.calls:,.0f} at most; stages that trials share save "
-        f"{about}{planned.saved_by_stages:,.0f}",
-        f"  (not foreseen: equal {PARTS} and answers that are known save more; "
-        "sweeper status counts)",
     ]
-    if seconds_a_call > 0:
+    if config.can.asks:
+        lines += [
+            f"{CALLS}: {about}{planned.calls:,.0f} at most; stages that trials share save "
+            f"{about}{planned.saved_by_stages:,.0f}",
+            "  (not foreseen: equal calls and answers that are known save more; "
+            "sweeper status counts)",
+        ]
+    if seconds_a_call > 0 and config.can.asks:
         hours = planned.hours(seconds_a_call, slots)
         lines.append(f"reader time at {seconds_a_call:g} s a call: {about}{hours:.1f} hours")
     if (warning := config.kind.warning(first_training(config))) is not None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from sweeper.errors import UsageError
 from sweeper.outcomes import LOG, RESULT, Epoch, damaged_line, read_epochs, read_failure
-from sweeper.records import TrialRecord, TrialState
+from sweeper.records import CALLS, TrialRecord, TrialState
+from sweeper.scales import Scale
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.study_store import read_stored
 from sweeper.study.config import StudyConfig, stored_study
-from sweeper.words import CALLS, PARTS, calls_text, params_text, per_cent, score_text
+from sweeper.words import calls_text, params_text
 
 FOLLOW_SECONDS = 0.5
 NOTES = {  # of a record -> what people call them
@@ -40,7 +41,7 @@ def read_study(folder: StudyFolder) -> tuple[StudyConfig, list[TrialRecord]]:
 def show_trial(folder: StudyFolder, name: str) -> str:
     """All that is known of one trial, or of the shorter training 7@2 that trial 7 has scored."""
     config, records = read_study(folder)
-    record, goal = _named(folder, records, name), config.goal
+    record, scale = _named(folder, records, name), config.scale
     trial = folder.trial(record.number)
     notes = record.notes
     facts: dict[str, object] = {
@@ -49,19 +50,20 @@ def show_trial(folder: StudyFolder, name: str) -> str:
         "origin": notes.origin + (f" (trial {notes.source})" if notes.source is not None else ""),
     }
     if record.score is not None:
-        parts = ", ".join(f"{s}: {per_cent(a)}" for s, a in notes.accuracy.items())
-        by_part = f" (by {PARTS} {parts})" if parts else ""
-        facts["score"] = score_text(record.score, goal) + by_part
+        nouns = config.nouns
+        parts = ", ".join(f"{s}: {scale.number(a)}" for s, a in notes.accuracy.items())
+        by_part = f" (by {nouns.sentences['en']['list']} {parts})" if parts else ""
+        facts["score"] = scale.text(record.score) + by_part
     known = notes.to_json()
     facts |= {label: known[key] for key, label in NOTES.items() if key in known}
-    if notes.calls is not None:
+    if notes.calls is not None and config.can.asks:
         facts[CALLS] = calls_text(notes.calls)
     failure = read_failure(trial)
     if failure is not None and not notes.reason:
         facts["last error"] = f"{failure.kind.value}: {failure.message}"
     lines = [f"trial {name} of {folder.name}: {_state_text(record, folder)}"]
     lines += [f"  {label:<14}  {fact}" for label, fact in facts.items()]
-    lines += ["  epochs", *(list(_epoch_lines(trial, goal)) or ["    none yet"])]
+    lines += ["  epochs", *(list(_epoch_lines(trial, scale)) or ["    none yet"])]
     return "\n".join([*lines, f"  files           {trial}"])
 
 
@@ -73,22 +75,24 @@ def _state_text(record: TrialRecord, folder: StudyFolder) -> str:
     return record.state.value
 
 
-def _epoch_lines(trial: Path, goal: str) -> Iterator[str]:
+def _epoch_lines(trial: Path, scale: Scale) -> Iterator[str]:
     for epoch in read_epochs(trial)[0]:
         numbers = [
             f"{name} {value:.4g}"
             for name in EPOCH_METRICS
             if (value := epoch.metrics.get(name)) is not None
         ]
-        yield "  ".join([f"    {epoch.phase} {epoch.epoch}: {_epoch_score(epoch, goal)}", *numbers])
+        yield "  ".join(
+            [f"    {epoch.phase} {epoch.epoch}: {_epoch_score(epoch, scale)}", *numbers]
+        )
     if damage := damaged_line(trial):
         yield f"    damaged: {damage}"
 
 
-def _epoch_score(epoch: Epoch, goal: str) -> str:
+def _epoch_score(epoch: Epoch, scale: Scale) -> str:
     if "score" not in epoch.metrics:
         return "not scored"
-    return "score " + ("not finite" if epoch.score is None else score_text(epoch.score, goal))
+    return "score " + ("not finite" if epoch.score is None else scale.text(epoch.score))
 
 
 def log_lines(

@@ -25,8 +25,8 @@ def snapshot(
         best: The trial that the study has chosen; None: the first of the ranking so far.
 
     Returns:
-        ``{"study", "state", "trials", "counts", "cancelled", "shared_prefix", "best", "running"}``;
-        `waiting` counts the trials that were begun and hold no slot.
+        ``{"study", "state", "goal", "scale", "trials", "counts", "cancelled", "shared_prefix",
+        "best", "running"}``; `waiting` counts the trials that were begun and hold no slot.
     """
     states = [record.state for record in records if record.prefix is None]
     counts = {kind.value: states.count(kind) for kind in TrialState}
@@ -38,6 +38,7 @@ def snapshot(
         "study": config.name,
         "state": state,
         "goal": config.goal,
+        "scale": config.scale.name,
         "trials": config.trials,
         "counts": counts,
         "cancelled": [r.number for r in records if r.prefix is None and r.is_cancelled],

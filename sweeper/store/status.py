@@ -5,13 +5,13 @@ Where that is gone the study's rows say it.
 
 from sweeper.errors import SweeperError, UsageError
 from sweeper.outcomes import Calls
-from sweeper.records import CALLS_KEY, State, TrialState
+from sweeper.records import CALLS, CALLS_KEY, State, TrialState
 from sweeper.store.reading import read_study
 from sweeper.store.snapshot import snapshot
 from sweeper.store.study_folder import STATE, StudyFolder
 from sweeper.store.tracking import experiment_link
 from sweeper.store.workspace import Workspace
-from sweeper.words import CALLS, calls_text, counts_line, params_text, score_text
+from sweeper.words import calls_text, counts_line, params_text, scale_of
 
 PROMISED = ("study", "state", "counts", "best", "running")  # what other programs may rely on
 COUNTS = ("complete", "failed", "pruned", "running", "waiting")
@@ -75,11 +75,7 @@ def status_text(state: State) -> str:
     """The state for people."""
     lines = [_summary(state)]
     for trial in state["running"]:
-        score = (
-            ""
-            if trial["score"] is None
-            else f"  {score_text(trial['score'], state.get('goal', 'maximize'))}"
-        )
+        score = "" if trial["score"] is None else f"  {scale_of(state).text(trial['score'])}"
         lines.append(
             f"  trial {trial['trial']}: epoch {trial['epoch']} of {trial['epochs']}{score}  "
             f"{params_text(trial['params'])}"

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sweeper.errors import ConfigError
+from sweeper.nouns import Nouns
 from sweeper.outcomes import FORMAT, checked_format, trusted
 from sweeper.problems import config_error, dotted
+from sweeper.scales import Scale
 from sweeper.space import Parameter, Space, Value, canonical
 from sweeper.study.bounds import Bound, parse_bound
 from sweeper.study.changes import ENQUEUED_AT, Change, differences
@@ -101,6 +103,22 @@ class StudyConfig:
     def goal(self) -> Goal:
         """Which end of the metric is the good one."""
         return self.metric.goal or "maximize"
+
+    @property
+    def scale(self) -> Scale:
+        """How scores are shown."""
+        return self.can.scale
+
+    @property
+    def nouns(self) -> Nouns:
+        """What the parts of a score are called."""
+        return self.can.nouns
+
+    @property
+    def measure(self) -> str:
+        """What a trial is scored by, with its unit, for people: `accuracy in per cent`."""
+        name = self.nouns.score or (self.metric.name or self.can.metric)
+        return f"{name}{self.scale.measured_in}"
 
     @property
     def bounds(self) -> tuple[Bound, ...]:

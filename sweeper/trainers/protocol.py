@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from sweeper.nouns import METRICS, Nouns
 from sweeper.outcomes import Calls, Epoch, Left, Place
 from sweeper.problems import Where
 from sweeper.refusals import Refusal
+from sweeper.scales import PLAIN, Scale
 from sweeper.space import Value
 
 if TYPE_CHECKING:  # importing it imports NumPy
@@ -35,7 +37,7 @@ class Capabilities:
     goal: Goal
     parts: tuple[str, ...]  # a score is the mean of so many others, each with a name; or of none
     questions: int  # that a trial answers
-    questions_key: str  # of the study file, that says how many
+    questions_key: str  # of the study file, that says how many; empty: there are no questions
     controls: tuple[str, ...]  # policies that can be scored without a search
     asked_for: bool  # whether a control is scored only where the file names it
     holdout: bool  # whether there are questions that select nothing
@@ -45,6 +47,13 @@ class Capabilities:
     races: bool  # whether a trial is stopped by its distance from the best before it
     finals: bool  # whether finalists are asked further questions
     seed: int  # of a trial, where the study gives none
+    scale: Scale = PLAIN  # in which scores are shown
+    nouns: Nouns = METRICS  # what parts are called
+
+    @property
+    def has_questions(self) -> bool:
+        """Whether a score is one of questions, of which there could be others or more."""
+        return bool(self.questions_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ LONG = 350
 TRAINED = re.compile(r"phase|(?<!snap)shot|freeze|reader")
 OF_OTHERS = {"csv.reader", "gc.freeze", "yaml.reader", "yaml.reader.ReaderError"}
 
-WORDS = "what people and files call the parts of a score and the calls that answers cost"
+WORDS = "what files call the calls that answers cost"
 PHASES = "an epoch is one of a phase: the door's own word"
 LAB = "reads the lab's files, which tell of the built-in trainer"
 WHY = {  # modules outside `trainers/builtin` that name what it trains
@@ -34,7 +34,6 @@ WHY = {  # modules outside `trainers/builtin` that name what it trains
     "trainers/command/training.py": PHASES,
     "trainers/command/work.py": WORDS,
     "trainers/protocol.py": PHASES,
-    "words.py": WORDS,
 }
 
 

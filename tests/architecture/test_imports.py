@@ -21,8 +21,8 @@ SWEEPER = [  # wings from top to bottom, then the ground; those of one row may i
     "search",
     "study",
     "trainers launchers",
-    "statistics ranking words records space outcomes refusals problems descriptions errors"
-    " addresses references client",
+    "statistics ranking words scales nouns records space outcomes refusals problems descriptions"
+    " errors addresses references client",
 ]
 ABOVE_THEIR_WING = {"sweeper.trainers.builtin.findings": "findings"}  # rules on what it trains
 TRAINER = [

@@ -32,7 +32,7 @@ def builtin_section(epochs: int, rate: float) -> dict[str, Any]:
 
 
 def plain_section(epochs: int, rate: float) -> dict[str, Any]:
-    return {"steps": epochs, "rate": rate}
+    return {"halvings": epochs, "rate": rate}
 
 
 KINDS = {

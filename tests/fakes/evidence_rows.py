@@ -1,15 +1,19 @@
 """Evidence written by hand: rows with right and wrong answers, no folder, no files."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fakes.plain_trainer import PlainTrainer
 
 from sweeper.outcomes import Calls
 from sweeper.results.evidence import Evidence, Kind, Scored
 from sweeper.space import Value
 from sweeper.study.config import StudyConfig, parse_study, training_of
+from sweeper.study.sections import Metric
+from sweeper.trainers import Capabilities, Trainer
 
 STUDY = """\
 name: rows
@@ -29,6 +33,37 @@ SETTING: dict[str, Value] = {"step": 1e-3, "pull": 0.1, "length": 3, "what": "no
 def study(more: str = "") -> StudyConfig:
     """A study whose parameters have names that say nothing."""
     return parse_study(STUDY + more, Path("rows.yaml"))
+
+
+class Perplexity(StudyConfig):
+    """The same study, scored by a number of any range, question by question: less is better."""
+
+    __slots__ = ()
+
+    @property
+    def kind(self) -> Trainer:
+        """Another trainer than the built-in one."""
+        return PlainTrainer()
+
+    @property
+    def can(self) -> Capabilities:
+        """What it offers: the parts of a score are two sets of texts."""
+        own = replace(self.kind.capabilities({}), metric="perplexity", parts=("web", "books"))
+        return replace(own, questions=40, questions_key="texts", by_question=True)
+
+
+def perplexity() -> StudyConfig:
+    """A study of the other kind."""
+    known = {field.name: getattr(study(), field.name) for field in fields(StudyConfig)}
+    return Perplexity(**{**known, "metric": Metric(name="perplexity", goal="minimize")})
+
+
+def losses(name: int, web: float, books: float, **more: Any) -> Scored:
+    """A trial of it: so much on each of 40 texts and more on every second one."""
+    texts = np.array([[web, books], [web + 2.0, books + 2.0]] * 20)
+    scored = row(name, texts, **more)
+    named = dict(zip(("web", "books"), texts.mean(axis=0).tolist(), strict=True))
+    return replace(scored, accuracy=named)
 
 
 def answers(*right: int, of: int = 40, shots: int = 1) -> np.ndarray:

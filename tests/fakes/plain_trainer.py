@@ -1,4 +1,7 @@
-"""The least that is a trainer: one number goes down by halves, and nothing is shared or kept."""
+"""The least that is a trainer: one number goes down by halves, and nothing is shared or kept.
+
+With `parts` its score is the mean of two metrics of other ranges, and more is better.
+"""
 
 import json
 import sys
@@ -7,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from sweeper.errors import UsageError
@@ -15,8 +19,10 @@ from sweeper.outcomes import (
     RESULT,
     TRIAL,
     Calls,
+    Check,
     Epoch,
     Left,
+    Liveness,
     Place,
     Result,
     read_epochs,
@@ -42,7 +48,8 @@ from sweeper.trainers import (
     Training,
 )
 
-DEFAULTS = {"rate": 0.5, "steps": 2, "seed": 0}
+DEFAULTS = {"rate": 0.5, "halvings": 2, "seed": 0, "parts": False}
+PARTS = {"math": 10.0, "gsm8k": -400.0}  # of the rest
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class PlainTraining:
     rate: float
     steps: int
     seed: int
+    parts: bool = False
     phases: Sequence[str] = ("halve",)
     answers: int = 0
 
@@ -73,7 +81,7 @@ class PlainTraining:
         return self.path[-1] != shorter.path[-1] and shorter.path[-1] in self.path
 
     def beginning(self) -> "PlainTraining":
-        return PlainTraining(self.rate, 0, self.seed)
+        return PlainTraining(self.rate, 0, self.seed, self.parts)
 
     def in_full(self) -> "PlainTraining":
         return self
@@ -85,7 +93,12 @@ class PlainTraining:
         return ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"rate": self.rate, "steps": self.steps, "seed": self.seed}
+        return {
+            "rate": self.rate,
+            "halvings": self.steps,
+            "seed": self.seed,
+            "parts": self.parts,
+        }
 
     def job(
         self,
@@ -94,10 +107,22 @@ class PlainTraining:
         controls: Sequence[str] | None = None,
         rival: str | None = None,
     ) -> dict[str, Any]:
-        return {"spec": self.to_json(), "device": where.device}
+        job = {"spec": self.to_json(), "device": where.device}
+        return job if controls is None else {**job, "controls": list(controls)}
 
     def command(self) -> Command:
         return Command(argv=(sys.executable, __file__), worker=None, threads=1)
+
+
+NOTHING_CHECKED = Check(
+    controls={},
+    liveness=Liveness(alive=True, questions=0, groups=()),
+    stage="",
+    ended=0.0,
+    reader_calls=Calls(),
+    epochs_trained=0,
+    environment={},
+)
 
 
 class NoClaims:
@@ -106,7 +131,7 @@ class NoClaims:
 
 
 class PlainTrainer:
-    fields: Sequence[str] = ("rate", "steps")
+    fields: Sequence[str] = ("rate", "halvings")
 
     @property
     def place(self) -> Where:
@@ -132,7 +157,7 @@ class PlainTrainer:
         return False
 
     def metrics(self, section: Section) -> Mapping[str, Goal]:
-        return {"rest": "minimize"}
+        return {"reward": "maximize"} if section.get("parts") else {"rest": "minimize"}
 
     @property
     def datasets(self) -> Mapping[str, str]:
@@ -152,10 +177,11 @@ class PlainTrainer:
         return {**DEFAULTS, **section}
 
     def capabilities(self, section: Section) -> Capabilities:
+        whole = self.resolved(section)
         return Capabilities(
-            metric="rest",
-            goal="minimize",
-            parts=(),
+            metric="reward" if whole["parts"] else "rest",
+            goal="maximize" if whole["parts"] else "minimize",
+            parts=tuple(PARTS) if whole["parts"] else (),
             questions=1,
             questions_key="",
             controls=(),
@@ -166,7 +192,7 @@ class PlainTrainer:
             every_epoch=True,
             races=False,
             finals=False,
-            seed=self.resolved(section)["seed"],
+            seed=whole["seed"],
         )
 
     def training(
@@ -177,8 +203,9 @@ class PlainTrainer:
         whole = self.resolved(section)
         return PlainTraining(
             rate=whole["rate"],
-            steps=whole["steps"],
+            steps=whole["halvings"],
             seed=(whole["seed"] if seed is None else seed) + repeat,
+            parts=whole["parts"],
         )
 
     def field_of(self, name: str) -> tuple[str, str] | None:
@@ -241,27 +268,32 @@ class PlainTrainer:
 def work(folder: Path) -> None:
     job = read_json(folder / TRIAL)
     assert job is not None
-    rest, stage = 1.0, ""
+    if "controls" in job:
+        write_json_atomic(folder / RESULT, NOTHING_CHECKED.to_json())
+        return
+    rest, stage, score, parts = 1.0, "", 1.0, {}
     calls = Calls()
     with (folder / METRICS).open("a") as metrics:
-        for step in range(1, job["spec"]["steps"] + 1):
+        for step in range(1, job["spec"]["halvings"] + 1):
             rest *= job["spec"]["rate"]
+            parts = {name: k * rest for name, k in PARTS.items() if job["spec"]["parts"]}
+            score = fmean(parts.values()) if parts else rest
             stage = f"{job['spec']['rate']}/{job['spec']['seed']}/{step}"
             epoch = {
                 "phase": "halve",
                 "phase_index": 0,
                 "epoch": step,
                 "stage": stage,
-                "metrics": {"score": rest},
+                "metrics": {"score": score, **parts},
                 "timing": {"ended": time.time()},
             }
             metrics.write(json.dumps(Epoch.model_validate(epoch).to_json()) + "\n")
     result = Result(
-        score=rest,
-        accuracy={},
+        score=score,
+        accuracy=parts,
         stage=stage,
         reader_calls=calls,
-        epochs_trained=job["spec"]["steps"],
+        epochs_trained=job["spec"]["halvings"],
         environment={},
     )
     write_json_atomic(folder / RESULT, result.to_json())

@@ -30,7 +30,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "identical_means": (
         "Different settings, identical means",
-        "{count} of {of} rows have the same mean for each {parts} ({means} %): {settings}.",
+        "{count} of {of} rows have the same mean for each {parts} ({means}): {settings}.",
         "Very likely the same answers to every question, which takes scores by question to know. "
         "It can mean that the step was too small to change a choice, that the parameter was not "
         "applied, or that the evaluation did not load what was trained. The test that would tell:"
@@ -49,9 +49,14 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "settings that may be the best.",
         "A hint. A better value may lie beyond; the next study looks there.",
     ),
+    "leader_at_the_edge": (
+        "The best {parameter} lies at the edge of its range",
+        "{value}, searched between {low} and {high}.",
+        "A hint from one setting. A better value may lie beyond; the next study looks there.",
+    ),
     "too_few_questions": (
         "Too few questions for the difference seen",
-        "{seen} points on {questions} questions; with 80 % power they show {detectable} points.",
+        "{seen}{points} on {questions} questions; with 80 % power they show {detectable}{points}.",
         "Sure. About {needed} questions would settle a difference of this size.",
     ),
     "unknown_power": (
@@ -63,20 +68,20 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "lead_of_epochs": (
         "The lead is one of epochs",
         "{best} was trained for {longer} epochs, the baseline for {epochs}; of the settings with "
-        "{epochs} none beats the baseline ({ahead} is {behind} points behind).",
+        "{epochs} none beats the baseline ({ahead} is {behind}{points} behind).",
         "Sure as a count. Compare at equal epochs before crediting the other parameters.",
     ),
     "unstable_seeds": (
         "Seeds differ as much as settings",
-        "{trial} varies by {spread} points (standard deviation over {seeds} seeds); the best is "
-        "{lead} points from the baseline.",
+        "{trial} varies by {spread}{points} (standard deviation over {seeds} seeds); the best is "
+        "{lead}{points} from the baseline.",
         "Sure as a measurement of few seeds. More seeds for the finalists.",
     ),
     "another_winner_by_part": (
         "Another winner by {parts}",
         "{best} is the best on average, but not by each {parts}: {winners} (paired tests, "
         "corrected for all of them).",
-        "Likely. Say for which {parts} you tune: `--by {part_key}` chooses by it.",
+        "Likely. Say for which {parts} you tune: `--by {key}` chooses by it.",
     ),
     "another_winner_untested": (
         "Another winner by {parts}",

@@ -23,7 +23,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "identical_means": (
         "设置不同，均值完全相同",
-        "{of} 行中有 {count} 行在每个{parts}上的均值都相同（{means} %）：{settings}。",
+        "{of} 行中有 {count} 行在每个{parts}上的均值都相同（{means}）：{settings}。",
         "很可能每个问题的答案都相同，但需要逐题分数才能确认。可能的原因：步长太小没有改变任何选择；参数没有生效；"
         "或评估没有加载训练后的权重。判别方法：同时评估 random、start、nearest 三个对照，并扰动权重；"
         "如果什么都不变，则评估是盲的。",
@@ -38,9 +38,14 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "取值 {value}，搜索范围 {low} 到 {high}；所有 {leading} 个可能最佳的设置都在该边缘。",
         "提示。更好的值可能在范围之外；下一个研究会扩大范围。",
     ),
+    "leader_at_the_edge": (
+        "最佳 {parameter} 位于搜索范围边缘",
+        "取值 {value}，搜索范围 {low} 到 {high}。",
+        "仅来自一个设置的提示。更好的值可能在范围之外；下一个研究会扩大范围。",
+    ),
     "too_few_questions": (
         "问题数量不足以判断所见差异",
-        "{questions} 个问题上相差 {seen} 个百分点；80 % 功效下只能检出 {detectable} 个百分点。",
+        "{questions} 个问题上相差 {seen}{points}；80 % 功效下只能检出 {detectable}{points}。",
         "确定。要确认这样大小的差异，大约需要 {needed} 个问题。",
     ),
     "unknown_power": (
@@ -51,19 +56,18 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "lead_of_epochs": (
         "领先来自 epoch 数",
         "{best} 训练了 {longer} 个 epoch，基准为 {epochs} 个；在 {epochs} 个 "
-        "epoch 的设置中没有一个优于基准（{ahead} 落后 {behind} 个百分点）。",
+        "epoch 的设置中没有一个优于基准（{ahead} 落后 {behind}{points}）。",
         "计数确定。在归功于其他参数之前，请在相同 epoch 数下比较。",
     ),
     "unstable_seeds": (
         "种子之间的差异与设置之间一样大",
-        "{trial} 在 {seeds} 个种子间的标准差为 {spread} 个百分点；最好者与基准相差 {lead} "
-        "个百分点。",
+        "{trial} 在 {seeds} 个种子间的标准差为 {spread}{points}；最好者与基准相差 {lead}{points}。",
         "基于少数种子的测量。请为决赛设置增加种子。",
     ),
     "another_winner_by_part": (
         "不同{parts}的最佳设置不同",
         "{best} 平均最好，但在某些{parts}上有更好的设置：{winners}（配对检验，对{parts}校正）。",
-        "很可能。请明确针对哪个{parts}调参：`--by {part_key}` 按其选择。",
+        "很可能。请明确针对哪个{parts}调参：`--by {key}` 按其选择。",
     ),
     "another_winner_untested": (
         "不同{parts}的最佳设置不同",

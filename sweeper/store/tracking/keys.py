@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from sweeper.outcomes import Calls, Epoch
 from sweeper.records import CALLS_KEY
-from sweeper.words import part_key
 
 SCORE = "score"
 MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters; MLflow 3.17, mlflow/utils/validation.py
@@ -83,7 +82,7 @@ def _curve_key(group: str, name: str) -> str:
 
 
 def call_metrics(calls: Calls) -> dict[str, float]:
-    """Final numbers of a trial's reader calls: asked, and saved by cause."""
+    """Final numbers of a trial's calls: asked, and saved by cause."""
     return {
         f"{CALLS_KEY}_asked": float(calls.asked),
         f"{CALLS_KEY}_saved_stage": float(calls.stage),
@@ -94,12 +93,11 @@ def call_metrics(calls: Calls) -> dict[str, float]:
 
 def final_points(
     score: float | None,
-    accuracy: Mapping[int, float],
+    parts: Mapping[str, float],
     metrics: Mapping[str, float],
     timestamp: int,
 ) -> list[Point]:
     """A trial's final numbers, the score first: MLflow compares runs by it."""
-    parts = {part_key(str(count)): value for count, value in sorted(accuracy.items())}
     finals = {**({} if score is None else {SCORE: score}), **parts, **metrics}
     return [
         Point(metric_key(name), finite_or_nan(value), timestamp, 0)

@@ -123,7 +123,7 @@ class StudyRuns:
         name: str,
         number: int | None = None,
         score: float | None,
-        accuracy: Mapping[int, float],
+        parts: Mapping[str, float],
         metrics: Mapping[str, float] | None = None,
         params: Mapping[str, Value | None] | None = None,
         tags: Mapping[str, str] | None = None,
@@ -141,14 +141,14 @@ class StudyRuns:
                 run_id,
                 status=status,
                 score=score,
-                accuracy=accuracy,
+                parts=parts,
                 metrics=metrics,
                 ended=ended,
             )
             return run_id
         timestamp = self._runs.milliseconds(ended)
         points = [] if score is not None else [Point(SCORE, math.nan, 0, 0)]
-        points += final_points(score, accuracy, metrics or {}, timestamp)
+        points += final_points(score, parts, metrics or {}, timestamp)
         with explained(f"the run of {name} could not be written"):
             run_id = self._runs.create(
                 parent,
@@ -183,7 +183,7 @@ class StudyRuns:
         *,
         status: Status,
         score: float | None = None,
-        accuracy: Mapping[int, float] | None = None,
+        parts: Mapping[str, float] | None = None,
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
         ended: float | None = None,
@@ -196,14 +196,14 @@ class StudyRuns:
         Args:
             run_id: Of the trial.
             status: KILLED for a trial that was interrupted and will be resumed.
-            score: Fraction in [0, 1]; None unless the trial is complete.
-            accuracy: Fraction by number of shots; logged as `shot_1` ...
+            score: As measured; None unless the trial is complete.
+            parts: Of the score, by the names that they get here, such as `shot_1`.
             metrics: Further numbers by name.
             tags: Such as the class of the failure.
             ended: Seconds since 1970, the time of all these numbers. Default: now.
         """
         timestamp = self._runs.milliseconds(ended)
-        points = final_points(score, accuracy or {}, metrics or {}, timestamp)
+        points = final_points(score, parts or {}, metrics or {}, timestamp)
         with explained("final numbers could not be logged"):
             self._runs.log(run_id, points, tags=tags or {})
             begun = self._client.get_run(run_id).info.start_time  # may be opened after its job

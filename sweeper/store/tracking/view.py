@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from sweeper.store.tracking.keys import SCORE, metric_key
-from sweeper.words import part_key
 
 STUDY_ID = "sweeper.study_id"  # tag of every run
 MAX_EXPERIMENT_TAG = 20_000  # characters; MLflow refuses longer ones
@@ -27,7 +26,7 @@ class StudyView:
     study_id: str  # tells its runs from those of other studies of that name
     question: str = ""  # Markdown, shown on top of the experiment
     params: Sequence[str] = ()
-    parts: Sequence[str] = ()  # what a score is the mean of
+    parts: Sequence[str] = ()  # metrics that a score is the mean of
     tags: Sequence[str] = ("sweeper.origin",)  # columns
     groups: Sequence[str] = ()  # phases in order of training; the last one's charts come first
     minimize: bool = False
@@ -86,7 +85,7 @@ def _column(kind: str, name: str) -> str:
 
 
 def _page_state(view: StudyView) -> dict[str, object]:
-    finals = [SCORE, *map(part_key, view.parts)]
+    finals = [SCORE, *map(metric_key, view.parts)]
     params = [metric_key(name) for name in view.params]
     columns = [
         *(_column("metrics", name) for name in finals),

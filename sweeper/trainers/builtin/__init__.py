@@ -1,6 +1,7 @@
 """The built-in trainer: post-training of the pointer selector. Alone imports `trainer.contract`.
 
 fields.py      which field a parameter of another tool means
+nouns.py       what people and files call a score and its parts
 schema.py      what editors know of the section
 section.py     rules and defaults of the `trainer:` section, and what it offers
 training.py    one training: its stages, its job, its command

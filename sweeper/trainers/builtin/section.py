@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from sweeper.problems import Where
 from sweeper.refusals import Refusal, refusals
+from sweeper.scales import NATS, PER_CENT
+from sweeper.trainers.builtin.nouns import LOSS, SHOTS
 from sweeper.trainers.builtin.training import BuiltinTraining
 from sweeper.trainers.protocol import Capabilities, Goal, RefusedError, Section
 from trainer.contract import Control, EvaluateSpec, TrainSpec, trusted
@@ -79,6 +81,8 @@ def capabilities(section: Section) -> Capabilities:
         every_epoch=evaluate.every != "last",
         finals=evaluate.confirm is not None,
         seed=seed if isinstance(seed, int) else 0,
+        scale=NATS if by_loss else PER_CENT,
+        nouns=LOSS if by_loss else SHOTS,
     )
 
 

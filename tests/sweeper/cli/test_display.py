@@ -14,7 +14,9 @@ from sweeper.outcomes import Calls, Result, Scores
 from sweeper.records import TrialRecord, TrialState
 from sweeper.results.table import rows
 from sweeper.running.session import Summary
+from sweeper.scales import NATS, PER_CENT
 from sweeper.store.study_folder import StudyFolder
+from sweeper.trainers.builtin.nouns import SHOTS
 
 ACCURACY = {str(shots): 0.4 for shots in (1, 2, 3, 4)}
 CONTROLS = {name: Scores(score=0.4, accuracy=ACCURACY) for name in ("nearest", "random")}
@@ -52,7 +54,10 @@ def summary(
         study=study,
         interrupted=interrupted,
         records=records,
-        table=rows(records, CONTROLS, goal="maximize"),
+        table=rows(records, CONTROLS, goal="maximize", scale=PER_CENT),
+        measure="accuracy in per cent",
+        parts={"1": "1 shot", "2": "2 shots", "3": "3 shots", "4": "4 shots"},
+        nouns=SHOTS,
         confirmed=changes.get("confirmed", {}),
         link=LINK,
         chosen=changes.get("chosen", ""),
@@ -169,8 +174,9 @@ def loss_lines(width: int) -> list[str]:
     controls = {
         name: Scores(score=score, accuracy={}) for name, score in (("random", 5.25), ("start", 5.1))
     }
-    table = rows(trials, controls, goal="minimize")
-    return shown(replace(summary(*trials), table=table), width)
+    table = rows(trials, controls, goal="minimize", scale=NATS)
+    losses = replace(summary(*trials), table=table, measure="validation loss in nats", parts={})
+    return shown(losses, width)
 
 
 def test_losses_stand_in_nats_the_lowest_first_and_without_shots() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from fakes.evidence_rows import perplexity
 from fakes.started_study import complete, files_in, start_study
 
 from sweeper.errors import UsageError
@@ -518,3 +519,18 @@ def test_the_seeds_table_is_imported_and_reported(invoke: Invoke, tmp_path: Path
     assert done.exit_code == 0
     report = (tmp_path / "sweeps/seed_results/report/report.en.md").read_text()
     assert all(number in report for number in ("56.125", "55.85", "-0.275"))
+
+
+def test_parts_of_another_trainers_score_are_imported_by_their_names_whatever_their_range(
+    tmp_path: Path,
+) -> None:
+    def of_texts(row: str) -> Checked:
+        file = tmp_path / "texts.csv"
+        file.write_text(f"step,pull,length,what,books,web,questions\n1e-3,0.1,3,none,{row},40\n")
+        return check_rows(read_table(file), perplexity())
+
+    [entry] = of_texts("31.5,-2").entries
+    assert list(entry["accuracy"].items()) == [("web", -2.0), ("books", 31.5)]
+    assert of_texts("31.5,nan").problems == [
+        f"{tmp_path / 'texts.csv'}:2: web: must be a number, but got 'nan'"
+    ]

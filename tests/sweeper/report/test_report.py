@@ -14,12 +14,13 @@ from sweeper.findings import findings
 from sweeper.findings.texts import BY_LANGUAGE
 from sweeper.outcomes import Liveness, Reaction
 from sweeper.report.blocks import Page, Table
-from sweeper.report.numbers import difference, digits, p_text
+from sweeper.report.numbers import difference, p_text
 from sweeper.report.page import page, verdict
 from sweeper.report.rendering import figure_files, html, markdown
 from sweeper.report.texts import TEXTS
 from sweeper.results.assessment import assess
 from sweeper.results.evidence import Evidence
+from sweeper.scales import NATS, PER_CENT
 
 
 def study() -> Evidence:
@@ -119,9 +120,8 @@ def test_many_settings_are_cut_and_the_baseline_stays() -> None:
 
 
 def test_numbers_keep_what_a_score_has() -> None:
-    assert [digits(x) for x in (55.85, 56.125, 55.8)] == ["55.85", "56.125", "55.80"]
-    assert difference(-0.00275, "maximize") == "-0.275"
-    assert difference(0.5, "minimize") == "+0.5000"
+    assert difference(-0.00275, PER_CENT) == "-0.275"
+    assert difference(0.5, NATS) == "+0.5000"
     assert [p_text(p) for p in (0.0001, 0.0423)] == ["< 0.001", "= 0.042"]
 
 

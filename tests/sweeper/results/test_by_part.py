@@ -82,5 +82,5 @@ def test_a_name_that_is_no_number_of_shots_lists_those_there_are(name: str) -> N
 
 def test_a_study_of_losses_has_none() -> None:
     loss = replace(row(1, None, score=4.0), accuracy={})
-    with pytest.raises(UsageError, match="none: a loss has no number of shots"):
+    with pytest.raises(UsageError, match="none: its score is the mean of no others"):
         by_part(evidence([loss]), "shot_1")

@@ -31,7 +31,7 @@ def test_questions_that_flipped_are_named_with_their_shots() -> None:
     assert found.flips[0].scores == (0.0, 1.0)
     assert found.flips[0].choices == ([23, 122], [22, 122])
     assert found.other_choices == 1.0
-    text = comparison_text(found, goal="maximize", shown_flips=1)
+    text = comparison_text(found, STUDY.config, shown_flips=1)
     assert "length                                           2               5  *" in text
     assert "trial 1 is +5.000 points from trial 1@2" in text
     assert "2 questions gained, 0 lost" in text
@@ -60,5 +60,5 @@ def test_an_unknown_row_and_a_row_with_itself_are_told() -> None:
 
 def test_without_scores_by_question_no_test_is_claimed() -> None:
     study = evidence([row(1, None, score=0.6), row(0, answers(20), kind="baseline")])
-    text = comparison_text(compare(study, "1", "0"), goal="maximize", shown_flips=3)
+    text = comparison_text(compare(study, "1", "0"), study.config, shown_flips=3)
     assert "no test can tell" in text

@@ -6,8 +6,10 @@ import pytest
 from sweeper.outcomes import Failure, FailureKind, Scores
 from sweeper.ranking import ranking
 from sweeper.records import Final, Notes, TrialRecord, TrialState
-from sweeper.results.table import markdown, rows
+from sweeper.results.table import Row, markdown, parts_of, rows
 from sweeper.results.trials_csv import trials_csv
+from sweeper.scales import NATS, PER_CENT
+from sweeper.trainers.builtin.nouns import SHOTS
 from sweeper.words import counts_line, params_text
 
 
@@ -36,6 +38,10 @@ RECORDS = [
 CONTROLS = {"random": Scores(score=0.4, accuracy={"1": 0.39, "2": 0.41})}
 
 
+def told(table: list[Row]) -> str:
+    return markdown(table, parts_of(table, SHOTS, ("1", "2")))
+
+
 def test_only_complete_trials_are_ranked_and_ties_go_by_number() -> None:
     assert [r.number for r in ranking(RECORDS, goal="maximize")] == [1, 4, 0]
     assert [r.number for r in ranking(RECORDS, goal="minimize")] == [0, 1, 4]
@@ -57,8 +63,9 @@ def test_a_leader_without_a_final_stays_the_leader() -> None:
         record(3, 0.40),
     ]
     assert [r.number for r in ranking(records, goal="maximize")] == [1, 2, 0, 3]
-    assert "| trial 1 | 0.0002 | 90.0 |" in markdown(rows(records, {}, goal="maximize"))
-    assert "| no final: judge |" in markdown(rows(records, {}, goal="maximize"))
+    text = told(rows(records, {}, goal="maximize", scale=PER_CENT))
+    assert "| trial 1 | 0.0002 | 90.0 |" in text
+    assert "| no final: judge |" in text
 
 
 def test_finalists_exchange_their_places_by_their_finals_alone() -> None:
@@ -69,7 +76,7 @@ def test_finalists_exchange_their_places_by_their_finals_alone() -> None:
 
 
 def test_controls_stand_first_and_differences_are_to_the_baseline() -> None:
-    assert markdown(rows(RECORDS, CONTROLS, goal="maximize")) == (
+    assert told(rows(RECORDS, CONTROLS, goal="maximize", scale=PER_CENT)) == (
         "|  | lr | score | 1 shot | 2 shots | vs baseline |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         "| control random |  | 40.0 | 39.0 | 41.0 | -10.0 |\n"
@@ -85,7 +92,7 @@ def test_losses_stand_in_nats_and_without_columns_of_shots() -> None:
         for item, score in zip(RECORDS[:2], (4.81234, 4.7), strict=True)
     ]
     controls = {"random": Scores(score=5.25, accuracy={})}
-    assert markdown(rows(losses, controls, goal="minimize")) == (
+    assert told(rows(losses, controls, goal="minimize", scale=NATS)) == (
         "|  | lr | score | vs baseline |\n"
         "| --- | --- | --- | --- |\n"
         "| control random |  | 5.2500 | +0.4377 |\n"
@@ -96,7 +103,7 @@ def test_losses_stand_in_nats_and_without_columns_of_shots() -> None:
 
 def test_an_accuracy_that_is_not_known_leaves_its_cell_empty() -> None:
     controls = {"random": Scores(score=0.4, accuracy={"2": 0.4})}
-    line = markdown(rows(RECORDS, controls, goal="maximize")).splitlines()[2]
+    line = told(rows(RECORDS, controls, goal="maximize", scale=PER_CENT)).splitlines()[2]
     assert line == "| control random |  | 40.0 |  | 40.0 | -10.0 |"
 
 
@@ -115,12 +122,12 @@ def test_the_best_is_told_in_its_unit(goal: str | None, best: str) -> None:
 
 
 def test_without_a_complete_baseline_there_are_no_differences() -> None:
-    table = rows(RECORDS[1:], CONTROLS, goal="maximize")
+    table = rows(RECORDS[1:], CONTROLS, goal="maximize", scale=PER_CENT)
     assert {row.difference for row in table} == {None}
 
 
 def test_the_csv_has_every_trial_in_full_precision() -> None:
-    lines = trials_csv(RECORDS, ["lr"]).splitlines()
+    lines = trials_csv(RECORDS, ["lr"], SHOTS, ("1", "2")).splitlines()
     assert lines[0] == "trial,origin,state,lr,score,shot_1,shot_2"
     assert lines[2] == "1,trained,complete,0.0002,0.6,0.59,0.61"
     assert lines[3] == "2,trained,failed,0.00030000000000000003,,,"

@@ -76,7 +76,7 @@ def test_a_complete_trial_is_shown_whole(folder: StudyFolder) -> None:
         "  stage           stage0",
         "  epochs trained  2",
         "  MLflow run      run0",
-        "  reader calls    3,200 of 6,400 asked, saved 3,000 by the store, 200 by equal shots",
+        "  reader calls    3,200 of 6,400 asked, saved 3,000 by the store, 200 by equal calls",
         "  epochs",
         "    grpo 1: score 50.0 %  loss 0.5",
         "    grpo 2: score 62.5 %  loss 0.5",

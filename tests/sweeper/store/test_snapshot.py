@@ -38,6 +38,7 @@ def test_trials_that_were_begun_and_hold_no_slot_are_waiting() -> None:
         "study": "counted",
         "state": "running",
         "goal": "maximize",
+        "scale": "per_cent",
         "trials": 9,
         "shared_prefix": 0,
         "counts": {"running": 1, "complete": 2, "pruned": 2, "failed": 1, "waiting": 1},

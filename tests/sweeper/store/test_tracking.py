@@ -77,7 +77,11 @@ def test_a_trial_is_a_child_of_its_study_with_plain_params_and_final_numbers(
         parent, name="trial 7", number=7, params={**PARAMS, "inactive": None}, tags={"a": "b"}
     )
     tracking.finish_trial(
-        trial, status="FINISHED", score=0.7, accuracy={2: 0.8, 1: 0.6}, metrics={"calls": 3200}
+        trial,
+        status="FINISHED",
+        score=0.7,
+        parts={"shot_2": 0.8, "shot_1": 0.6},
+        metrics={"calls": 3200},
     )
     tracking.finish_study(status="FINISHED")
 
@@ -253,7 +257,7 @@ def test_score_is_the_first_metric_of_a_run_for_mlflow_compares_runs_by_that(
 ) -> None:
     trial = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="trial 0")
     tracking.log_epochs(trial, [epoch_of(1, a_loss=0.5)])
-    tracking.finish_trial(trial, status="FINISHED", score=0.5, accuracy={1: 0.5})
+    tracking.finish_trial(trial, status="FINISHED", score=0.5, parts={"shot_1": 0.5})
     assert latest_metrics(database, trial) == [
         ("score", 0.5, 0),
         ("grpo/a_loss", 0.5, 0),
@@ -279,7 +283,7 @@ def test_a_control_that_is_finished_at_every_resume_with_the_same_time_has_one_s
     for resume in range(3):
         tracking = open_again(database, now=1000.0 + resume)
         run = tracking.trial_run(tracking.study_run("s", study_id="s1"), name="control random")
-        tracking.finish_trial(run, status="FINISHED", score=0.5, accuracy={1: 0.25}, ended=7.0)
+        tracking.finish_trial(run, status="FINISHED", score=0.5, parts={"shot_1": 0.25}, ended=7.0)
     opening, score = history(client, run, "score")
     assert math.isnan(opening[1])
     assert score == (0, 0.5, 7000)
@@ -737,13 +741,15 @@ def test_a_trial_that_has_ended_is_written_at_once_as_if_it_had_been_opened_and_
     tracking: "Tracking", client: "MlflowClient", database: Path
 ) -> None:
     parent = tracking.study_run("kl_lr", study_id="abc")
-    told: dict[str, Any] = {"score": 0.75, "accuracy": {1: 0.5, 2: 1.0}, "params": {"lr": 1e-3}}
+    told: dict[str, Any] = {
+        "score": 0.75,
+        "parts": {"shot_1": 0.5, "b": 1.0},
+        "params": {"lr": 1e-3},
+    }
     tags = {"sweeper.origin": "shared prefix"}
     at_once = tracking.ended_trial(parent, name="trial 7@2", tags=tags, ended=900.0, **told)
     opened = tracking.trial_run(parent, name="trial 8", params=told["params"], tags=tags)
-    tracking.finish_trial(
-        opened, status="FINISHED", score=0.75, accuracy=told["accuracy"], ended=900.0
-    )
+    tracking.finish_trial(opened, status="FINISHED", score=0.75, parts=told["parts"], ended=900.0)
     one, other = client.get_run(at_once), client.get_run(opened)
     assert one.data.metrics == other.data.metrics
     assert one.data.params == other.data.params

@@ -9,7 +9,7 @@ VIEW = StudyView(
     study_id="5f3a",
     question="How large?",
     params=["lr", "freeze"],
-    parts=["1", "4"],
+    parts=["shot_1", "shot_4"],
     groups=["rce", "grpo"],
 )
 

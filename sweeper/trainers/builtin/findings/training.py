@@ -75,13 +75,13 @@ def _median(rows: list[Scored], name: str) -> float:
 
 def diverged(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """Policies so far from their reference that they have lost it, or far and worse for it."""
-    start = evidence.control("start")
-    floor = None if start is None else start.score - WORSE
+    start, sign, scale = evidence.control("start"), evidence.sign, evidence.config.scale
+    floor = None if start is None else sign * start.score - WORSE
     far = [
         row
         for row in evidence.trials
         if (kl := _distance(row)) > FAR
-        or (kl > FAR_AND_WORSE and floor is not None and row.score < floor)
+        or (kl > FAR_AND_WORSE and floor is not None and sign * row.score < floor)
     ]
     if far:
         worst = max(far, key=_distance)
@@ -92,8 +92,8 @@ def diverged(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
                 "trials": len(far),
                 "worst": worst.label,
                 "kl": f"{_distance(worst):.3g}",
-                "score": f"{100 * worst.score:.1f}",
-                "start": "?" if start is None else f"{100 * start.score:.1f}",
+                "score": scale.text(worst.score),
+                "start": "?" if start is None else scale.text(start.score),
             },
             change=moved_end(parameter_of(evidence.config, "lr"), "min", 0.1),
         )
@@ -152,7 +152,7 @@ def _more_signal(evidence: Evidence, *, cut: bool) -> dict[str, object]:
 
 def overfitting(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """Trials that were better some epochs before their last."""
-    sign = 1.0 if evidence.config.goal == "maximize" else -1.0
+    sign = evidence.sign
     curves = [[sign * score for score in curve(row, "score")] for row in evidence.trials]
     long = [scores for scores in curves if len(scores) > 1]
     fallen = [scores for scores in long if max(scores[:-1]) - scores[-1] > WORSE]
@@ -170,7 +170,7 @@ def overfitting(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
 
 def undertrained(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
     """The longest trainings still gain with their last epoch."""
-    sign = 1.0 if evidence.config.goal == "maximize" else -1.0
+    sign = evidence.sign
     longest = max((trained_epochs(row) for row in evidence.trials), default=0)
     gains = [
         sign * (scores[-1] - scores[-2])
@@ -187,7 +187,7 @@ def undertrained(evidence: Evidence, _: Assessment) -> Iterator[Finding]:
             facts={
                 "trials": len(gains),
                 "epochs": longest,
-                "gain": f"{100 * median(gains):.1f}",
+                "gain": evidence.config.scale.number(median(gains)),
             },
             change=moved_end(parameter_of(evidence.config, "epochs"), "max", 2.0),
         )
@@ -211,8 +211,8 @@ def representation_damaged(evidence: Evidence, _: Assessment) -> Iterator[Findin
             "of": len(unfrozen),
             "drift": f"{100 * median(_projection_drift(row) for row in fallen):.0f}",
             "worst": worst.label,
-            "score": f"{100 * worst.score:.1f}",
-            "start": f"{100 * start.score:.1f}",
+            "score": evidence.config.scale.text(worst.score),
+            "start": evidence.config.scale.text(start.score),
         },
         change=moved_end(parameter_of(evidence.config, "lr"), "min", 0.1),
     )

@@ -31,14 +31,14 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     "diverged": (
         "Policies far from their reference",
         "{trials} trials have lost their reference, {worst} by {kl} nats with a score of {score} "
-        "% (the start: {start} %).",
+        "(the start: {start}).",
         "Sure as a measurement. A smaller lr or a larger kl_beta keeps them near; with "
         "`reference: run_start` the KL also counts what RCE has learnt.",
     ),
     "representation_damaged": (
         "The projections were damaged",
         "{trials} of {of} trials that moved the projections (by {drift} % of their norm, median) "
-        "score less than the start: {worst} {score} %, the start {start} %.",
+        "score less than the start: {worst} {score}, the start {start}.",
         "Likely. What RCE had taught the projections is lost; smaller steps for them, or `freeze:"
         " backbone`.",
     ),
@@ -63,7 +63,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "undertrained": (
         "Still rising at the last epoch",
-        "The {trials} longest trials, of {epochs} epochs, gain {gain} points with their last one "
+        "The {trials} longest trials, of {epochs} epochs, gain {gain}{points} with their last one "
         "(median).",
         "Likely. More epochs; until then the number of epochs decides more than the other "
         "parameters.",

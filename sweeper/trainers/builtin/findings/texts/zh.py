@@ -25,14 +25,14 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "diverged": (
         "策略远离参考策略",
-        "{trials} 个试验已远离参考策略，{worst} 的 KL 为 {kl} nats，得分 {score} %（起点：{start} %）。",
+        "{trials} 个试验已远离参考策略，{worst} 的 KL 为 {kl} nats，得分 {score}（起点：{start}）。",
         "测量确定。减小 lr 或增大 kl_beta 可使其保持接近；若使用 `reference: run_start`，"
         "KL 还包含 RCE 已学到的部分。",
     ),
     "representation_damaged": (
         "投影层的表示被破坏",
         "{of} 个移动了投影层的试验（移动其范数的 {drift} %，中位数）中有 {trials} 个得分低于起点："
-        "{worst} 为 {score} %，起点为 {start} %。",
+        "{worst} 为 {score}，起点为 {start}。",
         "很可能。RCE 在投影层学到的表示已丢失；请减小步长，或使用 `freeze: backbone`。",
     ),
     "advantages_without_signal": (
@@ -56,7 +56,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "undertrained": (
         "最后一个 epoch 仍在上升",
-        "{trials} 个最长的试验（{epochs} 个 epoch）在最后一个 epoch 仍提高 {gain} 个百分点（中位数）。",
+        "{trials} 个最长的试验（{epochs} 个 epoch）在最后一个 epoch 仍提高 {gain}{points}（中位数）。",
         "很可能。请增加 epoch；在此之前，epoch 数比其他参数更起决定作用。",
     ),
     "validation_loss_misleads": (
