@@ -7,10 +7,11 @@ the *values* of a trial are its setting completed by fixed parameters and, for i
 
 import difflib
 import math
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import islice
+from itertools import accumulate, islice
 
 Value = str | int | float | bool
 Setting = Mapping[str, Value]
@@ -29,6 +30,7 @@ class Parameter:
     step: float | int | None = None
     integer: bool = False
     choices: tuple[Value, ...] = ()  # of a categorical parameter
+    probabilities: tuple[float, ...] = ()  # of the choices where they are drawn; none: all alike
     fixed: Value | None = None  # a constant that only gives a name to a value
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)  # all must hold
     otherwise: Value | None = None  # the value used while `when` does not hold
@@ -281,6 +283,9 @@ def _value_number(parameter: Parameter, number: int) -> Value:
 
 def _value_at(parameter: Parameter, coordinate: float) -> Value:
     """Map [0, 1] to the values of a parameter."""
+    if parameter.probabilities:
+        sums = list(accumulate(parameter.probabilities))
+        return parameter.choices[bisect(sums, coordinate * sums[-1], hi=len(sums) - 1)]
     count = _count(parameter)
     if count is not None and not parameter.log:
         return _value_number(parameter, min(int(coordinate * count), count - 1))

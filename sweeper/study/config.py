@@ -270,6 +270,7 @@ def _stored_parameter(entry: Mapping[str, Any]) -> Parameter:
         integer=_is_whole(entry),
         fixed=entry.get("value"),
         choices=tuple(entry.get("values", ())),
+        probabilities=tuple(entry.get("probabilities", ())),
         low=entry.get("min"),
         high=entry.get("max"),
         step=entry.get("step"),
@@ -406,6 +407,8 @@ def _parameter_json(parameter: Parameter) -> dict[str, object]:
         entry["values"] = list(parameter.choices)
     else:
         entry |= {"min": parameter.low, "max": parameter.high}
+    if parameter.probabilities:
+        entry["probabilities"] = list(parameter.probabilities)
     entry |= {"step": parameter.step} if parameter.step is not None else {}
     entry |= {key: True for key in ("log", "fidelity") if getattr(parameter, key)}
     if parameter.when:

@@ -14,7 +14,9 @@ from sweeper.problems import Where, shown
 from sweeper.space import Parameter, Value
 from sweeper.study.sections import ParameterEntry
 
+MAX_EXPONENT = 700  # e to a greater power is no number
 NAME = re.compile(r"[^\W\d][\w.-]{0,99}")  # MLflow takes these, and `${...}` ends at the brace
+_SUM_TOLERANCE = 0.01  # of probabilities: 0.33 three times is meant as thirds
 _RANGE_ONLY = ("log", "step", "q", "fidelity")
 
 
@@ -31,11 +33,22 @@ def log_uniform_hint(entry: Any) -> str | None:
     if not isinstance(entry, dict) or entry.get("distribution") != "log_uniform":
         return None
     text = "log_uniform takes exponents of e for bounds; write values and `log: true`"
-    bounds = [entry.get(key) for key in ("min", "max")]
-    if all(isinstance(bound, int | float) and abs(bound) < 700 for bound in bounds):
-        low, high = (f"{math.exp(bound):.3g}" for bound in bounds if bound is not None)
-        text += f", here {{min: {low}, max: {high}, log: true}}"
-    return text
+    low, high = entry.get("min"), entry.get("max")
+    if not (isinstance(low, int | float) and isinstance(high, int | float) and low < high):
+        return text
+    forms = []
+    if max(abs(low), abs(high)) < MAX_EXPONENT:
+        digits = next((n for n in (3, 6, 12) if exponential(low, n) < exponential(high, n)), 12)
+        bounds = f"min: {exponential(low, digits)}, max: {exponential(high, digits)}"
+        forms.append(f"{{{bounds}, log: true}} for these exponents")
+    if low > 0:
+        forms.append(f"{{min: {low}, max: {high}, log: true}} if they are values")
+    return ", ".join([text, " or ".join(forms)]) if forms else text
+
+
+def exponential(exponent: float, digits: int) -> float:
+    """Return e to a power, to so many digits."""
+    return float(f"{math.exp(exponent):.{digits}g}")
 
 
 def build_parameter(name: str, entry: ParameterEntry) -> tuple[Parameter, list[Complaint]]:
@@ -45,6 +58,8 @@ def build_parameter(name: str, entry: ParameterEntry) -> tuple[Parameter, list[C
         text = "a parameter's name is up to 100 letters, digits and `_ . -`, first a letter or `_`"
         complaints.append(Complaint((), text))
     given = entry.model_fields_set
+    if entry.probabilities is not None and entry.values is None:
+        complaints.append(Complaint(("probabilities",), "go with `values`"))
     forms: list[str] = [form for form in ("value", "values") if getattr(entry, form) is not None]
     forms += ["range"] if given & {"min", "max"} else []
     conditions = {parent: tuple(allowed) for parent, allowed in entry.when.items()}
@@ -67,7 +82,9 @@ def build_parameter(name: str, entry: ParameterEntry) -> tuple[Parameter, list[C
     if forms == ["value"]:
         return replace(empty, fixed=entry.value), complaints
     choices = tuple(entry.values or ())
-    return replace(empty, choices=choices), complaints + _choice_complaints(choices)
+    complaints += _choice_complaints(choices) + _probability_complaints(entry)
+    probabilities = tuple(map(float, entry.probabilities or ()))
+    return replace(empty, choices=choices, probabilities=probabilities), complaints
 
 
 def _condition_complaints(entry: ParameterEntry) -> list[Complaint]:
@@ -93,6 +110,22 @@ def _choice_complaints(choices: tuple[Value, ...]) -> list[Complaint]:
             text = "stands here twice" if same else f"equals {shown(first)}, which stands here too"
             complaints.append(Complaint(("values", index), f"{shown(choice)} {text}"))
     return complaints
+
+
+def _probability_complaints(entry: ParameterEntry) -> list[Complaint]:
+    given, values = entry.probabilities, entry.values or []
+    if given is None:
+        return []
+    where: Where = ("probabilities",)
+    if len(given) != len(values):
+        text = f"must be as many as `values`, {len(values)}, but got {len(given)}"
+        return [Complaint(where, text)]
+    if min(given) <= 0:
+        text = f"must be > 0, but got {shown(min(given))}; leave out a value that is never drawn"
+        return [Complaint(where, text)]
+    if not math.isclose(sum(given), 1, abs_tol=_SUM_TOLERANCE):
+        return [Complaint(where, f"must add up to 1, but got {sum(given):g}")]
+    return []
 
 
 def _range(parameter: Parameter, entry: ParameterEntry) -> tuple[Parameter, list[Complaint]]:

@@ -91,6 +91,12 @@ def _command(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
 
+def _sampler(value: Any) -> Any:
+    if value == "bayes":
+        raise ValueError("must be tpe or gp: these learn from the results, as W&B's word means")
+    return value
+
+
 Number = Annotated[int | float, BeforeValidator(_number)]
 ParameterValue = Annotated[
     Value, BeforeValidator(_value, json_schema_input_type=Value | dict[str, int])
@@ -127,7 +133,9 @@ class Metric(Section):
 class Sampler(Section):
     """Who proposes settings."""
 
-    name: SamplerName = "tpe"  # Optuna's; `grid` takes every point of a finite space once
+    name: Annotated[SamplerName, BeforeValidator(_sampler)] = (
+        "tpe"  # Optuna's; `grid` takes every point of a finite space once
+    )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # the same seed proposes the same settings
     n_startup_trials: Count | None = None
     """Random proposals before the model is used (tpe, cmaes, gp); Optuna's number unless given."""
@@ -183,6 +191,8 @@ class ParameterEntry(Section):
     step: Number | None = None  # distance of the values, counted from `min`
     q: Number | None = None  # W&B's word for step
     values: list[ParameterValue] | None = None  # the choice
+    probabilities: list[Number] | None = None
+    """How often each of `values` is drawn by random and qmc; the others learn what to draw."""
     value: ParameterValue | None = None  # the constant
     distribution: (  # W&B's word for what the other keys say already
         Literal[

@@ -249,3 +249,10 @@ def _all_values(parameter: Parameter) -> list[Value]:
     if parameter.choices:
         return list(parameter.choices)
     return [0, 2, 4] if parameter.integer else [0.1, 0.3, 0.5]
+
+
+def test_choices_with_probabilities_are_drawn_as_often_as_these_say() -> None:
+    weighted = Parameter(name="x", choices=("a", "b", "c"), probabilities=(0.7, 0.2, 0.1))
+    drawn = [setting_at(Space((weighted,)), [(n + 0.5) / 10])["x"] for n in range(10)]
+    assert drawn == ["a"] * 7 + ["b"] * 2 + ["c"]
+    assert setting_at(Space((weighted,)), [1.0]) == {"x": "c"}

@@ -209,7 +209,21 @@ def test_importing_the_config_loads_no_heavy_library() -> None:
     assert output.stdout.strip() == "set()"
 
 
+def test_probabilities_are_stored_with_the_study() -> None:
+    entry = "  freeze: {values: [none, backbone], probabilities: [0.9, 0.1]}"
+    config = parse(small(grpo=', freeze: "${freeze}"', parameters=entry))
+    assert config.space.parameters[1].probabilities == (0.9, 0.1)
+    assert stored_study(config.to_json()) == config
+
+
 # ---- what a bad file is told
+
+
+def test_the_word_of_wandb_for_a_sampler_is_answered_with_its_counterparts() -> None:
+    assert only_problem(small(rest="sampler: {name: bayes}")) == (
+        f"{PATH}:8:17: sampler.name: must be tpe or gp: these learn from the results, as W&B's word "
+        "means, but got 'bayes'"
+    )
 
 
 def test_a_pruner_needs_scores_before_the_last_epoch() -> None:

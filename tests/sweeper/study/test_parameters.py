@@ -141,14 +141,54 @@ def test_a_name_that_mlflow_or_a_reference_cannot_hold_is_refused(name: str) -> 
     assert found.text.startswith("a parameter's name is up to 100 letters")
 
 
-def test_log_uniform_is_refused_with_the_values_that_are_meant() -> None:
-    # e^-11.513 = 0.00001, e^-4.605 = 0.01
-    entry = {"distribution": "log_uniform", "min": -11.513, "max": -4.605}
-    assert log_uniform_hint(entry) == (
-        "log_uniform takes exponents of e for bounds; write values and `log: true`, "
-        "here {min: 1e-05, max: 0.01, log: true}"
-    )
+@pytest.mark.parametrize(
+    ("bounds", "offer"),
+    [
+        # e^-11.513 = 0.00001, e^-4.605 = 0.01
+        (
+            {"min": -11.513, "max": -4.605},
+            ", {min: 1e-05, max: 0.01, log: true} for these exponents",
+        ),
+        # e^0.0001 = 1.0001, e^0.001 = 1.001
+        (
+            {"min": 1e-4, "max": 1e-3},
+            ", {min: 1.0001, max: 1.001, log: true} for these exponents or "
+            "{min: 0.0001, max: 0.001, log: true} if they are values",
+        ),
+        ({"min": 32, "max": 4096}, ", {min: 32, max: 4096, log: true} if they are values"),
+        ({"min": "a", "max": 1}, ""),
+        ({"min": 2, "max": 1}, ""),
+    ],
+)
+def test_log_uniform_is_refused_with_both_ranges_that_may_be_meant(
+    bounds: dict[str, Any], offer: str
+) -> None:
+    hint = log_uniform_hint({"distribution": "log_uniform", **bounds})
+    assert hint is not None
+    text = "log_uniform takes exponents of e for bounds; write values and `log: true`"
+    assert hint == text + offer
+
+
+def test_another_distribution_needs_no_hint() -> None:
     assert log_uniform_hint({"distribution": "uniform"}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "text"),
+    [
+        ([0.5], "probabilities", "must be as many as `values`, 2, but got 1"),
+        ([1, 0], "probabilities", "must be > 0, but got 0; leave out a value"),
+        ([0.5, 0.6], "probabilities", "must add up to 1, but got 1.1"),
+    ],
+)
+def test_probabilities_fit_the_values(given: list[float], where: str, text: str) -> None:
+    found = only_complaint({"values": ["a", "b"], "probabilities": given})
+    assert (found[0], found[1][: len(text)]) == (where, text)
+
+
+def test_probabilities_without_values_are_refused() -> None:
+    entry = {"min": 1, "max": 2, "probabilities": [1]}
+    assert only_complaint(entry) == ("probabilities", "go with `values`")
 
 
 def test_otherwise_has_the_type_of_a_float_parameter() -> None:
