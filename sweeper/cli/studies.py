@@ -27,10 +27,11 @@ def init(path: Path, from_wandb: Path | None) -> None:
     from sweeper.study.template import study_template
     from sweeper.study.wandb import convert
 
+    warnings: tuple[str, ...] = ()
     if from_wandb is None:
         text = study_template(path.stem, str(path))
     else:
-        text = convert(_utf8(from_wandb), from_wandb)
+        text, warnings = convert(_utf8(from_wandb), from_wandb)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -38,6 +39,8 @@ def init(path: Path, from_wandb: Path | None) -> None:
         raise UsageError(f"{path} exists; choose another name") from error
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"wrote {path}; try `sweeper validate {shlex.quote(str(path))}`")
 
 

@@ -93,7 +93,7 @@ def _command(value: Any) -> Any:
 
 def _sampler(value: Any) -> Any:
     if value == "bayes":
-        raise ValueError("must be tpe or gp: these learn from the results, as W&B's word means")
+        raise ValueError("must be tpe or gp: these learn from the results, as in W&B")
     return value
 
 

@@ -49,6 +49,13 @@ def test_init_converts_a_sweep_of_wandb(invoke: Invoke, tmp_path: Path) -> None:
     assert load_study(tmp_path / "mine.yaml").trials == 5
 
 
+def test_init_says_aloud_what_a_sweep_loses(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP + "entity: team\n")
+    done = invoke("init", "mine.yaml", "--from-wandb", "sweep.yaml")
+    assert done.stderr == "warning: entity is not carried over: has no counterpart\n"
+    assert done.stdout.startswith("wrote mine.yaml; ")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

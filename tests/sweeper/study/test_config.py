@@ -221,8 +221,8 @@ def test_probabilities_are_stored_with_the_study() -> None:
 
 def test_the_word_of_wandb_for_a_sampler_is_answered_with_its_counterparts() -> None:
     assert only_problem(small(rest="sampler: {name: bayes}")) == (
-        f"{PATH}:8:17: sampler.name: must be tpe or gp: these learn from the results, as W&B's word "
-        "means, but got 'bayes'"
+        f"{PATH}:8:17: sampler.name: must be tpe or gp: these learn from the results, as in "
+        "W&B, but got 'bayes'"
     )
 
 

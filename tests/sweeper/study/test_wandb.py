@@ -11,7 +11,6 @@ from sweeper.study.wandb import convert
 from sweeper.study.yaml_text import yaml_value
 
 SWEEP = """\
-program: train.py
 name: my sweep/1
 method: bayes
 metric: {name: val_loss, goal: minimize}
@@ -25,12 +24,14 @@ parameters:
       hidden_dim: {values: [32, 64]}
   freeze: {values: [bottom, none]}
   seed: {value: 3}
+  epochs: {min: 1, max: 9}
 run_cap: 20
+entity: team
 """
 
 
 def converted(text: str) -> tuple[str, StudyConfig]:
-    study = convert(text)
+    study = convert(text).text
     return study, parse_study(study, Path("study.yaml"))
 
 
@@ -51,6 +52,7 @@ def test_a_sweep_becomes_a_study_that_loads() -> None:
         Parameter(name="kl_coef", low=0.01, high=0.3),
         Parameter(name="model.hidden_dim", choices=(32, 64)),
         Parameter(name="seed", fixed=3),
+        Parameter(name="epochs", low=1, high=9, integer=True),
     )
 
 
@@ -70,7 +72,7 @@ def test_what_is_not_carried_over_stands_in_comments_with_the_reason() -> None:
         "#   freeze: {values: [bottom, none]}   ('bottom' does not fit "
         "trainer.phases[1].grpo.freeze: must be backbone, none, projections or head_then_all: N "
         "with N >= 1 epochs)",
-        '#   program: "train.py"   (has no counterpart; the built-in trainer is run)',
+        "#   entity: team   (has no counterpart)",
     ]
     assert "# The sweep's metric was {name: val_loss, goal: minimize}." in text
 
@@ -123,18 +125,123 @@ def test_the_second_parameter_of_one_field_is_left_out() -> None:
         (
             "{distribution: q_log_uniform_values, min: 0.01, max: 0.5, q: 0.01}",
             Parameter(name="dropout", low=0.01, high=0.5, log=True),
-            "q is not used",
+            "not only multiples of 0.01",
         ),
         (
             "{values: [0.1, 0.2], probabilities: [0.5, 0.5]}",
-            Parameter(name="dropout", choices=(0.1, 0.2)),
-            "probabilities are not used",
+            Parameter(name="dropout", choices=(0.1, 0.2), probabilities=(0.5, 0.5)),
+            "",
         ),
         ("{distribution: constant, value: 0.5}", Parameter(name="dropout", fixed=0.5), ""),
     ],
 )
 def test_a_distribution_keeps_its_meaning(entry: str, expected: Parameter, note: str) -> None:
     assert one(entry) == (note, expected)
+
+
+def test_whole_multiples_on_a_log_scale_stay_whole_numbers() -> None:
+    entry = "{distribution: q_log_uniform_values, q: 8, min: 32, max: 256}"
+    text, config = converted(f"parameters: {{batch_size: {entry}}}")
+    [found] = config.space.parameters
+    assert found == Parameter(name="batch_size", low=32, high=256, log=True, integer=True)
+    assert "# not only multiples of 8" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("learn_rate", "lr"),
+        ("epsilon", "clip_epsilon"),
+        ("beta", "kl_beta"),
+        ("num_generations", "group_size"),
+        ("per_device_train_batch_size", "batch_size"),
+        ("num_train_epochs", "epochs"),
+        ("max_grad_norm", "max_grad_norm"),
+    ],
+)
+def test_the_names_of_trl_are_known(name: str, field: str) -> None:
+    low, high = (0.1, 0.2) if field in ("lr", "clip_epsilon", "kl_beta") else (2, 4)
+    _, config = converted(f"parameters: {{{name}: {{min: {low}, max: {high}}}}}")
+    assert config.trainer["phases"][1]["grpo"][field] == f"${{{name}}}"
+
+
+def test_a_prefix_decides_the_place_and_loses_nothing() -> None:
+    text, config = converted(
+        "parameters: {rce: {parameters: {lr: {min: 0.1, max: 0.2}}}, "
+        "grpo: {parameters: {lr: {min: 0.3, max: 0.4}}}}"
+    )
+    rce, grpo = config.trainer["phases"]
+    assert (rce["rce"]["lr"], grpo["grpo"]["lr"]) == ("${rce.lr}", "${grpo.lr}")
+    assert "Not carried over" not in text
+
+
+def test_what_belongs_to_a_critic_takes_nobodys_place() -> None:
+    found = convert(
+        "parameters: {critic.lr: {value: 1}, actor.lr: {min: 0.1, max: 0.2}, "
+        "optimizer: {parameters: {epsilon: {value: 1e-8}, lr: {value: 1}}}}"
+    )
+    assert 'grpo: {lr: "${actor.lr}"}' in found.text
+    assert found.warnings == (
+        "parameters.critic.lr is not carried over: no field of the trainer has this name",
+        "parameters.optimizer.epsilon is not carried over: no field of the trainer has this name",
+        "parameters.optimizer.lr is not carried over: is the same field as actor.lr",
+    )
+
+
+@pytest.mark.parametrize(
+    ("stop", "pruner", "said"),
+    [
+        ("min_iter: 3, eta: 2", (3, 2), "after 3 logged values, which are taken for epochs"),
+        # 27 / 3^2 = 3
+        ("max_iter: 27, s: 2, eta: 3", (3, 3), "after 3 logged values"),
+        ("max_iter: 27, s: 3", (1, 3), "after 1 logged value,"),
+        ("min_iter: 3, strict: true", (3, 3), "epochs; `strict` has no counterpart"),
+        ("min_iter: 300", None, "left out: it looks for the first time after 300 logged values, "),
+        ("min_iter: 9", None, "and a trial has at most 9 epochs; write `min_resource` in epochs"),
+        ("min_iter: 0.5", None, "left out; it names no whole numbers"),
+        ("max_iter: 2, s: 9", None, "left out; it names no whole numbers"),
+    ],
+)
+def test_early_stops_are_taken_for_epochs_or_left_out_and_said(
+    stop: str, pruner: tuple[int, int] | None, said: str
+) -> None:
+    text = SWEEP.replace("min_iter: 3, eta: 2", stop)
+    _, config = converted(text)
+    if pruner is None:
+        assert config.pruner.name == "none"
+    else:
+        options = {"min_resource": pruner[0], "reduction_factor": pruner[1]}
+        assert (config.pruner.name, config.pruner.options) == ("hyperband", options)
+    [warning] = [text for text in convert(text).warnings if text.startswith("early_terminate: ")]
+    assert said in warning
+
+
+@pytest.mark.parametrize(
+    ("sweep", "warning"),
+    [
+        (
+            "parameters: {kl_beta: {min: 0, max: 1}}",
+            "parameters.kl_beta: the whole numbers 0 and 1, as W&B has it; write 0.0 and 1.0 for "
+            "fractions",
+        ),
+        (
+            "parameters: {lr: {distribution: log_uniform, min: 1e-4, max: 1e-3}}",
+            "parameters.lr: the sweep's bounds were exponents: 0.0001 to 0.001; if values were "
+            "meant, write these",
+        ),
+        (
+            "method: bayes\nparameters: {freeze: {values: [none, backbone], "
+            "probabilities: [0.9, 0.1]}}",
+            "probabilities: tpe learns what to draw; they hold with random",
+        ),
+        (
+            "metric: {name: x, target: 3}\nparameters: {lr: {min: 0.1, max: 0.2}}",
+            "metric.target: 3 ends nothing here",
+        ),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_said(sweep: str, warning: str) -> None:
+    assert convert(sweep).warnings == (warning,)
 
 
 def test_distributions_without_counterpart_are_left_out() -> None:
@@ -148,7 +255,7 @@ def test_distributions_without_counterpart_are_left_out() -> None:
 def test_a_grid_without_end_becomes_random_and_says_so() -> None:
     text, config = converted("method: grid\nparameters: {lr: {min: 0.1, max: 0.2}}")
     assert config.sampler.name == "random"
-    assert "# The sweep's method was grid" in text
+    assert "# method: grid; without steps this space has no end, hence random" in text
 
 
 def test_a_grid_of_values_stays_a_grid() -> None:
