@@ -1,6 +1,7 @@
 """Commands that begin with a study file."""
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -15,23 +16,53 @@ if TYPE_CHECKING:
     from sweeper.importing.study import Source
 
 
-@cli.command()
+class _WithProgram(click.Command):
+    """A command whose `--command` takes all that stands behind `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--command" in args:
+            place = args.index("--") if "--" in args else len(args)
+            ctx.obj = tuple(args[place + 1 :])
+            args = args[:place]
+        return super().parse_args(ctx, args)
+
+
+@cli.command(cls=_WithProgram)
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path), default="study.yaml")
 @click.option(
     "--from-wandb",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A W&B sweep file to convert.",
 )
-def init(path: Path, from_wandb: Path | None) -> None:
-    """Write a commented study file to PATH."""
+@click.option(
+    "--command",
+    "of_program",
+    is_flag=True,
+    help="For the call of a program behind `--`: its options are searched.",
+)
+@click.pass_obj
+def init(
+    program: tuple[str, ...] | None, path: Path, from_wandb: Path | None, of_program: bool
+) -> None:
+    """Write a commented study file to PATH.
+
+    \b
+    sweeper init my_lr.yaml --command -- python train.py --lr 1e-4 --epochs 3
+    """
+    from sweeper.study.from_command import study_of_command
     from sweeper.study.template import study_template
     from sweeper.study.wandb import convert
 
     warnings: tuple[str, ...] = ()
-    if from_wandb is None:
-        text = study_template(path.stem, str(path))
-    else:
+    if from_wandb is not None and of_program:
+        raise UsageError("`--from-wandb` and `--command` exclude each other; leave one out")
+    if from_wandb is not None:
         text, warnings = convert(_utf8(from_wandb), from_wandb)
+    elif of_program:
+        here = os.path.relpath(Path.cwd(), path.parent.absolute())
+        text = study_of_command(program or (), name=path.stem, cwd=here)
+    else:
+        text = study_template(path.stem, str(path))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -4,6 +4,7 @@ __all__ = [
     "changes",
     "config",
     "file",
+    "from_command",
     "schema",
     "sections",
     "template",

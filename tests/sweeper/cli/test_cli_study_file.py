@@ -49,6 +49,36 @@ def test_init_converts_a_sweep_of_wandb(invoke: Invoke, tmp_path: Path) -> None:
     assert load_study(tmp_path / "mine.yaml").trials == 5
 
 
+def test_init_writes_a_study_for_a_call_behind_two_dashes(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    done = invoke("init", "studies/my.yaml", "--command", "--", "python", "t.py", "--lr", "1e-4")
+    assert done.stdout == "wrote studies/my.yaml; try `sweeper validate studies/my.yaml`\n"
+    text = (tmp_path / "studies/my.yaml").read_text()
+    assert 'name: my\ncommand: [python, "t.py", "--lr", "${lr}"]\ncwd: ".."\n' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--command"], "Error: `--command` needs a program: --command -- python train.py"),
+        (["--command", "--"], "Error: `--command` needs a program: --command -- python train.py"),
+        (["--command", "--", "ls"], "Error: no option of the call is a rate, a count or a switch"),
+        (
+            ["--from-wandb", "sweep.yaml", "--command", "--", "ls"],
+            "Error: `--from-wandb` and `--command` exclude each other; leave one out",
+        ),
+    ],
+)
+def test_a_call_that_cannot_be_searched_leaves_no_file(
+    invoke: Invoke, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    done = invoke("init", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    assert files_in(tmp_path) == ["sweep.yaml"]
+
+
 def test_init_says_aloud_what_a_sweep_loses(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP + "entity: team\n")
     done = invoke("init", "mine.yaml", "--from-wandb", "sweep.yaml")
