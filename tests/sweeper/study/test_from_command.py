@@ -109,7 +109,7 @@ def test_true_and_false_are_written_as_they_were() -> None:
         ("--logging_dir l", ["--logging_dir", "${trial.dir}/l"]),
         ("--save_path p", ["--save_path", "${trial.dir}/p"]),
         ("--resume_from_checkpoint p", ["--resume_from_checkpoint", "p"]),
-        ("--init_checkpoint_path p", ["--init_checkpoint_path", "p"]),
+        ("--resume_from_output_dir p", ["--resume_from_output_dir", "p"]),
         ("--checkpoint c.pt", ["--checkpoint", "c.pt"]),
         ("--data_dir d", ["--data_dir", "d"]),
     ],
@@ -122,7 +122,7 @@ def test_what_a_trial_writes_goes_to_its_own_folder(option: str, ours: list[str]
     ("call", "kept"),
     [
         ("accelerate launch --num_processes 2 t.py --lr 1e-4", 5),
-        ("python -m pkg.train --lr 1e-4", 3),
+        ("launch --count 2 -m pkg.train --lr 1e-4", 5),
         ("torchrun --nproc_per_node=2 t.py --lr 1e-4", 3),
         ("./train --lr 1e-4", 1),
     ],

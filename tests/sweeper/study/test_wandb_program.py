@@ -107,6 +107,12 @@ def test_true_and_false_are_written_as_the_agent_of_wandb_does(
     assert values(text)["cases"] == {"on": cases}
 
 
+def test_epochs_are_counted_for_a_pruner_alone() -> None:
+    assert "epochs" not in values(SWEEP.replace("early_terminate", "# early_terminate"))
+    words = SWEEP.replace("{values: [3, 9]}", "{values: [few, many]}")
+    assert not {"pruner", "epochs"} & set(values(words))
+
+
 def test_without_epochs_nobody_is_stopped_early_and_that_is_said() -> None:
     text = SWEEP.replace("num_train_epochs", "size")
     assert not {"pruner", "epochs"} & set(values(text))

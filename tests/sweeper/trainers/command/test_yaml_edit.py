@@ -94,6 +94,10 @@ def test_an_anchor_stays_so_that_its_aliases_follow() -> None:
     assert with_yaml_values(text, {("a",): 2}) == "a: &rate 2\nb: *rate\n"
 
 
+def test_of_a_key_that_stands_twice_the_last_is_set_as_readers_take_it() -> None:
+    assert with_yaml_values("a: 1\na: 2\n", {("a",): 3}) == "a: 1\na: 3\n"
+
+
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
 def test_keys_are_added_to_a_file_without_any(text: str) -> None:
     edited = with_yaml_values(text, {("a", "b"): 1, ("a", "c"): 2})
