@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from sweeper.space import Parameter, Value
 from sweeper.study.command_text import GUESS, results_lines
 from sweeper.study.wandb.carrying import Carried
-from sweeper.study.wandb.placing import largest
 from sweeper.study.yaml_text import yaml_value
 
 _DEFAULT = ("${env}", "${interpreter}", "${program}", "${args}")  # W&B's own
@@ -99,7 +98,7 @@ def command_lines(
 def epochs_of(items: Sequence[Carried]) -> Parameter | None:
     """The parameter that says how many epochs a trial has, if one does."""
     found = [item.parameter for item in items if item.name.rpartition(".")[2] in _EPOCHS]
-    return found[0] if len(found) == 1 and largest(found[0]) is not None else None
+    return found[0] if len(found) == 1 else None
 
 
 def _cases(
