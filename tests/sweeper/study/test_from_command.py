@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.errors import UsageError
+from sweeper.study.config import parse_study
 from sweeper.study.file import parse_document
 from sweeper.study.from_command import study_of_command
 from sweeper.trainers.command.macros import Macros
@@ -46,6 +47,14 @@ def test_a_call_becomes_a_study_whose_first_trial_it_is() -> None:
         "sampler": {"name": "tpe", "seed": 0},
         "trials": 32,
     }
+
+
+def test_the_study_of_a_call_loads() -> None:
+    call = ["python", "t.py", "--lr", "1e-4", "--fp16", "--n=8", "--seed", "3", "--out", "x"]
+    config = parse_study(study_of_command(call, name="my", cwd=".."), Path("study.yaml"))
+    assert config.space.names == ("lr", "fp16", "n")
+    assert config.baseline == {"lr": 1e-4, "fp16": True, "n": 8}
+    assert config.can.seed == 3
 
 
 def test_every_guess_is_marked() -> None:

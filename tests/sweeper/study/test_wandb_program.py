@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from sweeper.errors import ConfigError
+from sweeper.study.config import parse_study
 from sweeper.study.file import parse_document
 from sweeper.study.wandb import convert
 
@@ -54,6 +55,13 @@ def test_a_sweep_with_a_program_becomes_a_study_that_runs_it() -> None:
         "pruner": {"name": "hyperband", "min_resource": 2, "reduction_factor": 3},
         "trials": 32,
     }
+
+
+def test_the_study_of_a_program_loads() -> None:
+    config = parse_study(convert(SWEEP).text, Path("study.yaml"))
+    assert (config.can.metric, config.goal) == ("eval/loss", "minimize")
+    assert (config.pruner.name, config.sampler.name) == ("hyperband", "random")
+    assert config.space.parameters[1].probabilities == (0.9, 0.1)
 
 
 def test_every_guess_is_marked_with_what_else_there_is() -> None:
