@@ -11,7 +11,7 @@ from typing import Any
 from sweeper.problems import Where
 from sweeper.space import Value
 
-_REFERENCE = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
+_REFERENCE = re.compile(r"(?<!\$)\$\{\s*([^{}]*?)\s*\}")
 
 
 def references(section: Any, where: Where = ()) -> Iterator[tuple[Where, str]]:
@@ -35,7 +35,7 @@ def unfinished(section: Any, where: Where = ()) -> Iterator[Where]:
     elif isinstance(section, list):
         for index, value in enumerate(section):
             yield from unfinished(value, (*where, index))
-    elif isinstance(section, str) and "${" in _REFERENCE.sub("", section):
+    elif isinstance(section, str) and "${" in _REFERENCE.sub("", section).replace("$$", ""):
         yield where
 
 

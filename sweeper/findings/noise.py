@@ -55,7 +55,8 @@ def _count(questions: float) -> str:
 def _more_questions(evidence: Evidence, needed: float | None) -> dict[str, int]:
     """As many questions as it takes; a task that has fewer refuses the change."""
     can = evidence.config.can
-    enough = needed is not None and math.isfinite(needed) and needed > can.questions
+    knows = can.questions > 0  # and may be asked for more
+    enough = knows and needed is not None and math.isfinite(needed) and needed > can.questions
     return {can.questions_key: math.ceil(needed)} if enough and needed else {}
 
 

@@ -222,7 +222,7 @@ class Mender:
     def _mend_controls(self, written: Mapping[Place, Written]) -> None:
         """Write the controls, as every run does once it has them."""
         check = _read(self._folder.controls)
-        if not isinstance(check, Check):
+        if not isinstance(check, Check) or not self._store.proposals():  # of this run, it may be
             return
         runs = [written.get((self._tracking.parent, f"control {name}")) for name in check.controls]
         if any(run is None or run.status != "FINISHED" for run in runs):

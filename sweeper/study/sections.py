@@ -128,6 +128,9 @@ class Metric(Section):
     goal: Literal["maximize", "minimize"] | None = None  # the metric's own
     mean_of: Annotated[list[Text], Field(min_length=2)] | None = None
     """Of a program's metrics: the score of a trial is their mean."""
+    shown: Literal["plain", "per_cent"] | None = None
+    """Of a program's metric: a fraction may be shown in per cent; unless given, numbers are shown
+    as they are."""
 
 
 class Sampler(Section):

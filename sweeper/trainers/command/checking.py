@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sweeper.problems import Where, listed, suggestion
 from sweeper.references import references
 from sweeper.refusals import Refusal, refusals
+from sweeper.scales import PER_CENT, PLAIN
 from sweeper.trainers.command.configs import ConfigFile, config_problems
 from sweeper.trainers.command.controls import CONTROLS
 from sweeper.trainers.command.macros import LISTS, MacroError
@@ -19,6 +20,7 @@ from sweeper.trainers.command.training import CommandTraining
 from sweeper.trainers.protocol import Capabilities, CheckReport, Section
 
 FOLDER = Path("/TRIAL")  # stands for a trial's folder before there is one
+QUESTIONS = "results.by_question"  # where the questions come from
 _ARGUMENTS = (*LISTS, "args_json_file")
 
 
@@ -69,22 +71,24 @@ def metric_of(section: Section) -> Scored:
 def capabilities(section: Section) -> Capabilities:
     """What the section offers, whether its values are filled in or not."""
     metric = metric_of(section)
-    seed = section.get("seed", 0)
+    seed, results = section.get("seed", 0), section.get("results")
+    by_question = _by_question(results) or _reports(results)  # a report may hold them
     return Capabilities(
         metric=metric.name,
         goal=metric.goal,
         parts=tuple(metric.mean_of or ()),
         questions=0,
-        questions_key="",
+        questions_key=QUESTIONS if by_question else "",
         controls=CONTROLS,
         asked_for=True,
         holdout=False,
-        by_question=_by_question(section.get("results")),
+        by_question=by_question,
         asks=False,
         every_epoch=True,
         races=False,
         finals=False,
         seed=seed if isinstance(seed, int) else 0,
+        scale=PER_CENT if metric.shown == "per_cent" else PLAIN,
     )
 
 

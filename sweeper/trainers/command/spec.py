@@ -48,6 +48,7 @@ class Scored(Section):
     name: Text = "score"  # as `results` calls it
     goal: Literal["maximize", "minimize"] = "maximize"
     mean_of: list[Text] | None = None  # the metrics whose mean it is; it may then have any name
+    shown: Literal["plain", "per_cent"] = "plain"  # a fraction may be shown in per cent
 
     @property
     def names(self) -> tuple[str, ...]:

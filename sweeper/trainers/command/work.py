@@ -148,14 +148,14 @@ class _Work:
         told = self._read(results, follower, reports)
         self._epochs.close(told.outcome)
         self._collect()
-        questions = told.outcome.questions
+        parts, count, key = self._by_question(told)
         return Result(
             score=told.score,
-            accuracy=dict(told.parts),
-            questions=sum(map(len, questions.values())) or None,
+            accuracy=parts,
+            questions=count or None,
             job=self._digest,
             stage=self._digest,
-            evaluation=evaluations.keep(self._folder / self._job["stages"], questions),
+            evaluation=key,
             reader_calls=Calls(),
             epochs_trained=self._epochs.count,
             environment=environment_of(self._job),
@@ -296,8 +296,31 @@ class _Work:
         if wrong:
             raise NotDoneError(FailureKind.NOT_APPLIED, "; ".join(wrong))
         for warning in outcome.warnings:
-            print(f"warning: {self._folder}: {warning}", file=sys.stderr, flush=True)
+            self._warn(warning)
         return _Told(outcome, score, parts)
+
+    def _by_question(self, told: _Told) -> tuple[dict[str, float], int, str | None]:
+        """Parts of the score, number of questions and key of their scores, which are kept.
+
+        Scores by question that are not those of the score would test something else: they are left
+        out, and that is said.
+        """
+        metric = self._spec.metric.name
+        found = evaluations.columns(told.outcome.questions, metric=metric)
+        if not found:
+            return dict(told.parts), 0, None
+        wrong = evaluations.disagreement(found, told.score, told.parts)
+        if wrong is not None:
+            self._warn(f"{wrong}: trials are not compared by question")
+            return dict(told.parts), 0, None
+        means = {name: fmean(scores.values()) for name, scores in found.items()}
+        key = evaluations.keep(self._folder / self._job["stages"], found)
+        return means, len(next(iter(found.values()))), key
+
+    def _warn(self, text: str) -> None:
+        """Say it in the trial's log, which people read."""
+        with (self._folder / LOG).open("a") as log:
+            log.write(f"sweeper: warning: {text}\n")
 
     def _collect(self) -> None:
         for path in self._files(self._spec.collect):

@@ -11,11 +11,11 @@ from sweeper.store.tracking import open_tracking
 from sweeper.store.tracking.run_rows import Place, Written, read_runs
 
 if TYPE_CHECKING:
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.runs import StudyRuns
 
 
 @pytest.fixture
-def tracking(database: Path) -> "Tracking":
+def tracking(database: Path) -> "StudyRuns":
     """Of a study that has a run of each kind, beside another one's."""
     tracking = open_tracking(
         database,
@@ -23,7 +23,7 @@ def tracking(database: Path) -> "Tracking":
         artifacts=database.parent / "mlartifacts",
         say=print,
         now=lambda: 1000.0,
-    )
+    ).open()
     other = tracking.study_run("s", study_id="s2")
     tracking.trial_run(other, name="trial 0", params={"lr": 0.5})
     parent = tracking.study_run("s", study_id="s1", params={"seed": 0})
@@ -43,11 +43,11 @@ def tracking(database: Path) -> "Tracking":
     return tracking
 
 
-def found_by(tracking: "Tracking", *, file: Path | None) -> dict[Place, Written]:
+def found_by(tracking: "StudyRuns", *, file: Path | None) -> dict[Place, Written]:
     """What another driver finds; without a file MLflow's own client says it, as of a server."""
-    from sweeper.store.tracking.runs import Tracking
+    from sweeper.store.tracking.runs import StudyRuns
 
-    other = Tracking(tracking._client, tracking.experiment_id, now=lambda: 0.0, file=file)
+    other = StudyRuns(tracking._client, tracking.experiment_id, now=lambda: 0.0, file=file)
     other._runs.turn_to("s", "s1")
     return other.written()
 
@@ -62,7 +62,7 @@ def _parts(run: Written) -> tuple[object, ...]:
 
 
 def test_runs_are_read_from_the_tables_as_mlflows_client_reads_them(
-    tracking: "Tracking", database: Path
+    tracking: "StudyRuns", database: Path
 ) -> None:
     found = read_runs(database, tracking.experiment_id, "s1")
     assert found is not None
@@ -74,7 +74,7 @@ def test_runs_are_read_from_the_tables_as_mlflows_client_reads_them(
 
 
 def test_tables_that_are_not_todays_are_left_to_mlflows_client(
-    tracking: "Tracking", database: Path
+    tracking: "StudyRuns", database: Path
 ) -> None:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("ALTER TABLE latest_metrics RENAME COLUMN is_nan TO nan")
@@ -82,12 +82,12 @@ def test_tables_that_are_not_todays_are_left_to_mlflows_client(
 
 
 def test_where_the_tables_cannot_be_read_the_client_is_asked(
-    tracking: "Tracking", tmp_path: Path
+    tracking: "StudyRuns", tmp_path: Path
 ) -> None:
     found = found_by(tracking, file=tmp_path / "no such folder" / "mlflow.db")
     assert plain(found) == plain(found_by(tracking, file=None))
     assert len(found) == 4
 
 
-def test_a_study_without_runs_has_none(tracking: "Tracking", database: Path) -> None:
+def test_a_study_without_runs_has_none(tracking: "StudyRuns", database: Path) -> None:
     assert read_runs(database, tracking.experiment_id, "s3") == {}

@@ -131,7 +131,7 @@ class Source(_Section):
     """By name: a key or column, or a JSON pointer (`/eval/accuracy`, `/runs/*/score`); of lm-eval
     `task/metric` or `task/metric,filter`, of Inspect `metric` or `scorer/metric`. A list where the
     names are the keys."""
-    by_question: ByQuestion | None = None
+    by_question: ByQuestion | None = None  # where its scores by question are
 
     @model_validator(mode="after")
     def _fits(self) -> "Source":
