@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test postgres docs tables clean
+.PHONY: install run test chaos postgres docs tables clean
 install: .venv/installed
 
 .venv/installed: pyproject.toml requirements.lock
@@ -20,6 +20,10 @@ test: install postgres
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -n 2
+
+# Three rounds of every way in which a machine ends a study; `make test` has one.
+chaos: install
+	CHAOS_ROUNDS=3 $(BIN)/pytest tests/e2e/test_chaos.py -n 2
 
 # The server whose tests are skipped where there is none; installed where that takes no question.
 postgres:

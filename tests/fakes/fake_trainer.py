@@ -3,7 +3,9 @@
 FAKE_CRASH, FAKE_FAIL, FAKE_FULL_DISK name the lr (or `seed 7`) of jobs that end so; FAKE_SECONDS is
 the length of an epoch, FAKE_CALLS the reader calls of a trial, FAKE_TORCH the version that it
 tells; FAKE_LIMIT an lr at which the process that first trains it runs short of memory for good;
-FAKE_DOWN the number of the trial from which on the judge is down;
+FAKE_DOWN the number of the trial from which on the judge is down; FAKE_AWAY a file while which is
+there the judge is down, too;
+FAKE_HOLD the number of the trial from which on an epoch ends only when the job is asked to stop;
 FAKE_DEAD=1 is a dead instrument; FAKE_QUESTIONS answers are kept beside the stages;
 FAKE_GONE=1 trains for the held-out questions once more.
 """
@@ -106,7 +108,7 @@ def take_memory(folder: Path, *, is_limited: bool) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + 2**26
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    bytearray(2**28)
+    bytes(2**28)  # which are not touched
 
 
 def train(folder: Path, job: dict[str, Any]) -> str:
@@ -115,7 +117,8 @@ def train(folder: Path, job: dict[str, Any]) -> str:
     if ASKED("FAKE_CRASH") in names:
         os.kill(os.getpid(), 9)
     down = ASKED("FAKE_DOWN")
-    if down is not None and folder.name.isdigit() and int(folder.name) >= int(down):
+    is_down = down is not None and folder.name.isdigit() and int(folder.name) >= int(down)
+    if is_down or Path(ASKED("FAKE_AWAY", "/no judge is away")).exists():
         write_outcome(folder, Failure(kind=FailureKind.JUDGE, message="no answer"))
         return "failed"
     if "FAKE_LIMIT" in os.environ:
@@ -126,8 +129,11 @@ def train(folder: Path, job: dict[str, Any]) -> str:
             return "failed"
     lines = folder / "metrics.jsonl"
     lines.touch()
+    is_held = folder.name.isdigit() and int(folder.name) >= int(ASKED("FAKE_HOLD", "1000"))
     for epoch in range(len(lines.read_text().splitlines()) + 1, grpo["epochs"] + 1):
         time.sleep(float(ASKED("FAKE_SECONDS", "0")))
+        while is_held and not (folder / "stop").exists():
+            time.sleep(0.01)
         told, key = scored(folder, job, epoch)
         by_part = {f"accuracy/shot_{shots}": value for shots, value in told.accuracy.items()}
         line = Epoch(

@@ -54,7 +54,8 @@ def run_here(
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def main(study: str, workspace: str, slots: str, *options: str) -> int:
+def main(study: str, workspace: str, slots: str, *options: str, is_process: bool = False) -> int:
+    """Run a study; with ``is_process`` nothing but this run is the process's affair."""
     chosen = [option.partition("=")[2] for option in options if option.startswith("--trainer=")]
     trainer = Path(__file__).with_name(chosen[0] if chosen else "fake_trainer.py")
     worker = ("-m", "trainer", "serve") if chosen == ["real"] else (str(trainer),)
@@ -79,11 +80,11 @@ def main(study: str, workspace: str, slots: str, *options: str) -> int:
     except SweeperError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
-    if summary.interrupted and __name__ == "__main__":
+    if summary.interrupted and is_process:
         ignore_further_signals()
     print_summary(summary, console)
     return summary.exit_code
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:]))
+    raise SystemExit(main(*sys.argv[1:], is_process=True))
