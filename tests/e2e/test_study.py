@@ -205,15 +205,6 @@ def test_force_goes_on_with_a_dead_instrument_and_says_so(study: Path) -> None:
     assert len(records(study)) == 14
 
 
-def test_a_failing_trial_fails_as_itself(study: Path) -> None:
-    done = run_here(study, FAKE_FAIL=repr(1e-4))
-    assert done.returncode == 1
-    assert "trial 0 failed (not_finite): grpo epoch 1, step 2: the loss is nan" in done.stdout
-    states = [record.state for record in records(study)]
-    assert states == [TrialState.FAILED] + [TrialState.COMPLETE] * 13
-    assert mlflow_statuses(study)["trial 0"] == "FAILED"
-
-
 def test_a_setting_that_failed_by_itself_fails_at_once_when_it_is_proposed_again(
     study: Path,
 ) -> None:
@@ -232,16 +223,6 @@ def test_a_setting_that_failed_by_itself_fails_at_once_when_it_is_proposed_again
     assert first.notes.origin != "cached"
     assert not Workspace(study.parent).study("tiny").trial(1).exists()
     assert mlflow_statuses(study)["trial 1"] == "FAILED"
-
-
-def test_a_trial_that_kills_its_worker_is_given_up_after_three_attempts(study: Path) -> None:
-    done = run_here(study, FAKE_CRASH=repr(1e-4))
-    assert done.returncode == 1
-    assert done.stdout.count("was killed by SIGKILL: the host had no memory left, or someone") == 3
-    assert done.stdout.count("; tried again") == 2
-    first = records(study)[0]
-    assert first.notes.failure == "killed"
-    assert [record.state for record in records(study)[1:]] == [TrialState.COMPLETE] * 13
 
 
 @pytest.mark.parametrize("slots", [1, 3])
@@ -370,15 +351,6 @@ def test_a_job_that_hangs_holds_no_driver_that_is_asked_to_stop(study: Path) -> 
     assert driver.wait(timeout=60) == 130
     assert [record.state for record in records(study)] == [TrialState.RUNNING]
     assert "RUNNING" not in mlflow_statuses(study).values()
-
-
-def test_trials_that_hang_are_ended_and_halt_the_study(study: Path) -> None:
-    study.write_text(STUDY + "limits: {stall: 4s, grace: 1, failures: 1}\nretry: {stall: 1}\n")
-    done = run_here(study, slots=1, FAKE_SECONDS="100000")
-    assert done.returncode == 1
-    assert "trials 0 failed alike (stall)" in done.stderr
-    assert "no epoch and nothing in its log for 4s" in done.stderr
-    assert [record.state for record in records(study)] == [TrialState.RUNNING]
 
 
 def test_a_full_disk_halts_the_study_and_fails_no_trial(study: Path, undisturbed: Any) -> None:

@@ -1,6 +1,6 @@
 """A trainer without training: scores are a function of the spec. Speaks the worker's protocol.
 
-FAKE_CRASH, FAKE_FAIL, FAKE_FULL_DISK name the lr (or `seed 7`) of jobs that end so; FAKE_SECONDS is
+FAKE_FAIL, FAKE_FULL_DISK name the lr (or `seed 7`) of jobs that end so; FAKE_SECONDS is
 the length of an epoch, FAKE_CALLS the reader calls of a trial, FAKE_TORCH the version that it
 tells; FAKE_LIMIT an lr at which the process that first trains it runs short of memory for good;
 FAKE_DOWN the number of the trial from which on the judge is down; FAKE_AWAY a file while which is
@@ -114,8 +114,6 @@ def take_memory(folder: Path, *, is_limited: bool) -> None:
 def train(folder: Path, job: dict[str, Any]) -> str:
     spec, grpo = job["spec"], job["spec"]["phases"][-1]["grpo"]
     names = (repr(grpo["lr"]), f"seed {spec['seed']}")
-    if ASKED("FAKE_CRASH") in names:
-        os.kill(os.getpid(), 9)
     down = ASKED("FAKE_DOWN")
     is_down = down is not None and folder.name.isdigit() and int(folder.name) >= int(down)
     if is_down or Path(ASKED("FAKE_AWAY", "/no judge is away")).exists():
