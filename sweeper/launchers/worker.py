@@ -167,8 +167,8 @@ class Worker:
         return code
 
     def note(self, text: str) -> None:
-        """Append a line to the worker's log."""
-        with self.log.open("a") as file:
+        """Append a line to the worker's log, unless it has gone with its folder."""
+        with contextlib.suppress(OSError), self.log.open("a") as file:
             file.write(f"sweeper: {text}\n")
 
     def log_tail(self) -> str:

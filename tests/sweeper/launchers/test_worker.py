@@ -75,6 +75,13 @@ def test_log_tail_is_what_this_worker_wrote(tmp_path: Path) -> None:
     assert log == "first words\nlast words\nsweeper: a remark\n"
 
 
+def test_a_remark_is_dropped_where_the_log_has_gone_with_its_folder(tmp_path: Path) -> None:
+    _, _, worker = events_of("", tmp_path)
+    (tmp_path / "logs").rename(tmp_path / "elsewhere")
+    worker.note("a remark")
+    assert not (tmp_path / "logs").exists()
+
+
 def test_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LauncherError, match=r"its log is .*file/worker\.log"):
