@@ -33,6 +33,7 @@ sampler: {name: random}
 trials: 6
 """
 SLOW = {"FAKE_SECONDS": "0.15"}
+HELD = {"FAKE_HOLD": "3"}  # it has something in hand until it is asked to stop
 
 
 @pytest.fixture
@@ -83,7 +84,9 @@ def has_trials(study: Path, count: int) -> Callable[[], bool]:
     return lambda: len(list(trials.glob("*/result.json"))) >= count
 
 
-def in_a_terminal(study: Path, **options: object) -> tuple[subprocess.Popen[bytes], int]:
+def in_a_terminal(
+    study: Path, variables: dict[str, str] = SLOW, **options: object
+) -> tuple[subprocess.Popen[bytes], int]:
     ours, its = pty.openpty()
     process = subprocess.Popen(
         command(study),
@@ -91,7 +94,7 @@ def in_a_terminal(study: Path, **options: object) -> tuple[subprocess.Popen[byte
         stdout=its,
         stderr=its,
         start_new_session=True,
-        env={**os.environ, **SLOW, "TERM": "xterm"},
+        env={**os.environ, **variables, "TERM": "xterm"},
         **options,  # type: ignore[call-overload]
     )
     os.close(its)
@@ -118,7 +121,7 @@ def finish(study: Path) -> None:
 def test_a_closed_terminal_interrupts_the_study_and_loses_nothing(
     study: Path, tmp_path: Path, empty_database: Path
 ) -> None:
-    process, terminal = in_a_terminal(study)
+    process, terminal = in_a_terminal(study, HELD)
     read_until(terminal, has_trials(study, 2))
     os.close(terminal)
     os.kill(process.pid, signal.SIGHUP)  # as the shell does that ran it
@@ -151,15 +154,9 @@ def test_under_nohup_a_study_outlives_its_terminal(study: Path) -> None:
     assert len(told(study.parent)) == 6
 
 
-@pytest.mark.parametrize("where", ["/dev/full", "a pipe that nobody reads"])
-def test_output_that_cannot_be_written_does_not_matter(study: Path, where: str) -> None:
-    if where == "/dev/full":
-        if not Path(where).exists():
-            pytest.skip("this system has no /dev/full")
-        target = os.open(where, os.O_WRONLY)
-    else:
-        reader, target = os.pipe()
-        os.close(reader)
+def test_output_that_cannot_be_written_does_not_matter(study: Path) -> None:
+    reader, target = os.pipe()
+    os.close(reader)
     done = subprocess.run(command(study), stdout=target, stderr=subprocess.PIPE, check=False)
     os.close(target)
     assert done.returncode == 0
@@ -198,16 +195,15 @@ def test_a_workspace_that_is_renamed_halts_the_study(
     assert told(there) == undisturbed(tmp_path, empty_database)
 
 
-@pytest.mark.parametrize("times", [1, 2, 5])
-def test_ctrl_c_however_often_ends_in_a_line(study: Path, times: int) -> None:
+def test_ctrl_c_however_often_ends_in_a_line(study: Path) -> None:
     process = subprocess.Popen(
         command(study),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **SLOW},
+        env={**os.environ, **HELD},
     )
     wait_for(has_trials(study, 1))
-    for _ in range(times):
+    for _ in range(5):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
     said, _ = process.communicate(timeout=60)
@@ -238,7 +234,7 @@ def test_a_trial_that_was_told_stays_told_wherever_the_driver_is_cut_off(
 
 def test_sweeper_stop_ends_a_study_as_ctrl_c_does(study: Path) -> None:
     process = subprocess.Popen(
-        command(study), stdout=subprocess.DEVNULL, env={**os.environ, **SLOW}
+        command(study), stdout=subprocess.DEVNULL, env={**os.environ, **HELD}
     )
     wait_for(has_trials(study, 1))
     options = ["--workspace", str(study.parent), "stop", "tiny"]

@@ -111,7 +111,7 @@ def test_an_interrupted_study_goes_on_to_the_same_trials(
 ) -> None:
     driver = subprocess.Popen(
         command(study),
-        env={**os.environ, "FAKE_SECONDS": "0.1"},
+        env={**os.environ, "FAKE_HOLD": "8"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
