@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -65,32 +66,44 @@ def open_again(folder: StudyFolder, number: int) -> None:
         )
 
 
+@pytest.fixture(scope="module")
+def whole(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that has done two trials."""
+    root = tmp_path_factory.mktemp("whole")
+    shutil.copyfile(empty_database, root / "mlflow.db")
+    run(root, trials=2)
+    return root
+
+
+@pytest.fixture
+def root(whole: Path, tmp_path: Path) -> Path:
+    with contextlib.closing(sqlite3.connect(whole / "mlflow.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
 @pytest.mark.parametrize("what", ["of a trial", "null", "no object"])
-def test_controls_that_are_another_thing_are_scored_again(
-    tmp_path: Path, database: Path, what: str
-) -> None:
-    run(tmp_path, trials=1)
-    controls = folder_of(tmp_path).controls / RESULT
+def test_controls_that_are_another_thing_are_scored_again(root: Path, what: str) -> None:
+    controls = folder_of(root).controls / RESULT
     before = json.loads(controls.read_text())
     null = {**before, "controls": {"random": {"score": 0.5, "accuracy": {"1": None}}}}
-    others = folder_of(tmp_path).trial(0) / RESULT
+    others = folder_of(root).trial(0) / RESULT
     damaged = {"of a trial": others.read_text(), "null": json.dumps(null), "no object": "[]"}
     controls.write_text(damaged[what])
-    (folder_of(tmp_path).controls / "data.json").write_text('{"lines": 5}')
-    run(tmp_path, trials=2)
-    check = read_result(folder_of(tmp_path).controls)
+    (folder_of(root).controls / "data.json").write_text('{"lines": 5}')
+    run(root, trials=3)
+    check = read_result(folder_of(root).controls)
     assert isinstance(check, Check)
     again = json.loads(controls.read_text())
     assert again["controls"] == before["controls"]
-    assert len(told(tmp_path)) == 2
+    assert len(told(root)) == 3
 
 
 @pytest.mark.parametrize("damage", ["nothing", "lines", "result", "of another", "both"])
 def test_an_open_trial_ends_as_it_would_have_whatever_befell_its_files(
-    tmp_path: Path, database: Path, damage: str
+    root: Path, damage: str
 ) -> None:
-    run(tmp_path, trials=2)
-    before, folder = told(tmp_path), folder_of(tmp_path)
+    before, folder = told(root), folder_of(root)
     open_again(folder, 1)
     trial = folder.trial(1)
     lines = (trial / METRICS).read_bytes().splitlines(keepends=True)
@@ -100,6 +113,6 @@ def test_an_open_trial_ends_as_it_would_have_whatever_befell_its_files(
         (trial / RESULT).write_text('{"score": 0.5, "accuracy": {"1": null}}')
     if damage in ("of another", "both"):
         (trial / RESULT).write_bytes((folder.trial(0) / RESULT).read_bytes())
-    run(tmp_path, trials=2)
-    assert told(tmp_path) == before
+    run(root, trials=2)
+    assert told(root) == before
     assert len((trial / METRICS).read_bytes().splitlines()) == len(lines)

@@ -1,15 +1,16 @@
-"""A whole study over the lab's own files, by the real command and the real trainer."""
+"""A whole study over the lab's own files, with the real trainer."""
 
+import contextlib
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from benchmarks.lab_data import write_lab_data
+from sweeper.cli import cli
 from sweeper.records import TrialState
 from sweeper.store.reading import read_study
 from sweeper.store.workspace import Workspace
@@ -17,7 +18,6 @@ from trainer.lab.checkpoint import read_checkpoint
 from trainer.lab.export import write_lab_checkpoints
 from trainer.policy.policy import PointerSelector
 
-COMMAND = Path(sys.executable).with_name("sweeper")
 STUDY = """\
 # Question: which reward, which data, and from which epoch of RCE?
 name: own files
@@ -76,24 +76,18 @@ def lab(tmp_path: Path) -> Path:
     return folder
 
 
-def sweeper(lab: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The real command, from another folder: paths begin at the study file."""
-    return subprocess.run(
-        [COMMAND, "--workspace", str(lab / "work"), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-        cwd=lab.parent,
-    )
+def sweeper(lab: Path, *arguments: str) -> Result:
+    """The command, from another folder: paths begin at the study file."""
+    with contextlib.chdir(lab.parent):
+        command = ["--workspace", str(lab / "work"), *arguments]
+        return CliRunner(env={"COLUMNS": "200"}).invoke(cli, command)
 
 
 def exports_in_the_labs_form(lab: Path) -> None:
-    loader = f"{sys.executable} -c 'import sys, torch; torch.load(sys.argv[1])[\"state_dict\"]'"
+    loader = f"{sys.executable} -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1])'"
     form = ("--checkpoint-format", "lab", "--verify-with")
     done = sweeper(lab, "export", "own files", "--checkpoint", str(lab / "best"), *form, loader)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert done.stderr.count("nothing missing or unexpected") == 2
     names = sorted(path.name for path in (lab / "best").iterdir())
     assert [name.split("_", 2)[-1] for name in names[1:]] == [
@@ -104,7 +98,7 @@ def exports_in_the_labs_form(lab: Path) -> None:
     assert read_checkpoint(lab / "best" / names[1]).phase == "grpo"
     loader = f"{sys.executable} -c 'raise SystemExit(\"six tensors were dropped\")'"
     done = sweeper(lab, "export", "own files", "--checkpoint", str(lab / "bad"), *form, loader)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert (
         "ended with exit code 1; the files were removed:\nsix tensors were dropped" in done.stderr
     )
@@ -115,7 +109,7 @@ def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Pa
     (lab / "work").mkdir()
     database.rename(lab / "work" / "mlflow.db")
     done = sweeper(lab, "run", str(lab / "study.yaml"))
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     told = done.stdout
     # the data contract comes before the first score
     contract, _, trials = told.partition("control ")
@@ -154,6 +148,6 @@ def test_a_study_over_the_labs_own_files_runs_to_its_end(lab: Path, database: Pa
 def test_every_file_that_is_missing_or_wrong_is_told_before_any_training(lab: Path) -> None:
     (lab / "first" / "rl_data.json").write_text("{}")
     refused = sweeper(lab, "validate", str(lab / "study.yaml"))
-    assert refused.returncode != 0
+    assert refused.exit_code != 0
     assert "rl_data.json: holds no query of use" in refused.stderr
     assert not (lab / "work").exists()
