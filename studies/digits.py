@@ -24,7 +24,9 @@ network = torch.nn.Sequential(
 optimizer = torch.optim.SGD(network.parameters(), lr=arguments.lr, momentum=0.9)
 for epoch in range(1, arguments.epochs + 1):
     for batch in torch.randperm(1200).split(32):
-        loss = torch.nn.functional.cross_entropy(network(inputs[train][batch]), labels[train][batch])
+        loss = torch.nn.functional.cross_entropy(
+            network(inputs[train][batch]), labels[train][batch]
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
