@@ -204,6 +204,7 @@ def gpu_slots(gpus: Sequence[Gpu], shares: int) -> tuple[Slot, ...]:
             environment={
                 "CUDA_VISIBLE_DEVICES": gpu.uuid,
                 "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+                "SWEEPER_GPU": str(gpu.index),  # for programs that are told a number
             },
             share=GpuShare(uuid=gpu.uuid, index=gpu.index, share=share, shares=shares),
         )

@@ -17,6 +17,7 @@ from sweeper.records import State, TrialRecord, TrialState
 from sweeper.results.best import Best
 from sweeper.running.announcer import Announcer
 from sweeper.running.derived import mean_score
+from sweeper.running.differences import Differences
 from sweeper.running.early_stops import EarlyStops
 from sweeper.running.finals import score_finalists
 from sweeper.running.held import Held
@@ -67,26 +68,30 @@ class Driver:
         self._held = Held(config.limits.failures)
         self._proposing = Proposing(config, search, store, calls=recorder.calls, say=announcer.say)
 
-    def search(self, check: Check) -> None:
-        """Run trials until their total or a limit is reached, the space is used up or a stop is
+    def search(self, check: Check, *, force: bool = False) -> None:
+        """Run trials until their total, a limit or the end of the space is reached, or a stop is
         asked for.
 
         Args:
-            check: The result of the controls; a trial from another environment is not ranked beside
-                them.
+            check: The result of the controls; what ranks beside them has their environment.
+            force: Go on although trials tell the same whatever their settings.
 
         Raises:
-            InstrumentError: where a trial was measured with another instrument.
+            InstrumentError: where the instrument is another one, or sees no setting.
             SweeperError: where the machine, not a trial, is at fault.
         """
         self._environment = check.environment
+        is_seen = force or check.liveness.questions > 0  # a probe has seen the scores react
+        differences = Differences(self._store, self._recorder, is_seen=is_seen)
         self._recorder.asked_by_controls = check.calls.asked
         self._recorder.add_imported(check.ended)
         self._recorder.add_prefixes()
         self._write_state("running")
         self._heed_cancels()  # before what is left open is launched again
+        differences.require()
         while self._fill_slots() or self._open or self._tell_held():  # which may make others ready
             self._watch()
+            differences.require()
             self._heed_cancels()
             if self._interrupts.requested:
                 self._works.ask_all_to_stop()
@@ -148,11 +153,10 @@ class Driver:
     ) -> None:
         """Write the last state, with all that the summary and later commands show."""
         state = "interrupted" if self._interrupts.requested else "finished"
-        record = None if best is None else best.record
         controls = {} if check is None else check.controls
         self._write_state(
             state,
-            best=record,
+            best=None if best is None else best.record,
             more={
                 "controls": {name: scores.model_dump() for name, scores in controls.items()},
                 "confirmed": {name: result.to_json() for name, result in confirmed.items()},
@@ -202,9 +206,10 @@ class Driver:
         seeds = self._config.search_seeds
         seed = seeds[len(trial.results)] if seeds else None
         trial.begin(self._recorder.training(record, seed=seed))
-        trial.curves_run = trial.run_id
-        if seed is not None:
-            trial.curves_run = self._recorder.open_seed(trial.run_id, record, seed)
+        run_id = trial.run_id
+        trial.curves_run = (
+            run_id if seed is None else self._recorder.open_seed(run_id, record, seed)
+        )
         races = self._config.can.races
         rival = best_before(self._search, trial.number, self.records()) if races else None
         folder = self._folder.trial(trial.number, seed=self._config.folder_seed(seed)).absolute()

@@ -250,7 +250,7 @@ class _Session:
         for name, control in check.controls.items():
             score = self.config.scale.text(control.score)
             self.progress.say(f"control {name:<8} {score}")
-        self.driver.search(check)
+        self.driver.search(check, force=force)
         if not self.interrupts.requested:
             self.driver.score_finalists()
         best = self._best()
