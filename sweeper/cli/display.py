@@ -19,7 +19,7 @@ from sweeper.cli.output import Output
 from sweeper.nouns import Nouns
 from sweeper.records import State
 from sweeper.results.table import Parts, Row, table_cells
-from sweeper.running.session import Summary
+from sweeper.running.summary import Summary
 from sweeper.words import counts_line, params_text, plain, scale_of
 
 TOP = 10  # trials in the final table

@@ -12,4 +12,5 @@ __all__ = [
     "slot_changes",
     "slots",
     "stopping",
+    "summary",
 ]

@@ -18,8 +18,8 @@ from sweeper.results.best import Best, best_trial
 from sweeper.results.evidence import Evidence, Scored, gather
 from sweeper.running.holdout import confirm
 from sweeper.running.interrupts import Interrupts
-from sweeper.running.recorder import log_held_out
 from sweeper.running.session import STOPPING, OpenLauncher
+from sweeper.running.trial_runs import TrialRuns
 from sweeper.running.works import Works
 from sweeper.scales import Scale
 from sweeper.search.of_study import first_training
@@ -94,9 +94,10 @@ def confirm_study(
                 say=say,
             )
         tracking = open_mlflow(config, workspace.root, say=say, endures=True, was_there=True)
+        runs = TrialRuns(config, folder, tracking)
         for record in chosen:
             if (result := results.get(str(record.name))) is not None:
-                log_held_out(tracking, folder, record, result, nouns=config.nouns)
+                runs.held_out(record, result)
     evidence = gather(folder)
     lines = list(_table(evidence, [f"trial {record.name}" for record in chosen]))
     if interrupts.requested:

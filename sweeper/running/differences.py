@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sweeper.errors import InstrumentError
 from sweeper.outcomes import Epoch
 from sweeper.records import TrialRecord, TrialState
-from sweeper.running.recorder import Recorder
+from sweeper.running.trial_files import TrialFiles
 from sweeper.store.study_store import StudyStore
 
 EQUAL_TRIALS = 3  # so many that tell the same are no accident
@@ -16,10 +16,10 @@ EQUAL_TRIALS = 3  # so many that tell the same are no accident
 class Differences:
     """Looks at the trials of one study until they differ."""
 
-    def __init__(self, store: StudyStore, recorder: Recorder, *, is_seen: bool) -> None:
+    def __init__(self, store: StudyStore, files: TrialFiles, *, is_seen: bool) -> None:
         """Look at nothing yet; never, where it is seen already that they do."""
         self._store = store
-        self._recorder = recorder
+        self._files = files
         self._is_seen = is_seen
 
     def require(self) -> None:
@@ -33,7 +33,7 @@ class Differences:
         ]
         if len({_setting(record) for record in trained}) < EQUAL_TRIALS:
             return
-        reason = equal_results([(record, self._recorder.epochs_of(record)) for record in trained])
+        reason = equal_results([(record, self._files.epochs_of(record)) for record in trained])
         if reason is not None:
             raise InstrumentError(reason)
         self._is_seen = True

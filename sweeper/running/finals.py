@@ -66,7 +66,7 @@ def score_finalists(
             say(f"finalist {record.name} keeps the score of the search: {final.message}")
             store.set_final(record.name, final)
         elif final is not None:
-            recorder.finish_final(record, final)
+            recorder.runs.finish_final(record, final)
             store.set_final(record.name, final)
 
 

@@ -82,7 +82,7 @@ class Driver:
         """
         self._environment = check.environment
         is_seen = force or check.liveness.questions > 0  # a probe has seen the scores react
-        differences = Differences(self._store, self._recorder, is_seen=is_seen)
+        differences = Differences(self._store, self._recorder.files, is_seen=is_seen)
         self._recorder.asked_by_controls = check.calls.asked
         self._recorder.add_imported(check.ended)
         self._recorder.add_prefixes()
@@ -126,11 +126,11 @@ class Driver:
         """Score start, baseline and best trial on the held-out questions."""
         baseline = baseline_of(self.records())
         trials = {"best": best} if baseline is None else {"baseline": baseline, "best": best}
-        trainings = {str(r.name): self._recorder.training(r) for r in trials.values()}
+        trainings = {str(r.name): self._recorder.files.training(r) for r in trials.values()}
         results = confirm(
             self._works,
             self._folder,
-            {"start": self._recorder.training(best).beginning(), **trainings},
+            {"start": self._recorder.files.training(best).beginning(), **trainings},
             device=self._device,
             first=self._first,
             environment=self._environment,
@@ -140,7 +140,7 @@ class Driver:
             return {}
         for record in trials.values():
             if (result := results.get(str(record.name))) is not None:
-                self._recorder.held_out(record, result)
+                self._recorder.runs.held_out(record, result)
         named = {"start": "start"} | {label: str(record.name) for label, record in trials.items()}
         return {label: results[name] for label, name in named.items() if name in results}
 
@@ -205,10 +205,10 @@ class Driver:
         record = self._store.record(trial.number)
         seeds = self._config.search_seeds
         seed = seeds[len(trial.results)] if seeds else None
-        trial.begin(self._recorder.training(record, seed=seed))
+        trial.begin(self._recorder.files.training(record, seed=seed))
         run_id = trial.run_id
         trial.curves_run = (
-            run_id if seed is None else self._recorder.open_seed(run_id, record, seed)
+            run_id if seed is None else self._recorder.runs.open_seed(run_id, record, seed)
         )
         races = self._config.can.races
         rival = best_before(self._search, trial.number, self.records()) if races else None
@@ -255,7 +255,7 @@ class Driver:
 
     def _log_epochs(self, trial: OpenTrial, *, now: bool) -> None:
         if epochs := trial.take_unlogged(now=now):
-            self._recorder.log_epochs(trial.curves_run, epochs, trial.training)
+            self._recorder.runs.log_epochs(trial.curves_run, epochs, trial.training)
 
     def _heed_cancels(self) -> None:
         """Let trials leave that someone has cancelled; tell those that are not at work."""
@@ -265,7 +265,7 @@ class Driver:
             elif number in self._resumable:
                 self._resumable.remove(number)
                 trial = self._opened(record := self._store.record(number))
-                trial.begin(self._recorder.training(record))
+                trial.begin(self._recorder.files.training(record))
                 self._tell(trial, LEFT, [])
             elif number not in [held.number for held in self._held.trials]:  # it has ended
                 self._folder.forget_cancel(number)
@@ -285,7 +285,7 @@ class Driver:
                 first=self._first,
             )
             if self._config.search_seeds:
-                self._recorder.end_seed(trial.curves_run, end, ended=trial.ended)
+                self._recorder.runs.end_seed(trial.curves_run, end, ended=trial.ended)
                 trial.results.append(end)
                 if len(trial.results) < len(self._config.search_seeds):
                     self._begin_work(trial)
@@ -320,7 +320,7 @@ class Driver:
         """Close the runs of a trial that the next driver goes on with."""
         self._log_epochs(trial, now=True)
         for run_id in {trial.run_id, trial.curves_run}:
-            self._recorder.leave(run_id)
+            self._recorder.runs.leave(run_id)
 
     def _tell(self, trial: OpenTrial, verdict: Verdict, results: Sequence[Result]) -> None:
         """Write the verdict; a trial that stays open is left to the next driver.
@@ -334,7 +334,7 @@ class Driver:
             self._leave(trial)
             return
         if verdict.state is not TrialState.COMPLETE and trial.curves_run != trial.run_id:
-            self._recorder.leave(trial.curves_run)
+            self._recorder.runs.leave(trial.curves_run)
         self._recorder.end(
             trial.number,
             trial.run_id,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from sweeper.outcomes import TRIAL, Check, Epoch, FormatError, Result, read_result
 from sweeper.records import TrialRecord, TrialState
-from sweeper.running.recorder import MLFLOW_STATUS, Recorder
+from sweeper.running.recorder import Recorder
 from sweeper.running.study_run import open_study_run, track_controls
+from sweeper.running.trial_runs import MLFLOW_STATUS
 from sweeper.running.verdict import Verdict
 from sweeper.search import Search, answered_before
 from sweeper.store.study_folder import StudyFolder
@@ -86,7 +87,7 @@ class Mender:
                 self._complete_curves(record, written)
         runs = {str(record.name): self._write(record) for record in lacking}
         for record in lacking_imports:
-            self._recorder.write_imported(record, self._controls_ended())
+            self._recorder.runs.imported(record, self._controls_ended())
         moved = {
             str(record.name): runs[str(record.name)]
             for record in lacking
@@ -132,42 +133,42 @@ class Mender:
     def _has_curves(self, record: TrialRecord) -> bool:
         if record.state is not TrialState.COMPLETE or not _is_own(record) or record.notes.seeds:
             return False
-        return bool(self._recorder.epochs_of(record))
+        return bool(self._recorder.files.epochs_of(record))
 
     def _write(self, record: TrialRecord) -> str:
         """Write all of a trial, and return its run."""
         if record.prefix is not None:
-            epochs = self._recorder.epochs_of(record)
+            epochs = self._recorder.files.epochs_of(record)
             ended = epochs[-1].ended if epochs else None
-            run_id = self._recorder.write_prefix(record, ended=ended)
+            run_id = self._recorder.runs.prefix(record, ended=ended)
         elif record.notes.origin == "cached" and record.notes.source is not None:
             known = answered_before(self._search, record, self._store.records())
             source = record.notes.source if known is None else known.name
-            run_id = self._recorder.write_answer(record, source=source)
+            run_id = self._recorder.runs.answer(record, source=source)
         else:
             run_id = self._write_trained(record)
         if record.final is not None:
-            self._recorder.finish_final(record.with_run(run_id), record.final)
+            self._recorder.runs.finish_final(record.with_run(run_id), record.final)
         if (held_out := self._held_out(record)) is not None:
-            self._recorder.held_out(record.with_run(run_id), held_out)
+            self._recorder.runs.held_out(record.with_run(run_id), held_out)
         return run_id
 
     def _write_trained(self, record: TrialRecord) -> str:
         """Write a trial with its curves, those of its seeds where it has several."""
-        training, notes = self._recorder.training(record), record.notes
-        run_id = self._recorder.open_run(record)
-        each = self._recorder.epochs_by_seed(record)
+        training, notes = self._recorder.files.training(record), record.notes
+        run_id = self._recorder.runs.open(record)
+        each = self._recorder.files.epochs_by_seed(record)
         if self._config.search_seeds:
             self._write_seeds(record, run_id, each)
         elif each:
-            self._recorder.log_epochs(run_id, each[0], training)
+            self._recorder.runs.log_epochs(run_id, each[0], training)
         verdict = Verdict(
             state=record.state,
             score=record.score,
             failure=notes.failure,
             reason=notes.reason,
         )
-        self._recorder.write_end(
+        self._recorder.runs.end(
             run_id,
             verdict,
             self._results(record),
@@ -184,10 +185,10 @@ class Mender:
             return
         names = [f"trial {record.name} seed {seed}" for seed in self._config.search_seeds]
         places = [written.get((run.run_id, name)) for name in names] or [run]
-        training = self._recorder.training(record)
-        for place, epochs in zip(places, self._recorder.epochs_by_seed(record), strict=False):
+        training = self._recorder.files.training(record)
+        for place, epochs in zip(places, self._recorder.files.epochs_by_seed(record), strict=False):
             if place is not None:
-                self._recorder.log_epochs(place.run_id, epochs, training)
+                self._recorder.runs.log_epochs(place.run_id, epochs, training)
 
     def _write_seeds(
         self, record: TrialRecord, run_id: str, each: Sequence[Sequence[Epoch]]
@@ -195,24 +196,24 @@ class Mender:
         """Write the seeds of a trial that were begun, one after another; what ended it in another
         way than complete left the last of them.
         """
-        training = self._recorder.training(record)
-        folders = [f for f in self._recorder.folders(record.number) if (f / TRIAL).exists()]
+        training = self._recorder.files.training(record)
+        folders = [f for f in self._recorder.files.folders(record.number) if (f / TRIAL).exists()]
         seeds = self._config.search_seeds
         for index, (seed, folder) in enumerate(zip(seeds, folders, strict=False)):
-            own = self._recorder.open_seed(run_id, record, seed)
+            own = self._recorder.runs.open_seed(run_id, record, seed)
             epochs = each[index] if each else []
-            self._recorder.log_epochs(own, epochs, training)
+            self._recorder.runs.log_epochs(own, epochs, training)
             scored = record.notes.seeds[index] if record.notes.seeds else _result(folder)
             is_left = record.state is not TrialState.COMPLETE and folder == folders[-1]
             if scored is None or is_left:
-                self._recorder.leave(own)
+                self._recorder.runs.leave(own)
             else:
                 ended = epochs[-1].ended if epochs else None
-                self._recorder.end_seed(own, scored, ended=ended)
+                self._recorder.runs.end_seed(own, scored, ended=ended)
 
     def _results(self, record: TrialRecord) -> list[Result]:
         """What the jobs of a trial gave, as far as their files are there."""
-        found = [_result(folder) for folder in self._recorder.folders(record.number)]
+        found = [_result(folder) for folder in self._recorder.files.folders(record.number)]
         return [result for result in found if result is not None]
 
     def _held_out(self, record: TrialRecord) -> Result | None:

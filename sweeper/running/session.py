@@ -6,14 +6,13 @@ of the instrument runs while MLflow is being opened, since both take seconds.
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeper.errors import InstrumentError, TrackingError
 from sweeper.launchers.jobs import Launcher, device_of
-from sweeper.nouns import Nouns
 from sweeper.outcomes import (
     LOG,
     RESULT,
@@ -23,9 +22,8 @@ from sweeper.outcomes import (
     Result,
     read_data,
 )
-from sweeper.records import TrialRecord, TrialState
 from sweeper.results.best import Best, best_trial
-from sweeper.results.table import Parts, Row, parts_of, rows
+from sweeper.results.table import parts_of, rows
 from sweeper.running.announcer import Announcer, Progress
 from sweeper.running.controls import LABEL, contract_lines, start_controls
 from sweeper.running.held import open_again
@@ -43,6 +41,7 @@ from sweeper.running.study_run import (
     has_been_there,
     track_controls,
 )
+from sweeper.running.summary import Summary
 from sweeper.running.terms import Terms
 from sweeper.running.work import Work
 from sweeper.running.works import Ticket, Works
@@ -61,30 +60,6 @@ STOPPING = "finishing the epochs in hand; Ctrl-C again to stop now"
 
 
 OpenLauncher = Callable[[StudyConfig, StudyFolder], Launcher]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What a `sweeper run` ends with."""
-
-    study: str
-    interrupted: bool
-    records: Sequence[TrialRecord]
-    table: Sequence[Row]  # controls, then trials from best to worst
-    measure: str  # what they are scored by, such as `accuracy in per cent`
-    parts: Parts  # columns of the parts of a score
-    nouns: Nouns  # what these are
-    confirmed: Mapping[str, Result]  # start, baseline, best on the held-out questions
-    link: str  # of the MLflow page, below `sweeper ui` or `mlflow ui`; empty where it is away
-    chosen: str = ""  # why the best is not simply the highest; empty where it is
-
-    @property
-    def exit_code(self) -> int:
-        """0 all well, 1 some trials or finals failed, 130 interrupted."""
-        if self.interrupted:
-            return 130
-        failed = any(record.state is TrialState.FAILED for record in self.records)
-        return int(failed or any(record.final_failure is not None for record in self.records))
 
 
 def run_study(

@@ -13,7 +13,7 @@ from fakes.run_fake_study import Done, run_here
 from sweeper.errors import TrackingError
 from sweeper.ranking import ranking
 from sweeper.records import TrialRecord, TrialState
-from sweeper.running.recorder import Recorder
+from sweeper.running.trial_runs import TrialRuns
 from sweeper.store.reading import read_study
 from sweeper.store.workspace import Workspace
 
@@ -105,7 +105,7 @@ def test_a_seed_whose_run_cannot_be_opened_leaves_no_run_open(
         raise TrackingError("MLflow: the run could not be opened")
 
     with monkeypatch.context() as failing:
-        failing.setattr(Recorder, "open_seed", refuse)
+        failing.setattr(TrialRuns, "open_seed", refuse)
         done = fake_run(study, "[0, 1, 2]")
     assert (done.returncode, done.stderr) == (1, "Error: MLflow: the run could not be opened\n")
     assert "RUNNING" not in {run.info.status for run in runs(study.parent, "seeded")}

@@ -9,7 +9,8 @@ from fakes.postgres import Server, postgres
 from mlflow import MlflowClient
 
 from sweeper.launchers.jobs import JobId, JobRequest
-from sweeper.running.session import Summary, run_study
+from sweeper.running.session import run_study
+from sweeper.running.summary import Summary
 from sweeper.store.workspace import Workspace
 
 STUDY = """\

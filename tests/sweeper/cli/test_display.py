@@ -13,7 +13,7 @@ from sweeper.cli.display import LiveDisplay, PlainDisplay, live_table, open_disp
 from sweeper.outcomes import Calls, Result, Scores
 from sweeper.records import TrialRecord, TrialState
 from sweeper.results.table import rows
-from sweeper.running.session import Summary
+from sweeper.running.summary import Summary
 from sweeper.scales import NATS, PER_CENT
 from sweeper.store.study_folder import StudyFolder
 from sweeper.trainers.builtin.nouns import SHOTS

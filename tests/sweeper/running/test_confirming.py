@@ -20,7 +20,8 @@ from sweeper.ranking import ranking
 from sweeper.results.best import best_trial
 from sweeper.results.evidence import gather
 from sweeper.running.confirming import Confirmation, confirm_study
-from sweeper.running.session import Summary, run_study
+from sweeper.running.session import run_study
+from sweeper.running.summary import Summary
 from sweeper.store.reading import read_study
 from sweeper.store.status import study_state
 from sweeper.store.study_folder import StudyFolder

@@ -15,7 +15,8 @@ from mlflow import MlflowClient
 from sweeper.errors import InstrumentError
 from sweeper.launchers.jobs import Launcher
 from sweeper.launchers.local import open_local
-from sweeper.running.session import Summary, run_study
+from sweeper.running.session import run_study
+from sweeper.running.summary import Summary
 from sweeper.store.reading import read_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.workspace import Workspace
