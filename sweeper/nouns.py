@@ -59,5 +59,9 @@ class Nouns:
             return sorted(parts, key=int)
         return [p for p in known if p in parts] + sorted(parts - set(known))
 
+    def columns(self, parts: Sequence[str]) -> list[str]:
+        """Parts that are worth a column of their own: a single metric is the score itself."""
+        return list(parts) if self.counts or len(parts) > 1 else []
+
 
 METRICS = Nouns()  # parts are metrics, under their names

@@ -19,7 +19,8 @@ Words = Mapping[str, str]
 def results(evidence: Evidence, assessment: Assessment, words: Words) -> Iterator[Block]:
     """Controls, then the best settings and the baseline, each with what its scores prove."""
     scale, tested = evidence.config.scale, evidence.config.can.by_question
-    parts = list(dict.fromkeys(s for entry in assessment.rows for s in entry.row.accuracy))
+    found = list(dict.fromkeys(s for entry in assessment.rows for s in entry.row.accuracy))
+    parts = evidence.config.nouns.columns(found)
     shown = _shown(assessment)
     yield Table(
         [

@@ -126,7 +126,7 @@ def table_cells(table: Sequence[Row], parts: Parts) -> tuple[list[str], list[lis
 def parts_of(table: Sequence[Row], nouns: Nouns, known: Sequence[str]) -> Parts:
     """The parts that any row has a score for, in order; ``known`` are those of the study."""
     found = nouns.in_order((part for row in table for part in row.accuracy), known)
-    return {part: nouns.label(part) for part in found}
+    return {part: nouns.label(part) for part in nouns.columns(found)}
 
 
 def _first_use(table: Sequence[Row]) -> Any:
