@@ -1,11 +1,15 @@
 import contextlib
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from sweeper.store.tracking import open_tracking
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so every process below.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
