@@ -1,0 +1,267 @@
+"""Trial folders of a program, worked through in this process."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sweeper.outcomes import (
+    LOG,
+    STOP,
+    TRIAL,
+    Check,
+    Failure,
+    Result,
+    read_epochs,
+    read_json,
+    write_json_atomic,
+)
+from sweeper.trainers import Surroundings, command_trainer
+from sweeper.trainers.command import process, work
+from sweeper.trainers.command.left import read_own
+from sweeper.trainers.command.work import work_through
+
+PROGRAM = str(Path(__file__).parents[3] / "fakes" / "tiny_program.py")
+SECTION: dict[str, Any] = {
+    "command": [sys.executable, PROGRAM, "--out=${trial.dir}/out", "${args}"],
+    "results": {"file": "${trial.dir}/out/metrics.json", "metrics": {"accuracy": "/eval/accuracy"}},
+    "params": {"rate": 0.5, "epochs": 2, "how": "well"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "sweeps" / "my study ü" / "trials" / "0003"
+    made.mkdir(parents=True)
+    return made
+
+
+def ask(folder: Path, *, controls: list[str] | None = None, how: str = "well", **keys: Any) -> None:
+    """Write the folder's job: ``keys`` are those of the study file."""
+    section = {**SECTION, **keys}
+    section["params"] = {**section["params"], "how": how}
+    training = command_trainer().training(
+        section, seed=None, repeat=0, below=folder.parents[3], trusted=False
+    )
+    job = training.job(Surroundings(stages=Path("../../../stages")), controls=controls)
+    write_json_atomic(folder / TRIAL, job)
+
+
+def failure(folder: Path) -> Failure:
+    assert work_through(folder) == "failed"
+    left = read_own(folder)
+    assert isinstance(left, Failure)
+    return left
+
+
+def test_a_program_that_ends_well_has_a_result_and_its_curve(folder: Path) -> None:
+    pattern = {"stdout": r"epoch (?P<step>\d+): accuracy=(?P<accuracy>)", "step": "step"}
+    ask(folder, results=[SECTION["results"], pattern])
+    told: list[str] = []
+    assert work_through(folder, on_epoch=lambda: told.append("epoch")) == "completed"
+    left = read_own(folder)
+    assert isinstance(left, Result)
+    assert left.score == 0.25
+    epochs = read_epochs(folder)[0]
+    assert [(epoch.epoch, epoch.score) for epoch in epochs] == [(1, 0.5), (2, 0.25)]
+    assert told == ["epoch", "epoch"]
+    assert work_through(folder) == "completed"
+    assert (folder / "out/runs").read_text() == "once\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "words"),
+    [
+        ("exits 3", "error", "run ended with exit code 3, and printed nothing"),
+        ("runs out of memory", "error", "end of its log: torch.OutOfMemoryError: CUDA out of"),
+        ("is killed", "killed", "run was ended by signal 9"),
+        ("writes nothing", "bad_result", "no new result: no file matches"),
+        ("writes half", "bad_result", "metrics.json"),
+        ("diverges", "not_finite", "accuracy is nan"),
+        ("names it otherwise", "bad_result", "acc"),
+    ],
+)
+def test_what_went_wrong_is_named(folder: Path, how: str, kind: str, words: str) -> None:
+    ask(folder, how=how)
+    found = failure(folder)
+    assert found.kind.value == kind
+    assert words in found.message
+
+
+def test_a_result_that_was_there_before_is_none(folder: Path) -> None:
+    (folder / "out").mkdir()
+    old = folder / "out/metrics.json"
+    old.write_text('{"eval": {"accuracy": 0.9}}')
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    ask(folder, how="writes nothing")
+    assert "older than the trial" in failure(folder).message
+    ask(folder, how="writes nothing", fresh=["${trial.dir}/out/*.json"])
+    assert "no file matches" in failure(folder).message
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("how", ["hangs", "ignores SIGTERM"])
+def test_a_program_that_never_ends_is_ended(
+    folder: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "GRACE", 0.2)
+    ask(folder, how=how, time_limit=1.0)
+    found = failure(folder)
+    assert found.kind.value == "timeout"
+    assert "run was ended after 1 s, its time_limit; the end of its log: ready" in found.message
+
+
+@pytest.mark.parametrize("how", ["leaves a child", "leaves a child that left its session"])
+def test_no_child_is_left_behind(folder: Path, how: str) -> None:
+    ask(folder, how=how)
+    assert work_through(folder) == "completed"
+    pid = int((folder / "out/child").read_text())
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_of_a_flood_both_ends_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process.Log.__init__, "__kwdefaults__", {"limit": 2**20})
+    ask(folder, how="floods")
+    assert work_through(folder) == "completed"
+    sizes = [(folder / name).stat().st_size for name in (LOG, "log.head.txt")]
+    assert max(sizes) < 2**20 + process.BLOCK + 1
+    assert "used rate: 0.5" in (folder / LOG).read_text()
+
+
+def test_a_value_that_was_not_used_is_told(folder: Path) -> None:
+    effective = {"rate": {"stdout": r"used rate: (?P<v>\S+)"}}
+    ask(folder, effective=effective)
+    assert work_through(folder) == "completed"
+    ask(folder, effective=effective, how="ignores its rate")
+    found = failure(folder)
+    assert found.kind.value == "not_applied"
+    assert found.message == "rate: the program has used 0.125, and was given 0.5"
+
+
+def test_a_line_that_must_not_come_ends_it(folder: Path) -> None:
+    ask(folder, how="diverges", abort_if="accuracy=nan")
+    found = failure(folder)
+    assert found.kind.value == "not_finite"
+    assert "abort_if: epoch 1: accuracy=nan" in found.message
+
+
+def test_a_program_or_a_folder_that_is_not_there_is_told(folder: Path) -> None:
+    ask(folder, command=["no-such-program"])
+    assert "'no-such-program' cannot be run in" in failure(folder).message
+    ask(folder, cwd="nowhere")
+    assert "nowhere: No such file" in failure(folder).message
+
+
+def test_one_that_is_asked_to_stop_leaves_no_result(folder: Path) -> None:
+    ask(folder, how="hangs")
+    (folder / STOP).touch()
+    assert work_through(folder) == "stopped"
+    assert read_own(folder) is None
+
+
+def test_a_step_that_has_ended_well_is_not_run_again(folder: Path) -> None:
+    train = [*SECTION["command"][:2], "--out=${trial.dir}/out"]
+    fails = [sys.executable, "-c", "import sys; sys.exit(int(open('gate').read()))"]
+    steps = [{"name": "train", "command": train}, {"name": "evaluate", "command": fails}]
+    section = {"command": None, "steps": steps, "params": {"rate": 0.5}}
+    gate = folder.parents[3] / "gate"
+    gate.write_text("1")
+    ask(folder, **section)
+    assert "evaluate ended with exit code 1" in failure(folder).message
+    gate.write_text("0")
+    assert work_through(folder) == "completed"
+    assert (folder / "out/runs").read_text() == "once\n"
+    ask(folder, **section, seed=1)  # another job
+    assert work_through(folder) == "completed"
+    assert (folder / "out/runs").read_text() == "once\nonce\n"
+
+
+def test_the_controls_are_the_first_setting_once_more(folder: Path) -> None:
+    ask(folder, controls=["repeat", "reseed"])
+    assert work_through(folder) == "completed"
+    left = read_own(folder)
+    assert isinstance(left, Check)
+    assert {name: scores.score for name, scores in left.controls.items()} == {
+        "repeat": 0.25,
+        "reseed": 0.25,
+    }
+    seeds = {
+        name: (read_json(folder / name / TRIAL) or {})["spec"]["program"].get("seed", 0)
+        for name in left.controls
+    }
+    assert seeds == {"repeat": 0, "reseed": 1}
+    (folder / "result.json").unlink()
+    ask(folder, controls=["repeat"], how="exits 3")
+    assert "the control repeat: run ended with exit code 3" in failure(folder).message
+
+
+def test_the_program_finds_its_values_in_files_and_variables(folder: Path) -> None:
+    code = (
+        "import json, os; from sweeper.client import params, report, seed\n"
+        "report(scores={'a': 1, 'b': 0.0})\n"
+        "report(score=0.5, rate=params()['rate'], seed=seed())\n"
+        "print(os.environ['TOLD'], os.environ['SWEEPER_TRIAL'], os.environ['SWEEPER_STUDY'])"
+    )
+    env = {"TOLD": "${rate} $$ ${study.name}"}
+    ask(folder, command=[sys.executable, "-c", code], results=None, env=env, seed=4)
+    assert work_through(folder) == "completed"
+    assert "0.5 $ my study ü 0003 my study ü" in (folder / LOG).read_text()
+    [epoch] = read_epochs(folder)[0]
+    assert epoch.metrics == {"score": 0.5, "rate": 0.5, "seed": 4}
+    left = read_own(folder)
+    assert isinstance(left, Result)
+    assert (left.questions, left.accuracy) == (2, {"score": 0.5})
+    found = command_trainer().scores(folder / "../../../stages", left.evaluation, 0)
+    assert found is not None
+    assert found[0].tolist() == [[1.0], [0.0]]
+
+
+def test_scores_by_question_that_are_not_the_scores_are_left_out_and_that_is_said(
+    folder: Path,
+) -> None:
+    code = "from sweeper.client import report; report(scores={'a': 1}); report(score=0.5)"
+    ask(folder, command=[sys.executable, "-c", code], results=None)
+    assert work_through(folder) == "completed"
+    left = read_own(folder)
+    assert isinstance(left, Result)
+    assert (left.questions, left.accuracy, left.evaluation) == (None, {}, None)
+    said = "the mean of the scores by question is 1, and the score is 0.5"
+    assert said in (folder / LOG).read_text()
+
+
+def test_config_files_are_written_and_files_collected(folder: Path) -> None:
+    below = folder.parents[3]
+    (below / "base.yaml").write_text("optimizer: {lr: 1.0}  # as it was\n")
+    config = {
+        "from": "base.yaml",
+        "to": "${trial.dir}/config.yaml",
+        "set": {"optimizer.lr": "${rate}"},
+    }
+    ask(folder, configs=[config], collect=["${trial.dir}/out/*.json"])
+    assert work_through(folder) == "completed"
+    assert (folder / "config.yaml").read_text() == "optimizer: {lr: 0.5}  # as it was\n"
+    assert (folder / "collected/metrics.json").exists()
+
+
+def test_an_input_that_cannot_be_read_is_told_and_another_content_is_another_job(
+    folder: Path,
+) -> None:
+    ask(folder, inputs=["data.json"])
+    assert "data.json cannot be read" in failure(folder).message
+    data = folder.parents[3] / "data.json"
+    jobs = []
+    for content in ("[1]", "[2]"):
+        data.write_text(content)
+        ask(folder, inputs=["data.json"])
+        assert work_through(folder) == "completed"
+        left = read_own(folder)
+        assert isinstance(left, Result)
+        jobs.append(left.job)
+    assert jobs[0] != jobs[1]
