@@ -118,14 +118,18 @@ def _sections(values: Mapping[str, object], kind: Trainer) -> tuple[StudyFile, l
     try:
         return StudyFile.model_validate(values), complaints
     except ValidationError as error:
-        found = [_section_complaint(values, item) for item in refusals(StudyFile, error)]
+        found = [_section_complaint(values, item, kind) for item in refusals(StudyFile, error)]
         return StudyFile.model_validate(_without(values, found)), complaints + found
 
 
-def _section_complaint(values: Mapping[str, Any], refusal: Refusal) -> Complaint:
+def _section_complaint(values: Mapping[str, Any], refusal: Refusal, kind: Trainer) -> Complaint:
     where = refusal.where
     if refusal.structural and len(where) == 1 and where[0] in FOREIGN:
         return Complaint(where, f"not a key of this file; {FOREIGN[str(where[0])]}", at_key=True)
+    if refusal.structural and len(where) == 1 and where[0] in values:
+        allowed = [*StudyFile.model_fields, *(k for k in kind.keys if k != "trainer")]
+        text = f"unknown key; allowed: {', '.join(allowed)}{suggestion(where[0], allowed)}"
+        return Complaint(where, text, at_key=True)
     if where[0] == "parameters" and where[2:] == ("distribution",):
         hint = log_uniform_hint(values["parameters"][where[1]])
         return Complaint(where, hint or refusal.text)

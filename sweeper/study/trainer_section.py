@@ -51,14 +51,14 @@ def trainer_complaints(
         complaints.append(_complaint(kind, trainer, refusal, first))
     for probe in _variations(space):
         for refusal in _refused(kind, trainer, probe):
-            deciding = names_below(trainer, refusal.where)
+            deciding = _deciding(kind, trainer, refusal.where)
             news = deciding == {probe.varied} or refusal.where not in known
             if probe.varied in deciding and not refusal.structural and news:
                 complaints.append(_complaint(kind, trainer, refusal, probe))
     for where, setting in (settings or {}).items():
         values = complete_values(space, setting)
         for refusal in _refused(kind, trainer, _Probe(values, {})):
-            if refusal.where not in known and len(names_below(trainer, refusal.where)) > 1:
+            if refusal.where not in known and len(_deciding(kind, trainer, refusal.where)) > 1:
                 text = f"does not fit {dotted((*kind.place, *refusal.where))}: {refusal.text}"
                 complaints.append(Complaint(where, text))
     return list(dict.fromkeys(complaints))
@@ -157,14 +157,14 @@ def _refused(kind: Trainer, trainer: Section, probe: _Probe) -> list[Refusal]:
     return [
         refusal
         for refusal in kind.refusals(kind.filled(trainer, probe.values))
-        if refusal.structural or names_below(trainer, refusal.where) <= probe.values.keys()
+        if refusal.structural or _deciding(kind, trainer, refusal.where) <= probe.values.keys()
     ]
 
 
 def _complaint(kind: Trainer, trainer: Section, refusal: Refusal, probe: _Probe) -> Complaint:
     """Blame the parameter whose value is refused, or the section itself."""
     where = (*kind.place, *refusal.where)
-    deciding = names_below(trainer, refusal.where)
+    deciding = _deciding(kind, trainer, refusal.where)
     if probe.varied in deciding:
         deciding = {probe.varied}
     if refusal.structural or len(deciding) != 1:
@@ -176,6 +176,11 @@ def _complaint(kind: Trainer, trainer: Section, refusal: Refusal, probe: _Probe)
     return Complaint(probe.sources[name], text)
 
 
+def _deciding(kind: Trainer, trainer: Section, where: Where) -> set[str]:
+    """The parameters that decide what stands at a place; what the trainer fills in is none."""
+    return {name for name in names_below(trainer, where) if not kind.is_own(name)}
+
+
 def _put(spelled: Any, written: Any, where: Where) -> None:
     """Write what stands in ``written`` at ``where`` into ``spelled``, over its resolved form."""
     *around, last = where
@@ -184,4 +189,6 @@ def _put(spelled: Any, written: Any, where: Where) -> None:
             spelled[part] = written[part]  # written as a mapping that the spec turns into text
             return
         spelled, written = spelled[part], written[part]
+        if isinstance(spelled, list) and not isinstance(written, list):
+            return  # one entry for a list of one, with its texts as they are written
     spelled[last] = written[last]

@@ -36,7 +36,7 @@ class Capabilities:
     metric: str  # name of what a trial is scored by
     goal: Goal
     parts: tuple[str, ...]  # a score is the mean of so many others, each with a name; or of none
-    questions: int  # that a trial answers
+    questions: int  # that a trial answers; 0: as many as it tells
     questions_key: str  # of the study file, that says how many; empty: there are no questions
     controls: tuple[str, ...]  # policies that can be scored without a search
     asked_for: bool  # whether a control is scored only where the file names it
