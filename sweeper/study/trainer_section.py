@@ -13,7 +13,7 @@ from sweeper.references import names_below, references, unfinished
 from sweeper.refusals import Refusal
 from sweeper.space import Parameter, Space, Value, complete_values, compose
 from sweeper.study.parameters import Complaint
-from sweeper.trainers import Section, Trainer
+from sweeper.trainers import PARAMS, Section, Trainer
 
 
 class _Probe(NamedTuple):
@@ -81,7 +81,8 @@ def _reference_complaints(
     gates: Collection[str],
 ) -> Iterator[Complaint]:
     used: dict[str, Where] = {}
-    for where, name in references(trainer, kind.place):
+    written = {key: value for key, value in trainer.items() if key != PARAMS}
+    for where, name in references(written, kind.place):
         used.setdefault(name, where)
         if name not in space.names and name not in broken and not kind.is_own(name):
             known = ", ".join((*space.names, *sorted(broken))) or "none"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sweeper.trainers.protocol import (
+    PARAMS,
     Capabilities,
     CheckReport,
     Claims,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sweeper.trainers.command import CommandTrainer
 
 __all__ = [
+    "PARAMS",
     "Capabilities",
     "CheckReport",
     "Claims",

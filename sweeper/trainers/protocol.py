@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # importing it imports NumPy
 Rule = Callable[[Any, Any], Iterable[Any]]  # evidence and its assessment to findings
 Goal = Literal["maximize", "minimize"]
 Section = Mapping[str, object]  # the study file's own, which the trainer alone understands
+PARAMS = "params"  # key of a section that holds every parameter, used or not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +319,7 @@ class RefusedError(Exception):
 
 
 __all__ = [
+    "PARAMS",
     "Calls",
     "Capabilities",
     "CheckReport",

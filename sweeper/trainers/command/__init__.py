@@ -41,6 +41,7 @@ from sweeper.trainers.command.macros import is_macro
 from sweeper.trainers.command.spec import KEYS, CommandSpec, to_json
 from sweeper.trainers.command.training import CommandTraining
 from sweeper.trainers.protocol import (
+    PARAMS,
     Capabilities,
     CheckReport,
     Claims,
@@ -77,14 +78,14 @@ class CommandTrainer:
         section: dict[str, object] = {key: file[key] for key in KEYS if key in file}
         if metric:
             section["metric"] = dict(metric)
-        return {**section, "params": {name: f"${{{name}}}" for name in names}}
+        return {**section, PARAMS: {name: f"${{{name}}}" for name in names}}
 
     def filled(self, section: Section, values: Mapping[str, Value]) -> Section:
         """The same with the values of the trial: its macros are replaced where it runs."""
-        params = section.get("params")
+        params = section.get(PARAMS)
         names = params if isinstance(params, Mapping) else {}
         found = {name: values[name] for name in names if name in values}
-        return {**section, "params": found}
+        return {**section, PARAMS: found}
 
     def is_own(self, name: str) -> bool:
         """Whether it is one of the macros."""

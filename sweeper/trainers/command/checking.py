@@ -17,7 +17,7 @@ from sweeper.trainers.command.macros import LISTS, MacroError
 from sweeper.trainers.command.spec import CommandSpec, Scored
 from sweeper.trainers.command.told import macros_of
 from sweeper.trainers.command.training import CommandTraining
-from sweeper.trainers.protocol import Capabilities, CheckReport, Section
+from sweeper.trainers.protocol import PARAMS, Capabilities, CheckReport, Section
 
 FOLDER = Path("/TRIAL")  # stands for a trial's folder before there is one
 QUESTIONS = "results.by_question"  # where the questions come from
@@ -35,7 +35,7 @@ def section_refusals(section: Section) -> list[Refusal]:
 
 def section_complaints(section: Section, *, prunes: bool) -> Iterator[tuple[Where, str]]:
     """What no value of a parameter could mend."""
-    params = section.get("params")
+    params = section.get(PARAMS)
     known = params if isinstance(params, Mapping) else {}
     for key in ("cases", "effective"):
         entries = section.get(key)
@@ -49,7 +49,7 @@ def section_complaints(section: Section, *, prunes: bool) -> Iterator[tuple[Wher
 
 def reads_all(section: Section) -> bool:
     """Whether the program gets every value without being told each: by `${args}` or the client."""
-    told = {name for _, name in references({k: v for k, v in section.items() if k != "params"})}
+    told = {name for _, name in references({k: v for k, v in section.items() if k != PARAMS})}
     return bool(told & set(_ARGUMENTS)) or _reports(section.get("results"))
 
 
