@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sweeper.findings.texts import Language
     from sweeper.results.export import CheckpointFormat, Format
 
-FORMATS = ("yaml", "json", "env", "args")
+FORMATS = ("yaml", "json", "env", "args", "shell")
 
 
 @cli.command()
@@ -99,7 +99,8 @@ def export(
         click.echo(told, err=True)
     if trial_dir is not None:
         write_trial_folder(chosen, trial_dir)
-        command = f"python -m trainer run {shlex.quote(str(trial_dir))}"
+        _, *words = chosen.training.command().argv
+        command = shlex.join(["python", *words, str(trial_dir)])
         click.echo(f"wrote {trial_dir}; run it with `{command}`", err=True)
     click.echo(chosen.render(form))
 

@@ -18,10 +18,10 @@ from sweeper.results.trials_csv import trials_csv
 from sweeper.space import Value, complete_values
 from sweeper.store.trial_folder import prepare_job
 from sweeper.study.config import StudyConfig, training_of
-from sweeper.trainers import Surroundings, Trainer, Training
+from sweeper.trainers import ByHand, Surroundings, Trainer, Training
 
-Format = Literal["yaml", "json", "env", "args"]
-FORMATS: tuple[Format, ...] = ("yaml", "json", "env", "args")
+Format = Literal["yaml", "json", "env", "args", "shell"]
+FORMATS: tuple[Format, ...] = ("yaml", "json", "env", "args", "shell")
 CheckpointFormat = Literal["stage", "lab"]
 
 
@@ -43,28 +43,48 @@ class Configuration:
         """An object with `study, trial, score, params, spec`, and what is known of the choice.
 
         `rule` where it is not the highest score, `by` where one part of the score chose, and
-        `may_be_best`, the number of settings that cannot be told from the best, that included.
+        `may_be_best`, the number of settings that cannot be told from the best, that included;
+        `run`, the programs with their arguments and variables, where a person can call them.
         """
+        called = self._by_hand()
         return {
             "study": self.study,
             "trial": self.trial,
             "score": self.score,
             **({} if self.best is None else _how(self.best)),
             "params": dict(self.params),
+            **({} if called is None else {"run": [dict(step) for step in called.steps]}),
             "spec": self.training.to_json(),
         }
 
     def render(self, form: Format) -> str:
-        """The configuration as text in one of the formats, without a final newline."""
+        """The configuration as text in one of the formats, without a final newline.
+
+        Raises:
+            UsageError: for lines of a shell, where no program can be called by hand.
+        """
         if form == "json":
             return json.dumps(self.to_json(), indent=2)
         if form == "yaml":
             dumped: str = yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True)
             return dumped.rstrip("\n")
+        if form == "shell":
+            called = self._by_hand()
+            if called is None:
+                raise UsageError(
+                    f"study {self.study!r} runs no program of yours; "
+                    "--trial-dir DIR writes a folder to run again"
+                )
+            return called.script
         texts = {name: _plain(value) for name, value in self.params.items()}
         if form == "env":
             return "\n".join(f"{_shell_name(n)}={shlex.quote(t)}" for n, t in texts.items())
         return " ".join(f"--{name} {shlex.quote(text)}" for name, text in texts.items())
+
+    def _by_hand(self) -> ByHand | None:
+        return self.kind.by_hand(
+            self.training, study=self.study, trial=str(self.trial), device=self.device
+        )
 
 
 def configuration(

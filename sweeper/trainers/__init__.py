@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sweeper.trainers.protocol import (
     PARAMS,
+    ByHand,
     Capabilities,
     CheckReport,
     Claims,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PARAMS",
+    "ByHand",
     "Capabilities",
     "CheckReport",
     "Claims",

@@ -293,6 +293,18 @@ class Trainer(Protocol):
             UsageError: where they are gone, or the form cannot hold them.
         """
 
+    def by_hand(
+        self, training: Training, *, study: str, trial: str, device: str
+    ) -> "ByHand | None":
+        """How a person runs the training outside of the study; None where nobody does."""
+
+
+class ByHand(NamedTuple):
+    """Programs that a person calls."""
+
+    steps: Sequence[Mapping[str, object]]  # `step, cwd, env, argv` of each, in order
+    script: str  # the same as lines for a shell
+
 
 class Needed(NamedTuple):
     """What must not be removed while a folder is of use."""

@@ -264,6 +264,9 @@ class PlainTrainer:
     def export(self, stage: Path, folder: Path, *, form: str, verify_with: str | None) -> str:
         raise UsageError("there are no weights")
 
+    def by_hand(self, training: Training, *, study: str, trial: str, device: str) -> None:
+        return None
+
 
 def work(folder: Path) -> None:
     job = read_json(folder / TRIAL)

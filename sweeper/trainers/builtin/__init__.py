@@ -200,6 +200,9 @@ class BuiltinTrainer:
         """Write a stage's weights for other programs; return what was written and proved."""
         return processes.export(stage, folder, form=form, verify_with=verify_with)
 
+    def by_hand(self, training: Training, *, study: str, trial: str, device: str) -> None:
+        """Nobody calls it: it works on a folder, which `--trial-dir` writes."""
+
 
 def _own(trainings: Sequence[Training]) -> list[BuiltinTraining]:
     """The trainings as this trainer has made them."""

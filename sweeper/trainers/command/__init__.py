@@ -13,6 +13,7 @@ epochs.py       what it tells by step
 readback.py     what it says that it has used
 evaluations.py  its scores by question
 left.py         what a job left in its folder
+by_hand.py      its programs as a person calls them
 failing.py      how the work breaks off
 results/        what it leaves: files, lines, reports
 """
@@ -42,6 +43,7 @@ from sweeper.trainers.command.spec import KEYS, CommandSpec, to_json
 from sweeper.trainers.command.training import CommandTraining
 from sweeper.trainers.protocol import (
     PARAMS,
+    ByHand,
     Capabilities,
     CheckReport,
     Claims,
@@ -228,6 +230,13 @@ class CommandTrainer:
         raise UsageError(
             "a program of yours keeps its own checkpoints: see `collect:`, and the trial's folder"
         )
+
+    def by_hand(self, training: Training, *, study: str, trial: str, device: str) -> ByHand:
+        """Its programs with their arguments and variables."""
+        from sweeper.trainers.command.by_hand import by_hand
+
+        assert isinstance(training, CommandTraining), "of this trainer"
+        return by_hand(training, study=study, trial=trial, device=device)
 
 
 class _NoClaims:
