@@ -186,8 +186,9 @@ def _put(spelled: Any, written: Any, where: Where) -> None:
     """Write what stands in ``written`` at ``where`` into ``spelled``, over its resolved form."""
     *around, last = where
     for part in around:
-        if isinstance(spelled, dict) and not isinstance(spelled.get(part), dict | list):
-            spelled[part] = written[part]  # written as a mapping that the spec turns into text
+        form = dict if isinstance(written[part], dict) else list
+        if isinstance(spelled, dict) and not isinstance(spelled.get(part), form):
+            spelled[part] = written[part]  # a short form, which the spec turns into another
             return
         spelled, written = spelled[part], written[part]
         if isinstance(spelled, list) and not isinstance(written, list):

@@ -2,7 +2,7 @@ from typing import Any
 
 from sweeper.space import Parameter, Space
 from sweeper.study.trainer_section import resolved, trainer_complaints
-from sweeper.trainers import builtin_trainer
+from sweeper.trainers import builtin_trainer, command_trainer
 
 LR = Parameter(name="lr", low=1e-5, high=1e-2, log=True)
 MODE = Parameter(name="mode", choices=("backbone", "none"))
@@ -153,3 +153,14 @@ def test_a_resolved_section_has_every_default_and_keeps_its_references() -> None
     assert found["phases"][0]["grpo"]["kl_beta"] == 0.15
     assert found["evaluate"]["questions"] == 800
     assert resolved(builtin_trainer(), found, space) == found
+
+
+def test_a_reference_within_a_short_form_keeps_that_form() -> None:
+    """One source of results in place of a list of them, as the file has it."""
+    results = {"file": "${trial.dir}/out.json", "metrics": {"score": "/score"}}
+    section = {
+        "command": ["python", "x.py", "${lr}"],
+        "results": results,
+        "params": {"lr": "${lr}"},
+    }
+    assert resolved(command_trainer(), section, Space((LR,)))["results"] == results
