@@ -2,8 +2,9 @@
 
     python benchmarks/overhead.py [--trials 60]
 
-Start of the command; one no-op trial from its proposal to MLflow's end of run, with the sampler's
-share; memory of the driver and of a worker. Ratios mean more than seconds: machines are noisy.
+Start of the command; one no-op trial from its proposal to MLflow's end of run, of the embedded
+trainer and of a program, with the sampler's share; memory of the driver and of a worker. Ratios
+mean more than seconds: machines are noisy.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
-from noop import NAME, ROOT, noop_study
+from noop import NAME, ROOT, noop_command_study, noop_study
 
 from sweeper.search import propose
 from sweeper.search.of_study import search_of
@@ -35,6 +36,12 @@ for _ in range(int(sys.argv[2])):
     trial.suggest_float("lr", 1e-5, 1e-2, log=True), trial.suggest_float("kl_beta", 0.01, 0.3)
     subprocess.run([sys.executable, "-c", "pass"], check=True)
     study.tell(trial, 0.5)
+"""
+
+ALONE = """
+import subprocess, sys
+for _ in range(int(sys.argv[1])):
+    subprocess.run([sys.executable, "-c", "print('score=0.5')"], check=True)
 """
 
 
@@ -121,8 +128,8 @@ def main() -> None:
         def ours(count: int) -> float:
             return seconds(noop_study(folder / f"ours{count}", count))
 
-        def bare(count: int) -> float:
-            return seconds([python, "-c", BARE, str(folder / f"bare{count}.db"), str(count)])
+        def bare(count: int, name: str = "bare") -> float:
+            return seconds([python, "-c", BARE, str(folder / f"{name}{count}.db"), str(count)])
 
         ours(1)  # the database's migration and cold files are not a trial's
         row(
@@ -133,6 +140,32 @@ def main() -> None:
             "s",
             "0.1 s",
         )
+
+        def program(count: int) -> float:
+            return seconds(noop_command_study(folder / f"program{count}", count))
+
+        def alone(count: int) -> float:
+            return seconds([python, "-c", ALONE, str(count)])
+
+        program(1)
+        of_program, of_subprocess = seconds_a_trial(program, trials), seconds_a_trial(alone, trials)
+        row(
+            "no-op program, recorded in MLflow",
+            of_program,
+            "Optuna on SQLite and a subprocess, no MLflow",
+            seconds_a_trial(lambda count: bare(count, "program"), trials),
+            "s",
+            "",
+        )
+        row(
+            "the same",
+            of_program,
+            "the subprocess alone",
+            of_subprocess,
+            "s",
+            "0.1 s above",
+        )
+        print(f"| load over the last minute | {os.getloadavg()[0]:.1f} | | | | |")
         proposal = sampler_seconds(folder / f"ours{trials}")
         print(f"| of which the sampler (random) | {1000 * proposal:.2g} ms | | | | |")
         row(
