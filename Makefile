@@ -1,8 +1,8 @@
-# The three commands of a newcomer; each creates .venv and installs what is missing.
+# The commands of a newcomer; each creates .venv and installs what is missing.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test chaos postgres docs tables clean
+.PHONY: install own-script run test chaos postgres docs tables clean
 install: .venv/installed
 
 .venv/installed: pyproject.toml requirements.lock
@@ -10,6 +10,10 @@ install: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
+
+own-script: install
+	$(BIN)/sweeper run studies/own_script.yaml
+	$(BIN)/sweeper report own_script
 
 run: install
 	$(BIN)/sweeper run studies/kl_lr.yaml

@@ -11,7 +11,7 @@ from sweeper.results.table import markdown, rows
 from sweeper.store.reading import read_study
 from sweeper.store.study_folder import StudyFolder
 from sweeper.store.workspace import Workspace
-from sweeper.words import calls_text, per_cent
+from sweeper.words import calls_text
 
 STUDIES = Path(__file__).parent
 
@@ -33,7 +33,7 @@ def table_of(study_path: Path, workspace: Workspace) -> str:
         else ""
     )
     confirmed = state["confirmed"]
-    held_out = ", ".join(f"{label} {per_cent(r['score'])}" for label, r in confirmed.items())
+    held_out = ", ".join(f"{label} {100 * r['score']:.1f}" for label, r in confirmed.items())
     questions = next(iter(confirmed.values()))["questions"]
     return (
         f"# {config.name}\n\nQuestion: {config.question}\n\n"
@@ -56,13 +56,28 @@ def standard_error(folder: StudyFolder, trial: TrialRecord) -> float:
     return float(by_question.std(ddof=1) / len(by_question) ** 0.5)
 
 
+def excerpt(study_path: Path, workspace: Workspace) -> str:
+    """The verdict and the table of the report, for a study of a program of one's own."""
+    folder = workspace.find(str(study_path))
+    config, _ = read_study(folder)
+    page = (folder.root / "report" / "report.en.md").read_text()
+    _, verdict, table, *_ = page.split("\n## ")
+    sections = (part.partition("\n\n")[2].strip() for part in (verdict, table))
+    return "\n\n".join([f"# {config.name}", f"Question: {config.question}", *sections, ""])
+
+
 def main() -> None:
-    """Write a table for every study that has been run to its end, and confirmed."""
+    """Write a table for every study that has been run to its end: one that can be confirmed once it
+    is, one of a program once its report is written.
+    """
     workspace = Workspace(Path())
     for study_path in sorted(STUDIES.glob("*.yaml")):
         known = study_path.stem in workspace.names()
         if known and workspace.find(study_path.stem).read_state().get("confirmed"):
             study_path.with_suffix(".md").write_text(table_of(study_path, workspace))
+            print(f"wrote {study_path.with_suffix('.md')}")
+        elif known and (workspace.find(study_path.stem).root / "report" / "report.en.md").exists():
+            study_path.with_suffix(".md").write_text(excerpt(study_path, workspace))
             print(f"wrote {study_path.with_suffix('.md')}")
 
 

@@ -10,6 +10,8 @@ from architecture.test_imports import face_of
 from docs import study_file
 from sweeper.study.config import parse_study
 from sweeper.study.sections import Retry
+from sweeper.trainers.command.macros import LISTS
+from sweeper.trainers.command.macros import OWN as OWN_MACROS
 from trainer.contract import FailureKind, files
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +19,12 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]+)?\)")
 FORMATS = re.compile(r"^((?:[A-Z]+_FORMAT = )+)(\d+)", flags=re.MULTILINE)
+STUDIES = re.compile(r"^```yaml\n(name: .*?)^```$", flags=re.MULTILINE | re.DOTALL)
+OWN = [
+    example
+    for page in (DOCS / "own-script.md", ROOT / "README.md")
+    for example in STUDIES.findall(page.read_text())
+]
 WHERE = {True: "another slot", False: "any slot"}  # by whether a slot may be to blame
 STUDY = """\
 name: example
@@ -49,6 +57,16 @@ def test_every_example_of_the_study_file_is_accepted(section: str) -> None:
     keys = yaml.safe_load(example).keys()
     rest = {key: text for key, text in _parts(STUDY).items() if key not in keys}
     parse_study("".join([example, "\n", *rest.values()]), Path("study.yaml"))
+
+
+@pytest.mark.parametrize("example", OWN, ids=lambda example: str(yaml.safe_load(example)["name"]))
+def test_every_study_of_a_script_of_ones_own_is_accepted(example: str) -> None:
+    assert parse_study(example, Path("study.yaml")).name == yaml.safe_load(example)["name"]
+
+
+def test_every_macro_is_in_its_table() -> None:
+    shown = {name.strip("${}") for name in rows_of("own-script.md")} - {"lr"}
+    assert {name.partition(":")[0] for name in shown} == {*OWN_MACROS, *LISTS, "env"}
 
 
 def test_every_key_of_the_study_file_says_what_it_means() -> None:
