@@ -191,6 +191,4 @@ def _put(spelled: Any, written: Any, where: Where) -> None:
             spelled[part] = written[part]  # a short form, which the spec turns into another
             return
         spelled, written = spelled[part], written[part]
-        if isinstance(spelled, list) and not isinstance(written, list):
-            return  # one entry for a list of one, with its texts as they are written
     spelled[last] = written[last]

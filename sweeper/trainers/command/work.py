@@ -8,6 +8,7 @@ import contextlib
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -182,8 +183,7 @@ class _Work:
 
     def _begin(self) -> None:
         """Make the place as a trial finds it: what is older than the mark is none of its own."""
-        for left in (REPORT, LOG):
-            (self._folder / left).unlink(missing_ok=True)
+        (self._folder / REPORT).unlink(missing_ok=True)
         write_json_atomic(self._folder / PARAMS, dict(self._spec.params))
         for path in self._files(self._spec.fresh):
             path.unlink()
@@ -235,7 +235,7 @@ class _Work:
 
         def watched() -> str:
             self._epochs.add((told.step, told.metrics) for told in reports.news())
-            return ASKED if (self._folder / STOP).exists() else ""
+            return ASKED if self._is_to_be_stopped() else ""
 
         with contextlib.closing(Log(self._folder / LOG)) as log:
             try:
@@ -255,6 +255,16 @@ class _Work:
         watched()
         if not ended.is_well:
             self._raise_for(step, ended)
+        if (self._folder / STOP).exists() and (self._folder / REPORT).exists():
+            raise StoppedError  # it may have left before its end, as it was asked to
+
+    def _is_to_be_stopped(self) -> bool:
+        """Whether the trial is to end; a program that reports may ask for that, and has time to."""
+        try:
+            asked = (self._folder / STOP).stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return not (self._folder / REPORT).exists() or time.time() > asked + GRACE
 
     def _raise_for(self, step: Step, ended: Ended) -> None:
         if ended.reason == ASKED:

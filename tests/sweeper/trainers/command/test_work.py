@@ -166,6 +166,24 @@ def test_one_that_is_asked_to_stop_leaves_no_result(folder: Path) -> None:
     assert read_own(folder) is None
 
 
+def test_one_that_asks_whether_to_stop_has_time_to_and_its_numbers_are_no_result(
+    folder: Path,
+) -> None:
+    code = (
+        "import time; from sweeper.client import done, report, should_stop\n"
+        "report(step=1, score=0.5)\n"
+        "while not should_stop(): time.sleep(0.01)\n"
+        "open('left', 'w').close(); done(score=0.5)"
+    )
+    ask(folder, command=[sys.executable, "-c", code], results=None)
+    assert work_through(folder, on_epoch=(folder / STOP).touch) == "stopped"
+    assert (folder.parents[3] / "left").exists()
+    assert read_own(folder) is None
+    (folder / STOP).unlink()
+    ask(folder, command=[sys.executable, "-c", code.replace("while not", "if")], results=None)
+    assert work_through(folder) == "completed"
+
+
 def test_a_step_that_has_ended_well_is_not_run_again(folder: Path) -> None:
     train = [*SECTION["command"][:2], "--out=${trial.dir}/out"]
     fails = [sys.executable, "-c", "import sys; sys.exit(int(open('gate').read()))"]
