@@ -87,7 +87,14 @@ def test_auto_is_the_cpu_only_where_there_is_no_gpu() -> None:
 def test_gpu_slot_names_its_card_by_uuid() -> None:
     slots = resolve_devices([1], threads=4, gpus=TWO, cores=2)
     assert [(slot.name, slot.environment) for slot in slots] == [
-        ("gpu-1", {"CUDA_VISIBLE_DEVICES": "GPU-b", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"})
+        (
+            "gpu-1",
+            {
+                "CUDA_VISIBLE_DEVICES": "GPU-b",
+                "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+                "SWEEPER_GPU": "1",
+            },
+        )
     ]
 
 
