@@ -9,6 +9,9 @@ work.py         one trial folder, from its programs to its result; __main__.py i
 controls.py     the first setting, run again
 told.py         what a program is told: macros and variables
 process.py      one program, from its start to the end of all that it has started
+done.py         its steps that have ended well
+exclusive.py    a path that one trial uses at a time
+line_search.py  a line that ends it
 epochs.py       what it tells by step
 readback.py     what it says that it has used
 evaluations.py  its scores by question

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -55,7 +55,7 @@ class Log:
         self._file.flush()
         if self._file.tell() >= self._limit:
             self._file.close()
-            head = self._path.with_name(f"{self._path.stem}.head{self._path.suffix}")
+            head = _head_of(self._path)
             if head.exists():
                 self._path.unlink()
             else:
@@ -65,6 +65,22 @@ class Log:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def kept(path: Path) -> Iterator[bytes]:
+    """The lines that are kept of a log, its beginning first."""
+    for part in (_head_of(path), path):
+        with contextlib.suppress(FileNotFoundError), part.open("rb") as file:
+            yield from file
+
+
+def kept_bytes(path: Path) -> int:
+    """How many bytes `kept` has."""
+    return sum(part.stat().st_size for part in (_head_of(path), path) if part.exists())
+
+
+def _head_of(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.head{path.suffix}")
 
 
 def run_program(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sweeper.space import Value
 from sweeper.trainers.command.macros import Macros, value_text
+from sweeper.trainers.command.process import kept
 from sweeper.trainers.command.results.files import Place
 from sweeper.trainers.command.results.outcome import ResultsError
 from sweeper.trainers.command.results.pointers import matches
@@ -70,9 +71,8 @@ def not_applied(
 def _used(name: str, told: Effective, macros: Macros, log: Path, place: Place) -> Value:
     if told.stdout is not None:
         pattern, last = re.compile(macros.text(told.stdout)), None
-        with log.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                last = pattern.search(line) or last
+        for line in kept(log):
+            last = pattern.search(line.decode(errors="replace")) or last
         if last is None:
             raise ResultsError(f"effective: {name}: no line that was printed has {told.stdout!r}")
         return str(last[GROUP]).strip()

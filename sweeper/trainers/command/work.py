@@ -5,23 +5,21 @@ that was there before the trial began counts as its result.
 """
 
 import contextlib
-import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-import filelock
 from pydantic import ValidationError
 
 from sweeper.outcomes import (
     FAILURE,
-    FORMAT,
     LOG,
     RESULT,
     STOP,
@@ -40,11 +38,14 @@ from sweeper.outcomes import (
 from sweeper.trainers.command import evaluations
 from sweeper.trainers.command.configs import ConfigFile, ConfigFileError, write_config
 from sweeper.trainers.command.controls import check, environment_of
+from sweeper.trainers.command.done import Done, Ran, read_done
 from sweeper.trainers.command.epochs import Epochs
+from sweeper.trainers.command.exclusive import held
 from sweeper.trainers.command.failing import NotDoneError, StoppedError
 from sweeper.trainers.command.left import read_own
+from sweeper.trainers.command.line_search import LineSearch
 from sweeper.trainers.command.macros import MacroError
-from sweeper.trainers.command.process import Ended, Log, run_program
+from sweeper.trainers.command.process import Ended, Log, kept_bytes, run_program
 from sweeper.trainers.command.readback import not_applied
 from sweeper.trainers.command.results.files import Place
 from sweeper.trainers.command.results.following import Follower
@@ -56,12 +57,17 @@ from sweeper.trainers.command.spec import CommandSpec, Step
 from sweeper.trainers.command.told import PARAMS, REPORT, macros_of, variables_of
 
 Status = Literal["completed", "failed", "stopped"]
-BEGUN, STEPS = "begun", "steps.json"
+BEGUN = "begun"
 COLLECTED = "collected"  # folder of what was gathered
 QUOTED = 500  # bytes of a log that a message shows
 GRACE = 30.0  # seconds that a program has to leave once it is asked
-LOCK_TICK = 0.2  # seconds between two looks at a path that another trial uses
 ABORTED, ASKED = "abort_if", "stop"  # why a program was ended
+OF_SIGNALS: Mapping[int, FailureKind] = {  # that someone else has sent
+    signal.SIGKILL: FailureKind.KILLED,
+    signal.SIGTERM: FailureKind.PREEMPTED,
+    signal.SIGINT: FailureKind.PREEMPTED,
+    signal.SIGHUP: FailureKind.PREEMPTED,
+}
 
 
 def work_through(folder: Path, *, on_epoch: Callable[[], None] = lambda: None) -> Status:
@@ -133,19 +139,27 @@ class _Work:
             NotDoneError, StoppedError: where there is no result.
         """
         self._require_inputs()
-        done = self._done()
-        if not done:
+        if self._spec.exclusive is None:
+            return self._result(read_done(self._folder, self._digest))
+        path = self._cwd / self._macros.text(self._spec.exclusive)
+        me = f"{self._folder} {self._digest}"
+        with held(path, by=me, is_asked=(self._folder / STOP).exists) as is_as_left:
+            done = read_done(self._folder, self._digest) if is_as_left else Done(self._digest)
+            return self._result(done)
+
+    def _result(self, done: Done) -> Result:
+        if not done.steps:
             self._begin()
         results = self._filled(self._spec.read.sources)
         follower, reports = Follower(results), ReportFile(self._folder / REPORT)
-        with self._alone():
-            for step in self._spec.all_steps:
-                if step.name not in done:
-                    self._run(step, follower, reports)
-                    done = [*done, step.name]
-                    content = {FORMAT: 1, "job": self._digest, "done": done}
-                    write_json_atomic(self._folder / STEPS, content)
-        self._epochs.add((point.step, point.metrics) for point in follower.close())
+        for line in done.printed(self._folder / LOG):
+            self._follow(follower, line)
+        for step in self._spec.all_steps:
+            if step.name not in done:
+                begin = kept_bytes(self._folder / LOG)
+                self._run(step, follower, reports)
+                done = done.and_also(Ran(step.name, begin, kept_bytes(self._folder / LOG)))
+                done.write(self._folder)
         told = self._read(results, follower, reports)
         self._epochs.close(told.outcome)
         self._collect()
@@ -176,10 +190,8 @@ class _Work:
                 path = Path(self._job["below"]) / name
                 raise NotDoneError(FailureKind.INPUT, f"inputs: {path} cannot be read")
 
-    def _done(self) -> list[str]:
-        """Steps that have ended well, for this very job."""
-        content = read_json(self._folder / STEPS) or {}
-        return list(content.get("done", ())) if content.get("job") == self._digest else []
+    def _follow(self, follower: Follower, chunk: bytes) -> None:
+        self._epochs.add((point.step, point.metrics) for point in follower.feed(chunk))
 
     def _begin(self) -> None:
         """Make the place as a trial finds it: what is older than the mark is none of its own."""
@@ -202,35 +214,15 @@ class _Work:
             with contextlib.suppress(ResultsError):  # there is none
                 yield from Place(self._cwd, 0.0).new_files(self._macros.text(pattern))
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the path that one trial of this machine uses at a time."""
-        if self._spec.exclusive is None:
-            yield
-            return
-        path = self._cwd / self._macros.text(self._spec.exclusive)
-        lock = filelock.FileLock(path.with_name(f"{path.name}.lock"))
-        while not lock.is_locked:
-            with contextlib.suppress(filelock.Timeout):
-                lock.acquire(timeout=LOCK_TICK)
-            if (self._folder / STOP).exists():
-                lock.release()
-                raise StoppedError
-        try:
-            yield
-        finally:
-            lock.release()
-
     def _run(self, step: Step, follower: Follower, reports: ReportFile) -> None:
         """Run one program to its end. Raises where it did not end well."""
         argv = self._macros.arguments(step.command)
         abort_if = self._spec.abort_if
-        aborts = None if abort_if is None else re.compile(self._macros.text(abort_if))
+        aborts = LineSearch(None if abort_if is None else self._macros.text(abort_if))
 
         def heard(chunk: bytes) -> str:
-            self._epochs.add((point.step, point.metrics) for point in follower.feed(chunk))
-            lines = chunk.decode(errors="replace").splitlines() if aborts is not None else ()
-            found = next((line for line in lines if aborts and aborts.search(line)), None)
+            self._follow(follower, chunk)
+            found = aborts.feed(chunk)
             return "" if found is None else f"{ABORTED}: {found.strip()[:QUOTED]}"
 
         def watched() -> str:
@@ -253,6 +245,8 @@ class _Work:
                 text = f"{step.name}: {argv[0]!r} cannot be run in {self._cwd}: {error.strerror}"
                 raise NotDoneError(FailureKind.INPUT, text) from error
         watched()
+        last = heard(b"\n")  # a line without an end is none of the next step's
+        ended = replace(ended, reason=ended.reason or last)
         if not ended.is_well:
             self._raise_for(step, ended)
         if (self._folder / STOP).exists() and (self._folder / REPORT).exists():
@@ -276,7 +270,7 @@ class _Work:
             text = f"{step.name} was ended {ended.reason}, its time_limit{said}"
             raise NotDoneError(FailureKind.TIMEOUT, text)
         if ended.signal is not None:
-            kind = FailureKind.KILLED if ended.signal == 9 else FailureKind.ERROR
+            kind = OF_SIGNALS.get(ended.signal, FailureKind.ERROR)
             raise NotDoneError(kind, f"{step.name} was ended by signal {ended.signal}{said}")
         text = f"{step.name} ended with exit code {ended.exit_code}{said}"
         raise NotDoneError(FailureKind.ERROR, text)

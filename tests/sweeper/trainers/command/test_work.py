@@ -3,11 +3,14 @@
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import filelock
 import psutil
 import pytest
+from fakes.waiting import wait_for
 
 from sweeper.outcomes import (
     LOG,
@@ -16,6 +19,7 @@ from sweeper.outcomes import (
     Check,
     Failure,
     Result,
+    job_digest,
     read_epochs,
     read_json,
     write_json_atomic,
@@ -31,6 +35,8 @@ SECTION: dict[str, Any] = {
     "results": {"file": "${trial.dir}/out/metrics.json", "metrics": {"accuracy": "/eval/accuracy"}},
     "params": {"rate": 0.5, "epochs": 2, "how": "well"},
 }
+
+NUMBER = {"stdout": r"accuracy=(?P<accuracy>)"}
 
 
 @pytest.fixture
@@ -283,3 +289,131 @@ def test_an_input_that_cannot_be_read_is_told_and_another_content_is_another_job
         assert isinstance(left, Result)
         jobs.append(left.job)
     assert jobs[0] != jobs[1]
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_what_a_finished_step_has_printed_counts_after_a_crash(folder: Path) -> None:
+    gate = folder.parents[3] / "gate"
+    fails = python("print('accuracy=0.9'); import sys; sys.exit(int(open('gate').read()))")
+    passes = python("print('evaluated')")
+    steps = [
+        {"name": "train", "command": python("print('accuracy=0.5', end='')")},
+        {"name": "check", "command": passes},
+        {"name": "evaluate", "command": fails},
+    ]
+    gate.write_text("1")
+    ask(folder, command=None, steps=steps, results=NUMBER)
+    assert "evaluate ended with exit code 1" in failure(folder).message
+    steps[2]["command"] = passes  # of a trial that tells no more after its crash
+    ask(folder, command=None, steps=steps, results=NUMBER)
+    content = read_json(folder / "steps.json") or {}
+    assert [step["name"] for step in content["steps"]] == ["train", "check"]
+    job = job_digest(read_json(folder / TRIAL) or {})
+    write_json_atomic(folder / "steps.json", {**content, "job": job})
+    assert work_through(folder) == "completed"
+    left = read_own(folder)
+    assert isinstance(left, Result)
+    assert left.score == 0.5
+
+
+def test_a_value_told_at_the_beginning_of_a_flood_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process.Log.__init__, "__kwdefaults__", {"limit": 2**16})
+    code = "print('rate=0.25')\nfor _ in range(9): print('x' * 2**15)"
+    effective = {"rate": {"stdout": r"rate=(?P<v>\S+)"}}
+    ask(folder, command=python(code), results={"stdout": "x(?P<accuracy>)"}, effective=effective)
+    assert failure(folder).kind.value == "bad_result"  # that there is no number, and not the value
+    ask(folder, command=python(f"{code}; print('accuracy=1')"), effective=effective, results=NUMBER)
+    assert failure(folder).message == "rate: the program has used 0.25, and was given 0.5"
+
+
+def test_a_line_that_comes_in_pieces_ends_it_too(folder: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "for piece in ('accuracy=1\\nloss=', 'n', 'an', '\\n'):\n"
+        "    sys.stdout.write(piece); sys.stdout.flush(); time.sleep(0.1)\n"
+        "time.sleep(1000)"
+    )
+    ask(folder, command=python(code), results=NUMBER, abort_if="^loss=nan$", time_limit=60.0)
+    assert failure(folder).message == "run was ended: abort_if: loss=nan"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(15, "preempted"), (2, "preempted"), (9, "killed"), (11, "error")]
+)
+def test_a_signal_that_ended_it_says_whose_fault_it_was(
+    folder: Path, number: int, kind: str
+) -> None:
+    code = f"import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), {number})"
+    ask(folder, command=python(code), results=NUMBER)
+    found = failure(folder)
+    assert (found.kind.value, found.message) == (
+        kind,
+        f"run was ended by signal {number}, and printed nothing",
+    )
+
+
+def test_one_that_would_read_what_another_trial_wrote_has_no_result(folder: Path) -> None:
+    """The first writes into a folder that both use; the second begins meanwhile, writes nothing."""
+    other = folder.with_name("0004")
+    other.mkdir()
+    begun, go = (folder.parents[3] / name for name in ("begun", "go"))
+    code = (
+        "import json, os, time\n"
+        "os.makedirs('out', exist_ok=True); open('begun', 'w').close()\n"
+        "while not os.path.exists('go'): time.sleep(0.01)\n"
+        "json.dump({'accuracy': 0.5}, open('out/m.json', 'w'))"
+    )
+    shared = {
+        "exclusive": "out",
+        "fresh": ["out/*.json"],
+        "results": {"file": "out/m.json", "metrics": {"accuracy": "/accuracy"}},
+    }
+    ask(folder, command=python(code), **shared)
+    ask(other, command=python("pass"), **shared)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(work_through, folder)
+        wait_for(begun.exists)
+        second = threads.submit(work_through, other)
+        time.sleep(0.3)  # it would begin in this time
+        go.touch()
+        assert (first.result(), second.result()) == ("completed", "failed")
+    left = read_own(other)
+    assert isinstance(left, Failure)
+    assert "no file matches 'out/m.json'" in left.message
+
+
+def test_steps_are_run_again_where_another_trial_has_used_the_path_since(folder: Path) -> None:
+    other = folder.with_name("0004")
+    other.mkdir()
+    (folder.parents[3] / "out").mkdir()
+    train = python("open('out/model', 'w').write('${rate}')")
+    evaluate = python(
+        "import sys; sys.exit(1) if open('gate').read() == 'shut' else"
+        " print('accuracy=' + open('out/model').read())"
+    )
+    steps = [{"name": "train", "command": train}, {"name": "evaluate", "command": evaluate}]
+    section = {"command": None, "steps": steps, "exclusive": "out", "results": NUMBER}
+    gate = folder.parents[3] / "gate"
+    ask(folder, **section, params={"rate": 0.5})
+    ask(other, **section, params={"rate": 0.125})
+    gate.write_text("shut")
+    assert work_through(folder) == "failed"
+    gate.write_text("open")
+    assert work_through(other) == "completed"
+    assert work_through(folder) == "completed"
+    left = read_own(folder)
+    assert isinstance(left, Result)
+    assert left.score == 0.5
+
+
+def test_one_that_waits_for_the_path_of_another_can_be_stopped(folder: Path) -> None:
+    ask(folder, exclusive="out")
+    (folder / STOP).touch()
+    with filelock.FileLock(folder.parents[3] / "out.lock"):
+        assert work_through(folder) == "stopped"
+    assert not (folder / "out").exists()
