@@ -72,7 +72,7 @@ def variables_of(spec: CommandSpec, step: Step, macros: Macros, folder: Path) ->
 def study_name(folder: Path) -> str:
     """The study that a trial folder belongs to; for one elsewhere the name of its parent."""
     inside = [parent for parent in folder.parents if parent.name in _WORKS]
-    return inside[-1].parent.name if inside else folder.parent.name
+    return inside[0].parent.name if inside else folder.parent.name
 
 
 def _env_file(path: Path) -> dict[str, str]:
