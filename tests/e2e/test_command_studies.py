@@ -3,11 +3,13 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from fakes.waiting import wait_for
 
 from sweeper.cli import cli
 
@@ -58,3 +60,70 @@ def test_a_python_script_is_searched_and_compared_by_question(tmp_path: Path) ->
     assert "2 complete" in said
     assert "after correction for" in told(tmp_path, "report", "own_script", "--format", "md")
     assert "--lr" in yaml.safe_load(told(tmp_path, "export", "own_script"))["run"][0]["argv"]
+
+
+CLI = "from sweeper.cli import cli; cli()"
+KILLED = """\
+name: "kl und lr ü"
+steps:
+  - name: train
+    command:
+      - "${interpreter}"
+      - -c
+      - |
+        import sys
+        folder, lr = sys.argv[1:]
+        open(folder + "/trained", "a").write(lr + " ")
+      - "${trial.dir}"
+      - "${lr}"
+  - name: evaluate
+    command:
+      - "${interpreter}"
+      - -c
+      - |
+        import os, sys, time
+        folder = sys.argv[1]
+        open(folder + "/evaluating", "w").close()
+        while os.path.exists("shut"): time.sleep(0.02)
+        print("score=" + open(folder + "/trained").read().split()[0])
+      - "${trial.dir}"
+results: {stdout: 'score=(?P<score>)'}
+parameters: {lr: {min: 0.1, max: 0.9}}
+baseline: {lr: 0.5}
+sampler: {name: random}
+trials: 3
+resources: {devices: cpu, slots_per_device: 1}
+"""
+
+
+def table(root: Path) -> str:
+    return told(root, "export", "kl und lr ü", "--all")
+
+
+def test_a_study_killed_between_two_steps_goes_on_with_the_second(
+    tmp_path: Path, empty_database: Path
+) -> None:
+    undisturbed, killed = (tmp_path / name for name in ("undisturbed", "killed"))
+    for root in (undisturbed, killed):
+        root.mkdir()
+        shutil.copy(empty_database, root / "mlflow.db")
+        (root / "s.yaml").write_text(KILLED)
+    told(undisturbed, "run", str(undisturbed / "s.yaml"))
+    (killed / "shut").touch()
+    trials = killed / "sweeps" / "kl und lr ü" / "trials"
+    driver = subprocess.Popen(
+        [sys.executable, "-c", CLI, "--workspace", str(killed), "run", "s.yaml"],
+        cwd=killed,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for((trials / "0000" / "evaluating").exists)
+    finally:
+        driver.kill()
+        driver.wait()
+    (killed / "shut").unlink()
+    told(killed, "run", str(killed / "s.yaml"))
+    assert table(killed) == table(undisturbed)
+    assert "3 complete" in told(killed, "status", "kl und lr ü")
+    assert (trials / "0000" / "trained").read_text() == "0.5 "  # once

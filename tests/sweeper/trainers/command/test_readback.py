@@ -55,6 +55,7 @@ def program(tmp_path: Path) -> Program:
         (True, "1", True),
         (False, "True", False),
         ("backbone", "Backbone", True),
+        ("AdamW", "adamw", True),
         ("backbone", "none", False),
         (0.15, "nan", False),
     ],

@@ -68,13 +68,13 @@ def test_the_slots_gpu_alone_is_seen_unless_all_are_asked_for(tmp_path: Path) ->
 
 
 def test_a_step_outweighs_all_steps_they_the_file_and_that_the_driver(tmp_path: Path) -> None:
-    (tmp_path / "a b.env").write_text("TOLD='by the file'\nA=$TOLD\nB=b\nC=c\nempty\n")
+    (tmp_path / "a b.env").write_text("TOLD='by the file'\nA=${TOLD}\nB=b\nC=c\nempty\n")
     file = {"env_file": "a b.env"}
     assert variables(tmp_path)["TOLD"] == "by the driver"
     found = variables(tmp_path, **file, env={"B": "${lr}", "C": 1}, params={"lr": 0.5})
     assert {name: found[name] for name in ("TOLD", "A", "B", "C")} == {
         "TOLD": "by the file",
-        "A": "$TOLD",
+        "A": "${TOLD}",
         "B": "0.5",
         "C": "1",
     }

@@ -325,10 +325,15 @@ def test_a_value_told_at_the_beginning_of_a_flood_is_found(
     monkeypatch.setattr(process.Log.__init__, "__kwdefaults__", {"limit": 2**16})
     code = "print('rate=0.25')\nfor _ in range(9): print('x' * 2**15)"
     effective = {"rate": {"stdout": r"rate=(?P<v>\S+)"}}
-    ask(folder, command=python(code), results={"stdout": "x(?P<accuracy>)"}, effective=effective)
-    assert failure(folder).kind.value == "bad_result"  # that there is no number, and not the value
     ask(folder, command=python(f"{code}; print('accuracy=1')"), effective=effective, results=NUMBER)
     assert failure(folder).message == "rate: the program has used 0.25, and was given 0.5"
+
+
+def test_a_last_line_without_an_end_is_a_line(folder: Path) -> None:
+    ask(folder, command=python("print('accuracy=0.5', end='')"), results=NUMBER)
+    assert work_through(folder) == "completed"
+    ask(folder, command=python("print('loss=nan', end='')"), results=NUMBER, abort_if="loss=nan")
+    assert failure(folder).message == "run was ended: abort_if: loss=nan"
 
 
 def test_a_line_that_comes_in_pieces_ends_it_too(folder: Path) -> None:
