@@ -1,7 +1,7 @@
 """What is wrong with the part of a study file that describes a program, and what it offers."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ def section_refusals(section: Section) -> list[Refusal]:
         spec = CommandSpec.model_validate(section)
     except ValidationError as error:
         return refusals(CommandSpec, error)
-    return [*_epoch_refusals(spec), *_metric_refusals(spec), *_case_refusals(spec)]
+    found = [*_epoch_refusals(spec), *_metric_refusals(spec), *_case_refusals(spec)]
+    return [*found, *_input_refusals(spec)]
 
 
 def section_complaints(section: Section, *, prunes: bool) -> Iterator[tuple[Where, str]]:
@@ -59,13 +60,7 @@ def metric_of(section: Section) -> Scored:
         metric = Scored.model_validate(section.get("metric", {}))
     except ValidationError:
         return Scored()
-    if "name" in metric.model_fields_set:
-        return metric
-    name = " and ".join(metric.mean_of) if metric.mean_of else None
-    promised = _promised(section)
-    if name is None and len(promised) == 1:
-        [name] = promised
-    return metric if name is None else metric.model_copy(update={"name": name})
+    return _named(metric, _promised(section))
 
 
 def capabilities(section: Section) -> Capabilities:
@@ -96,7 +91,7 @@ def with_numbers(spec: CommandSpec) -> CommandSpec:
     """The same with `epochs` as a number, and the metric's name spelled out."""
     params = {f"${{{name}}}": value for name, value in spec.params.items()}
     epochs = params.get(spec.epochs, spec.epochs) if isinstance(spec.epochs, str) else spec.epochs
-    metric = metric_of(spec.model_dump(by_alias=True, exclude_defaults=True))
+    metric = _named(spec.metric, spec.read.metrics)
     return spec.model_copy(update={"epochs": epochs, "metric": metric})
 
 
@@ -122,9 +117,9 @@ def check(training: CommandTraining, *, device: str) -> CheckReport:
     except (MacroError, ValidationError) as error:
         problems.append(str(error))
     problems += [
-        f"inputs: {training.below / name} cannot be read"
-        for name, key in training.inputs.items()
-        if not key
+        f"inputs: {path} cannot be read"
+        for written, path in training.input_files.items()
+        if not training.inputs[written]
     ]
     return CheckReport(problems=tuple(problems), facts=tuple(facts))
 
@@ -140,8 +135,7 @@ def _metric_refusals(spec: CommandSpec) -> Iterator[Refusal]:
     reports = any(source.reported for source in spec.read.sources) or not spec.read.sources
     if not promised or reports:
         return
-    metric = metric_of(spec.model_dump(by_alias=True, exclude_defaults=True))
-    for name in metric.names:
+    for name in _named(spec.metric, promised).names:
         if name not in promised:
             near = suggestion(name, promised)
             yield Refusal(
@@ -154,6 +148,23 @@ def _case_refusals(spec: CommandSpec) -> Iterator[Refusal]:
         value = spec.params.get(name)
         if value is not None and str(value) not in cases and str(value).lower() not in cases:
             yield Refusal(("cases", name), f"has no case for {value!r}; write `{value}: [...]`")
+
+
+def _input_refusals(spec: CommandSpec) -> Iterator[Refusal]:
+    """Inputs are read before there is a trial: of macros they may have parameters and `${env:}`."""
+    try:
+        _ = CommandTraining(spec, Path()).input_files
+    except MacroError as error:
+        yield Refusal(("inputs",), str(error))
+
+
+def _named(metric: Scored, promised: Sequence[str]) -> Scored:
+    """The same with a name where the file gives none: its parts', or the one that is promised."""
+    if "name" in metric.model_fields_set:
+        return metric
+    if metric.mean_of:
+        return metric.model_copy(update={"name": " and ".join(metric.mean_of)})
+    return metric.model_copy(update={"name": promised[0]}) if len(promised) == 1 else metric
 
 
 def _promised(section: Section) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from sweeper.outcomes import (
 )
 from sweeper.trainers.command.failing import NotDoneError, StoppedError
 from sweeper.trainers.command.left import read_own
+from sweeper.trainers.command.training import input_name
 
 CONTROLS = ("repeat", "reseed")
 
@@ -55,7 +56,7 @@ def check(folder: Path, job: Mapping[str, Any], work: Callable[[Path], str]) -> 
 
 def environment_of(job: Mapping[str, Any]) -> dict[str, str]:
     """What is the same for all trials of a study: the kind of device, and the inputs."""
-    inputs = {f"input {name}": key for name, key in job["spec"]["inputs"].items()}
+    inputs = {input_name(written): key for written, key in job["spec"]["inputs"].items()}
     return {"device": job["device"], **inputs}
 
 

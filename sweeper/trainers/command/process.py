@@ -48,11 +48,13 @@ class Log:
         self._path = path
         self._limit = limit
         self._file: BinaryIO = path.open("ab")
+        self._ends_whole = True
 
     def write(self, chunk: bytes) -> None:
         """Append; what is full becomes `log.head.txt` once, and later gives way."""
         self._file.write(chunk)
         self._file.flush()
+        self._ends_whole = chunk.endswith(b"\n")
         if self._file.tell() >= self._limit:
             self._file.close()
             head = _head_of(self._path)
@@ -63,7 +65,9 @@ class Log:
             self._file = self._path.open("ab")
 
     def close(self) -> None:
-        """Close the file."""
+        """End the last line, which is none of the next program's, and close the file."""
+        if not self._ends_whole:
+            self._file.write(b"\n")
         self._file.close()
 
 

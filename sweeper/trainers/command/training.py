@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.outcomes import FORMAT, Place
+from sweeper.trainers.command.macros import Macros
 from sweeper.trainers.command.spec import CommandSpec, to_json
 from sweeper.trainers.protocol import Command, Surroundings, Training
 
@@ -45,9 +47,15 @@ class CommandTraining:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
     @cached_property
+    def input_files(self) -> dict[str, Path]:
+        """Its input files, by what the study file says of them: a parameter may name one."""
+        macros = Macros(params=self.spec.params, own={}, environment=os.environ)
+        return {written: self.below / macros.text(written) for written in self.spec.inputs}
+
+    @cached_property
     def inputs(self) -> dict[str, str]:
-        """Digests of its input files; "" of one that cannot be read."""
-        return {name: _digest(self.below / name) for name in self.spec.inputs}
+        """Digests of these; "" of one that cannot be read."""
+        return {written: _digest(path) for written, path in self.input_files.items()}
 
     @property
     def path(self) -> Sequence[str]:
@@ -78,7 +86,8 @@ class CommandTraining:
     def may_differ(self, first: Training) -> Collection[str]:
         """Inputs, where they are named by a parameter."""
         assert isinstance(first, CommandTraining), "both are of one study"
-        return [name for name in self.inputs if name not in first.inputs]
+        files, others = self.input_files, first.input_files
+        return [input_name(written) for written in files if files[written] != others[written]]
 
     def to_json(self) -> dict[str, object]:
         """What the program is told, macros included."""
@@ -104,6 +113,11 @@ class CommandTraining:
     def command(self) -> Command:
         """`python -m sweeper.trainers.command run FOLDER`, or one that stays for further ones."""
         return Command(argv=RUN, worker=SERVE, threads=self.spec.threads)
+
+
+def input_name(written: str) -> str:
+    """What the environment of a result calls an input."""
+    return f"input {written}"
 
 
 def _digest(path: Path) -> str:

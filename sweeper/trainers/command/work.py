@@ -90,6 +90,8 @@ def work_through(folder: Path, *, on_epoch: Callable[[], None] = lambda: None) -
         outcome = Failure(kind=FailureKind.CONFIGURATION, message=str(error))
     except OSError as error:
         outcome = Failure(kind=FailureKind.FILES, message=str(error))
+    except ValueError as error:  # of the system: a null byte in an argument or a variable
+        outcome = Failure(kind=FailureKind.CONFIGURATION, message=str(error))
     write_outcome(folder, outcome)
     if not isinstance(outcome, Failure):
         return "completed"
@@ -185,9 +187,9 @@ class _Work:
             raise NotDoneError(FailureKind.CONFIGURATION, f"results: {error}") from error
 
     def _require_inputs(self) -> None:
-        for name, key in self._job["spec"]["inputs"].items():
+        for written, key in self._job["spec"]["inputs"].items():
             if not key:
-                path = Path(self._job["below"]) / name
+                path = Path(self._job["below"]) / self._macros.text(written)
                 raise NotDoneError(FailureKind.INPUT, f"inputs: {path} cannot be read")
 
     def _follow(self, follower: Follower, chunk: bytes) -> None:
@@ -327,6 +329,12 @@ class _Work:
             log.write(f"sweeper: warning: {text}\n")
 
     def _collect(self) -> None:
+        taken: set[str] = set()
         for path in self._files(self._spec.collect):
-            (self._folder / COLLECTED).mkdir(exist_ok=True)
-            shutil.copy2(path, self._folder / COLLECTED / path.name)
+            copy = self._folder / COLLECTED / path.name
+            if path.name in taken:
+                self._warn(f"collect: {path} is left out: another file has its name")
+                continue
+            taken.add(path.name)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy2(path, copy)

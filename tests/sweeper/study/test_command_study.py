@@ -54,6 +54,11 @@ def test_a_program_is_a_study_and_its_values_are_its_arguments() -> None:
         ("metric:", "controls: [random]\nmetric:", "must be one of repeat, reseed"),
         ("/eval/accuracy", "/eval/~accuracy", "must be a JSON pointer"),
         ("metric:", "abort_if: '('\nmetric:", "abort_if"),
+        (
+            "metric:",
+            "inputs: ['${trial.dir}/x']\nmetric:",
+            "inputs: ${trial.dir} stands for nothing",
+        ),
         ("metric:", "trainer: {}\nmetric:", "exclude each other"),
     ],
 )

@@ -291,6 +291,58 @@ def test_an_input_that_cannot_be_read_is_told_and_another_content_is_another_job
     assert jobs[0] != jobs[1]
 
 
+def test_a_parameter_may_name_an_input_and_only_then_it_may_differ(folder: Path) -> None:
+    below = folder.parents[3]
+    for name in ("a", "b"):
+        (below / f"{name}.json").write_text(name)
+    section = {**SECTION, "inputs": ["${data}.json"]}
+    a, b = (
+        command_trainer().training(
+            {**section, "params": {"data": name}}, seed=None, repeat=0, below=below, trusted=False
+        )
+        for name in ("a", "b")
+    )
+    assert (list(b.may_differ(a)), list(a.may_differ(a))) == (["input ${data}.json"], [])
+    ask(folder, inputs=["${how}.json"])
+    assert "well.json cannot be read" in failure(folder).message
+    (below / "well.json").write_text("c")
+    ask(folder, inputs=["${how}.json"])
+    assert work_through(folder) == "completed"
+    left = read_own(folder)
+    assert isinstance(left, Result)
+    assert set(left.environment) == {"device", "input ${how}.json"}
+
+
+def test_a_null_byte_in_a_value_is_a_failure_and_no_traceback(folder: Path) -> None:
+    ask(folder, how="a\0b")
+    found = failure(folder)
+    assert (found.kind.value, found.message) == ("configuration", "embedded null byte")
+
+
+def test_of_two_files_of_one_name_the_second_is_left_out_and_that_is_said(folder: Path) -> None:
+    below = folder.parents[3]
+    for name in ("a", "b"):
+        (below / name).mkdir()
+        (below / name / "same.txt").write_text(name)
+    ask(folder, collect=["*/same.txt"])
+    assert work_through(folder) == "completed"
+    kept = (folder / "collected/same.txt").read_text()
+    other = {"a": "b", "b": "a"}[kept]
+    said = f"collect: {below / other / 'same.txt'} is left out: another file has its name"
+    assert said in (folder / LOG).read_text()
+
+
+def test_the_last_line_of_a_step_is_ended_before_the_next_one(folder: Path) -> None:
+    steps = [
+        {"name": name, "command": [sys.executable, "-c", f"print('{name}', end='')"]}
+        for name in ("train", "evaluate")
+    ]
+    results = {"stdout": "^(?P<accuracy>)$"}
+    ask(folder, command=None, steps=steps, results=results)
+    failure(folder)
+    assert (folder / LOG).read_text() == "train\nevaluate\n"
+
+
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
