@@ -6,6 +6,7 @@
     space_checks.py     all parameters to a space; conditions and settings
     trainer_section.py  the trainer's section at every value that a parameter can have
     checks.py           all of it together: every problem of a file at once
+    parameter_json.py   a parameter as it is stored, and back
     config.py           what is left when there is none: a StudyConfig
 
 Imports neither torch nor MLflow nor Optuna.
@@ -23,11 +24,12 @@ from sweeper.nouns import Nouns
 from sweeper.outcomes import FORMAT, checked_format, trusted
 from sweeper.problems import config_error, dotted
 from sweeper.scales import Scale
-from sweeper.space import Parameter, Space, Value, canonical
+from sweeper.space import Space, Value, canonical
 from sweeper.study.bounds import Bound, parse_bound
 from sweeper.study.changes import ENQUEUED_AT, Change, differences
 from sweeper.study.checks import CheckedStudy, check_study
 from sweeper.study.file import Document, parse_document, read_document
+from sweeper.study.parameter_json import parameter_json, stored_parameter
 from sweeper.study.sections import (
     Best,
     Limits,
@@ -164,7 +166,7 @@ class StudyConfig:
     def search_part(self) -> dict[str, object]:
         """Return what determines the proposals, as JSON. Lists keep what has an order."""
         return {
-            "parameters": [_parameter_json(parameter) for parameter in self.space.parameters],
+            "parameters": [parameter_json(parameter) for parameter in self.space.parameters],
             "sampler": self.sampler.model_dump(mode="json", exclude_none=True),
             "baseline": None if self.baseline is None else dict(self.baseline),
             "enqueue": [dict(setting) for setting in self.enqueue],
@@ -249,7 +251,7 @@ def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) ->
     return StudyConfig(
         name=payload["name"],
         trainer=payload["trainer"],
-        space=Space(tuple(map(_stored_parameter, payload["parameters"]))),
+        space=Space(tuple(map(stored_parameter, payload["parameters"]))),
         path=path,
         baseline=payload.get("baseline"),
         enqueue=tuple(payload.get("enqueue", ())),
@@ -261,30 +263,6 @@ def stored_study(payload: Mapping[str, Any], path: Path = Path("study.json")) ->
         stored=True,
         **fields,
     )
-
-
-def _stored_parameter(entry: Mapping[str, Any]) -> Parameter:
-    """Read back what `_parameter_json` wrote."""
-    return Parameter(
-        name=entry["name"],
-        integer=_is_whole(entry),
-        fixed=entry.get("value"),
-        choices=tuple(entry.get("values", ())),
-        probabilities=tuple(entry.get("probabilities", ())),
-        low=entry.get("min"),
-        high=entry.get("max"),
-        step=entry.get("step"),
-        log=entry.get("log", False),
-        fidelity=entry.get("fidelity", False),
-        when={parent: tuple(allowed) for parent, allowed in entry.get("when", {}).items()},
-        otherwise=entry.get("otherwise"),
-    )
-
-
-def _is_whole(entry: Mapping[str, object]) -> bool:
-    """Whether a stored range is one of whole numbers: then all its numbers are written as such."""
-    numbers = [entry[key] for key in ("min", "max", "step") if key in entry]
-    return bool(numbers) and all(isinstance(number, int) for number in numbers)
 
 
 def changes(old: StudyConfig, new: StudyConfig) -> list[Change]:
@@ -396,22 +374,3 @@ def _question(comment: Sequence[str]) -> str | None:
     """Return the text after `Question:` up to an empty comment line, if the file opens with it."""
     text = " ".join(takewhile(bool, comment))
     return text.removeprefix("Question:").strip() or None if text.startswith("Question:") else None
-
-
-def _parameter_json(parameter: Parameter) -> dict[str, object]:
-    """Write a parameter as an entry of the study file, with its name."""
-    entry: dict[str, object] = {"name": parameter.name}
-    if parameter.fixed is not None:
-        entry["value"] = parameter.fixed
-    elif parameter.choices:
-        entry["values"] = list(parameter.choices)
-    else:
-        entry |= {"min": parameter.low, "max": parameter.high}
-    if parameter.probabilities:
-        entry["probabilities"] = list(parameter.probabilities)
-    entry |= {"step": parameter.step} if parameter.step is not None else {}
-    entry |= {key: True for key in ("log", "fidelity") if getattr(parameter, key)}
-    if parameter.when:
-        entry["when"] = {parent: list(allowed) for parent, allowed in parameter.when.items()}
-    entry |= {"otherwise": parameter.otherwise} if parameter.otherwise is not None else {}
-    return entry
