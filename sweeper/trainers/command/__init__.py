@@ -120,7 +120,7 @@ class CommandTrainer:
 
     def resolved(self, section: Section) -> dict[str, object]:
         """A section that is in order, what is left at its default left out."""
-        return to_json(CommandSpec.model_validate(section))
+        return to_json(checking.resolved(CommandSpec.model_validate(section)))
 
     def capabilities(self, section: Section) -> Capabilities:
         """What it offers to the study whose section this is."""

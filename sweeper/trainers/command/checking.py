@@ -60,7 +60,8 @@ def metric_of(section: Section) -> Scored:
         metric = Scored.model_validate(section.get("metric", {}))
     except ValidationError:
         return Scored()
-    return _named(metric, _promised(section))
+    is_told = "name" in metric.model_fields_set or metric.mean_of
+    return _named(metric, () if is_told else _promised(section))  # which takes a validation
 
 
 def capabilities(section: Section) -> Capabilities:
@@ -91,8 +92,12 @@ def with_numbers(spec: CommandSpec) -> CommandSpec:
     """The same with `epochs` as a number, and the metric's name spelled out."""
     params = {f"${{{name}}}": value for name, value in spec.params.items()}
     epochs = params.get(spec.epochs, spec.epochs) if isinstance(spec.epochs, str) else spec.epochs
-    metric = _named(spec.metric, spec.read.metrics)
-    return spec.model_copy(update={"epochs": epochs, "metric": metric})
+    return resolved(spec).model_copy(update={"epochs": epochs})
+
+
+def resolved(spec: CommandSpec) -> CommandSpec:
+    """The same with the metric's name spelled out, which is asked for often."""
+    return spec.model_copy(update={"metric": _named(spec.metric, spec.read.metrics)})
 
 
 def check(training: CommandTraining, *, device: str) -> CheckReport:
